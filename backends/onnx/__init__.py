@@ -1,0 +1,1 @@
+"""IR to an ONNX ModelProto and back; ONNX Runtime sessions."""

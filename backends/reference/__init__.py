@@ -1,0 +1,1 @@
+"""NumPy evaluation of single operators: constant folding and an independent check."""

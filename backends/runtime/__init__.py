@@ -1,0 +1,1 @@
+"""What all backends share: protocols, noise, comparison, data, executor, cache."""

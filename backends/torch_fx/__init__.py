@@ -1,0 +1,1 @@
+"""IR to a torch.fx.GraphModule; training."""

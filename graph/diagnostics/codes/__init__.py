@@ -1,0 +1,39 @@
+"""Every diagnostic code, one table a file by the hundred: `graphwright explain CODE`."""
+
+from __future__ import annotations
+
+from .backends import BACKENDS
+from .calls import CALLS
+from .control import CONTROL
+from .document import DOCUMENT
+from .expressions import EXPRESSIONS
+from .files import FILES
+from .models import MODELS
+from .names import NAMES
+from .passes import PASSES
+from .reading import READING
+from .state import STATE
+from .testing import TESTING
+from .training import TRAINING
+from .types import TYPES
+from .code import Code
+
+TABLES: tuple[tuple[Code, ...], ...] = (
+    READING,
+    DOCUMENT,
+    EXPRESSIONS,
+    NAMES,
+    TYPES,
+    CALLS,
+    CONTROL,
+    STATE,
+    TESTING,
+    TRAINING,
+    PASSES,
+    BACKENDS,
+    MODELS,
+    FILES,
+)
+CODES: dict[str, Code] = {code.identifier: code for table in TABLES for code in table}
+
+__all__ = ["CODES", "TABLES", "Code"]

@@ -1,0 +1,7 @@
+"""Codes G11xx: backends and export."""
+
+from __future__ import annotations
+
+from .code import Code
+
+BACKENDS: tuple[Code, ...] = ()

@@ -1,0 +1,36 @@
+"""Places in a user's text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A text that a user wrote. `path` is what messages show; compared by identity."""
+
+    path: str
+    text: str
+
+    def line(self, number: int) -> str:
+        """The text of line `number` (from 1) without its line break; empty past the end."""
+        lines = self.text.splitlines()
+        return lines[number - 1] if 1 <= number <= len(lines) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From (line, column) up to, not including, (end_line, end_column); all from 1, in characters."""
+
+    source: Source
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    def to(self, other: Span) -> Span:
+        """The span from the start of this one to the end of `other`."""
+        return Span(self.source, self.line, self.column, other.end_line, other.end_column)
+
+    def __str__(self) -> str:
+        return f"{self.source.path}:{self.line}:{self.column}"

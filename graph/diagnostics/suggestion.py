@@ -1,0 +1,22 @@
+"""Near names: "did you mean"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name closest to `name`, or None. Case differences count as nearest."""
+    names = [n for n in known if n != name]
+    folded = {n.lower(): n for n in names}
+    if name.lower() in folded:
+        return folded[name.lower()]
+    found = get_close_matches(name, names, n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """The hint text for an unknown `name`, or None where nothing is near."""
+    near = nearest(name, known)
+    return f"did you mean '{near}'?" if near is not None else None

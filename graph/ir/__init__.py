@@ -1,0 +1,1 @@
+"""The immutable, interned, typed graph: Node, Value, Graph, Program, Weights."""

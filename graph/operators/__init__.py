@@ -1,0 +1,1 @@
+"""One declaration an operator, in the standard's groups."""

@@ -1,0 +1,1 @@
+"""Text to records: YAML reading, documents, expression and type parsers, schema, printing."""

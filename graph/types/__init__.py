@@ -1,0 +1,1 @@
+"""Dtypes, dimension arithmetic and the types of values."""

@@ -1,0 +1,1 @@
+"""Transforming the IR under contracts."""

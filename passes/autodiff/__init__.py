@@ -1,0 +1,1 @@
+"""Resolving grad(...) nodes into plain graphs."""

@@ -1,0 +1,1 @@
+"""Pass, contract, verification, records, recipes to pipelines."""

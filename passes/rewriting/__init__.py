@@ -1,0 +1,1 @@
+"""Patterns, the sweep, replacement maps, why-not explanations."""

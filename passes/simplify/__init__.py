@@ -1,0 +1,1 @@
+"""Exact clean-ups: folding, identities, dead code, batch-norm folding, hoisting."""

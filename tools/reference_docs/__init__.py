@@ -1,0 +1,1 @@
+"""Generating the reference pages from the tables."""

@@ -1,0 +1,1 @@
+"""Report records to JSON and one self-contained HTML page."""
