@@ -76,12 +76,24 @@ class Diagnostics:
             self.add(diagnostic)
 
     def error(
-        self, code: str, message: str, span: Span | None = None, *, hint: str | None = None, notes: tuple[Note, ...] = ()
+        self,
+        code: str,
+        message: str,
+        span: Span | None = None,
+        *,
+        hint: str | None = None,
+        notes: tuple[Note, ...] = (),
     ) -> None:
         self.add(Diagnostic(code, message, span, hint, notes))
 
     def warning(
-        self, code: str, message: str, span: Span | None = None, *, hint: str | None = None, notes: tuple[Note, ...] = ()
+        self,
+        code: str,
+        message: str,
+        span: Span | None = None,
+        *,
+        hint: str | None = None,
+        notes: tuple[Note, ...] = (),
     ) -> None:
         self.add(Diagnostic(code, message, span, hint, notes, Severity.WARNING))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .backends import BACKENDS
 from .calls import CALLS
+from .code import Code
 from .control import CONTROL
 from .document import DOCUMENT
 from .expressions import EXPRESSIONS
@@ -16,7 +17,6 @@ from .state import STATE
 from .testing import TESTING
 from .training import TRAINING
 from .types import TYPES
-from .code import Code
 
 TABLES: tuple[tuple[Code, ...], ...] = (
     READING,

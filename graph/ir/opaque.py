@@ -1,0 +1,96 @@
+"""Types of operators without a rule of ours, through `onnx.shape_inference`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..operators.operator import Call, RuleError
+from ..types.dimensions import Dimension, is_symbol, symbol
+from ..types.dtypes import BY_CODE
+from ..types.types import OptionalType, SequenceType, TensorType, Type
+
+
+def infer_opaque(call: Call) -> Sequence[Type]:
+    """The result types by ONNX's own inference of a one-node model. Dimensions that it can't
+    tell make a result of unknown rank. Raises RuleError where ONNX refuses the operands."""
+    import onnx
+    from onnx import helper, shape_inference
+
+    from ..operators.schema import OPSET
+
+    names = [f"i{k}" if v is not None else "" for k, v in enumerate(call.inputs)]
+    count = call.outputs or sum(1 for o in call.operator.outputs if not o.variadic) or 1
+    node = helper.make_node(
+        call.operator.name, names, [f"o{k}" for k in range(count)], domain=call.operator.domain
+    )
+    node.attribute.extend(_attribute_proto(name, a) for name, a in call.attributes.items())
+    inputs = [
+        helper.make_value_info(f"i{k}", type_proto(v.type))
+        for k, v in enumerate(call.inputs)
+        if v is not None
+    ]
+    outputs = [helper.make_empty_tensor_value_info(f"o{k}") for k in range(count)]
+    graph = helper.make_graph([node], "opaque", inputs, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid(call.operator.domain, OPSET)])
+    try:
+        inferred = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    except onnx.shape_inference.InferenceError as error:
+        raise RuleError("G0407", f"{call.operator.name} refuses its operands: {_reason(error)}") from error
+    found = {v.name: v.type for v in inferred.graph.output}
+    return tuple(from_type_proto(found[f"o{k}"]) for k in range(count))
+
+
+def _reason(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason given"
+
+
+def _attribute_proto(name: str, attribute: Any) -> Any:
+    from onnx import helper, numpy_helper
+
+    value = attribute.value
+    if attribute.kind == "tensor":
+        value = numpy_helper.from_array(value)
+    return helper.make_attribute(name, value)
+
+
+def type_proto(type: Type) -> Any:
+    """The ONNX TypeProto. Raises ValueError for a type that ONNX has not."""
+    from onnx import helper
+
+    if isinstance(type, TensorType):
+        dims = None if type.dims is None else [d if isinstance(d, int) else str(d) for d in type.dims]
+        return helper.make_tensor_type_proto(type.dtype.code, dims)
+    if isinstance(type, SequenceType):
+        return helper.make_sequence_type_proto(type_proto(type.element))
+    if isinstance(type, OptionalType):
+        return helper.make_optional_type_proto(type_proto(type.element))
+    raise ValueError(f"ONNX has no type {type}")
+
+
+def from_type_proto(proto: Any, symbols: bool = True) -> Type:
+    """The type of a TypeProto. A dimension without value or name makes the rank unknown."""
+    kind = proto.WhichOneof("value")
+    if kind == "sequence_type":
+        return SequenceType(from_type_proto(proto.sequence_type.elem_type))
+    if kind == "optional_type":
+        return OptionalType(from_type_proto(proto.optional_type.elem_type))
+    if kind != "tensor_type":
+        raise ValueError(f"a value of kind {kind} is not supported")
+    tensor = proto.tensor_type
+    dtype = BY_CODE[tensor.elem_type]
+    if not tensor.HasField("shape"):
+        return TensorType(dtype, None)
+    dims: list[Dimension] = []
+    for d in tensor.shape.dim:
+        if d.HasField("dim_value"):
+            dims.append(d.dim_value)
+        elif d.HasField("dim_param") and d.dim_param.isidentifier():
+            dims.append(symbol(d.dim_param))
+        else:
+            return TensorType(dtype, None)
+    return TensorType(dtype, tuple(dims))
+
+
+__all__ = ["from_type_proto", "infer_opaque", "is_symbol", "type_proto"]

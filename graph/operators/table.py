@@ -1,0 +1,56 @@
+"""The operator tables: one lookup for leaves, the standard's operators and ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from .graphwright import GRAPHWRIGHT
+from .leaves import LEAF_DOMAIN, LEAVES
+from .operator import KnownRule, Operator, TypeRule
+from .rules import KNOWN_RULES, TRAIT_SETS, TYPE_RULES
+
+
+@cache
+def operator(name: str, domain: str = "") -> Operator:
+    """The operator. Raises KeyError for an unknown one."""
+    if domain == LEAF_DOMAIN:
+        return LEAVES[name]
+    if domain == "graphwright":
+        return GRAPHWRIGHT[name]
+    if domain not in ("", "ai.onnx"):
+        raise KeyError(f"{domain}.{name}")
+    return _standard(name)
+
+
+def _standard(name: str) -> Operator:
+    from .schema import attribute_specs, formals, schema
+
+    found = schema(name)
+    return Operator(
+        "",
+        name,
+        found.since_version,
+        formals(found.inputs),
+        formals(found.outputs),
+        attribute_specs(found),
+        TYPE_RULES.get(name),
+        KNOWN_RULES.get(name),
+        TRAIT_SETS.get(name, frozenset()),
+        found.doc or "",
+    )
+
+
+def operator_names() -> frozenset[str]:
+    """The names that a spec may use as operators: the standard's."""
+    from .schema import standard_names
+
+    return standard_names()
+
+
+def type_rules() -> Mapping[str, TypeRule]:
+    return TYPE_RULES
+
+
+def known_rules() -> Mapping[str, KnownRule]:
+    return KNOWN_RULES

@@ -1,0 +1,383 @@
+"""Dimension arithmetic: integer polynomials over named sizes, in one canonical form.
+
+A dimension is a Python `int` or a `Dim`. A `Dim` is a sum of monomials; its atoms are named
+sizes, floor divisions, minima and maxima. Two dimensions are provably equal exactly where
+their canonical forms are equal (`2*n + n == 3*n`, `(4*n)//2 == 2*n`). Named sizes are at
+least 1: with that `max(n - 1, 0)` is `n - 1`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import gcd
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A named size, at least 1."""
+
+    name: str
+
+    @property
+    def sort_key(self) -> tuple[object, ...]:
+        return (0, self.name)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Compound:
+    """An atom that is no polynomial; `operator` is one of `//`, `min`, `max`, `ceil/`."""
+
+    operator: str
+    left: Dimension
+    right: Dimension
+
+    @property
+    def sort_key(self) -> tuple[object, ...]:
+        return (1, str(self))
+
+    def __str__(self) -> str:
+        if self.operator == "//":
+            return f"{_bracketed(self.left)} // {_bracketed(self.right)}"
+        return f"{self.operator}({self.left}, {self.right})"
+
+
+Atom = Symbol | Compound
+Monomial = tuple[tuple[Atom, int], ...]  # atoms in order with their powers; () is the constant
+
+
+@dataclass(frozen=True)
+class Dim:
+    """A polynomial that is not a constant: monomials in order, with non-zero coefficients.
+
+    Make one with `symbol`; arithmetic returns a `Dimension` (an int where all symbols cancel).
+    """
+
+    terms: tuple[tuple[Monomial, int], ...]
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self.terms)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __add__(self, other: Dimension) -> Dimension:
+        return _normal(_terms(self) + _terms(other))
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Dimension:
+        return _normal((m, -c) for m, c in self.terms)
+
+    def __sub__(self, other: Dimension) -> Dimension:
+        return self + (-other)
+
+    def __rsub__(self, other: Dimension) -> Dimension:
+        return -self + other
+
+    def __mul__(self, other: Dimension) -> Dimension:
+        return _normal((_product(m, n), c * d) for m, c in self.terms for n, d in _terms(other))
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, other: Dimension) -> Dimension:
+        return floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Dimension) -> Dimension:
+        return floor_divide(other, self)
+
+    def __mod__(self, other: Dimension) -> Dimension:
+        return self - floor_divide(self, other) * other
+
+    def __rmod__(self, other: Dimension) -> Dimension:
+        return other - floor_divide(other, self) * self
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """The names of all sizes that occur, also inside compound atoms."""
+        return frozenset(name for m, _ in self.terms for a, _ in m for name in _atom_symbols(a))
+
+    def __str__(self) -> str:
+        return " ".join(_signed(i, m, c) for i, (m, c) in enumerate(_printing_order(self.terms)))
+
+    __repr__ = __str__
+
+
+Dimension = int | Dim
+
+
+def symbol(name: str) -> Dim:
+    """The size called `name`."""
+    return Dim(((((Symbol(name), 1),), 1),))
+
+
+def is_symbol(dimension: Dimension) -> bool:
+    """Whether the dimension is one bare name."""
+    return isinstance(dimension, Dim) and symbol_name(dimension) is not None
+
+
+def symbol_name(dimension: Dimension) -> str | None:
+    """The name where the dimension is one bare name, else None."""
+    if isinstance(dimension, int) or len(dimension.terms) != 1:
+        return None
+    (monomial, coefficient) = dimension.terms[0]
+    if coefficient != 1 or len(monomial) != 1:
+        return None
+    atom, power = monomial[0]
+    return atom.name if power == 1 and isinstance(atom, Symbol) else None
+
+
+def symbols_of(dimension: Dimension) -> frozenset[str]:
+    return dimension.symbols if isinstance(dimension, Dim) else frozenset()
+
+
+def floor_divide(left: Dimension, right: Dimension) -> Dimension:
+    """`left // right`, exact where every term divides. Raises ZeroDivisionError."""
+    if isinstance(left, int) and isinstance(right, int):
+        return left // right
+    if right == 0:
+        raise ZeroDivisionError("dimension divided by zero")
+    if right == 1:
+        return left
+    if left == right:
+        return 1
+    exact = exact_divide(left, right)
+    if exact is not None:
+        return exact
+    return _floor_by_parts(left, right)
+
+
+def _floor_by_parts(left: Dimension, right: Dimension) -> Dimension:
+    """Takes the terms that divide out of the floor: `(2*n + 1) // 2` is `n`."""
+    whole: Dimension = 0
+    rest: Dimension = 0
+    for monomial, coefficient in _terms(left):
+        part = _normal([(monomial, coefficient)])
+        quotient = exact_divide(part, right)
+        if quotient is None:
+            rest = rest + part
+        else:
+            whole = whole + quotient
+    if isinstance(rest, int) and isinstance(right, int):
+        return whole + rest // right
+    return whole + _atom(Compound("//", rest, right))
+
+
+def exact_divide(left: Dimension, right: Dimension) -> Dimension | None:
+    """The quotient where `right` divides every term of `left`, else None."""
+    if right == 0:
+        return None
+    if isinstance(left, int):
+        if left == 0:
+            return 0
+        return left // right if isinstance(right, int) and left % right == 0 else None
+    divisor = _terms(right)
+    if len(divisor) != 1:
+        return _proportional(left, right)
+    (monomial, coefficient) = divisor[0]
+    terms: list[tuple[Monomial, int]] = []
+    for m, c in left.terms:
+        quotient = _quotient(m, monomial)
+        if quotient is None or c % coefficient:
+            return None
+        terms.append((quotient, c // coefficient))
+    return _normal(terms)
+
+
+def _proportional(left: Dim, right: Dimension) -> Dimension | None:
+    """`left / right` where left is a monomial multiple of a several-term `right`."""
+    lead_left, lead_right = left.terms[0], _terms(right)[0]
+    monomial = _quotient(lead_left[0], lead_right[0])
+    if monomial is None or lead_left[1] % lead_right[1]:
+        return None
+    quotient = _normal([(monomial, lead_left[1] // lead_right[1])])
+    return quotient if quotient * right == left else None
+
+
+def minimum(left: Dimension, right: Dimension) -> Dimension:
+    return _extreme("min", left, right)
+
+
+def maximum(left: Dimension, right: Dimension) -> Dimension:
+    return _extreme("max", left, right)
+
+
+def _extreme(operator: str, left: Dimension, right: Dimension) -> Dimension:
+    difference = left - right
+    if lower_bound(difference) >= 0:
+        return left if operator == "max" else right
+    if lower_bound(-difference) >= 0:
+        return right if operator == "max" else left
+    first, second = sorted((left, right), key=str)
+    return _atom(Compound(operator, first, second))
+
+
+MINUS_INFINITY = -(2**62)
+
+
+def lower_bound(dimension: Dimension, lows: Mapping[str, int] | None = None) -> int:
+    """An integer that `dimension` is never below, given that sizes are at least `lows` (else 1);
+    MINUS_INFINITY where none is known."""
+    if isinstance(dimension, int):
+        return dimension
+    total = 0
+    for monomial, coefficient in dimension.terms:
+        if not monomial:
+            total += coefficient
+            continue
+        if coefficient < 0:
+            return MINUS_INFINITY
+        product = coefficient
+        for atom, power in monomial:
+            low = _atom_lower_bound(atom, lows)
+            if low < 0:
+                return MINUS_INFINITY
+            product *= low**power
+        total += product
+    return total
+
+
+def _atom_lower_bound(atom: Atom, lows: Mapping[str, int] | None) -> int:
+    if isinstance(atom, Symbol):
+        return lows.get(atom.name, 1) if lows else 1
+    left, right = lower_bound(atom.left, lows), lower_bound(atom.right, lows)
+    if atom.operator == "max":
+        return max(left, right)
+    if atom.operator == "min":
+        return min(left, right)
+    return 0 if left >= 0 and right > 0 else MINUS_INFINITY
+
+
+def evaluate(dimension: Dimension, sizes: Mapping[str, int]) -> int:
+    """The number, with every size bound. Raises KeyError for a size without one."""
+    result = substitute(dimension, sizes)
+    if not isinstance(result, int):
+        raise KeyError(next(iter(sorted(result.symbols))))
+    return result
+
+
+def substitute(dimension: Dimension, sizes: Mapping[str, Dimension]) -> Dimension:
+    """The dimension with some sizes replaced."""
+    if isinstance(dimension, int):
+        return dimension
+    total: Dimension = 0
+    for monomial, coefficient in dimension.terms:
+        product: Dimension = coefficient
+        for atom, power in monomial:
+            value = _substitute_atom(atom, sizes)
+            for _ in range(power):
+                product = product * value
+        total = total + product
+    return total
+
+
+def _substitute_atom(atom: Atom, sizes: Mapping[str, Dimension]) -> Dimension:
+    if isinstance(atom, Symbol):
+        return sizes[atom.name] if atom.name in sizes else _atom(atom)
+    left, right = substitute(atom.left, sizes), substitute(atom.right, sizes)
+    return floor_divide(left, right) if atom.operator == "//" else _extreme(atom.operator, left, right)
+
+
+def product(dimensions: Iterable[Dimension]) -> Dimension:
+    result: Dimension = 1
+    for d in dimensions:
+        result = result * d
+    return result
+
+
+def divides(divisor: int, dimension: Dimension) -> bool:
+    """Whether `divisor` provably divides the dimension."""
+    coefficients = [c for _, c in _terms(dimension)]
+    return all(c % divisor == 0 for c in coefficients)
+
+
+def content(dimension: Dimension) -> int:
+    """The greatest common divisor of all coefficients."""
+    return gcd(*(c for _, c in _terms(dimension)))
+
+
+# --- the canonical form ---------------------------------------------------------------------
+
+
+def _terms(value: Dimension) -> tuple[tuple[Monomial, int], ...]:
+    if isinstance(value, Dim):
+        return value.terms
+    return (((), value),) if value else ()
+
+
+def _atom(atom: Atom) -> Dim:
+    return Dim(((((atom, 1),), 1),))
+
+
+def _monomial_key(monomial: Monomial) -> tuple[object, ...]:
+    return (len(monomial), tuple((a.sort_key, p) for a, p in monomial))
+
+
+def _normal(terms: Iterable[tuple[Monomial, int]]) -> Dimension:
+    sums: dict[Monomial, int] = {}
+    for monomial, coefficient in terms:
+        sums[monomial] = sums.get(monomial, 0) + coefficient
+    kept = [(m, c) for m, c in sums.items() if c]
+    if not kept:
+        return 0
+    if len(kept) == 1 and not kept[0][0]:
+        return kept[0][1]
+    kept.sort(key=lambda term: _monomial_key(term[0]))
+    return Dim(tuple(kept))
+
+
+def _product(left: Monomial, right: Monomial) -> Monomial:
+    if not left or not right:
+        return left or right
+    powers = dict(left)
+    for atom, power in right:
+        powers[atom] = powers.get(atom, 0) + power
+    return tuple(sorted(powers.items(), key=lambda item: item[0].sort_key))
+
+
+def _quotient(left: Monomial, right: Monomial) -> Monomial | None:
+    powers = dict(left)
+    for atom, power in right:
+        if powers.get(atom, 0) < power:
+            return None
+        powers[atom] -= power
+    return tuple((a, p) for a, p in powers.items() if p)
+
+
+def _atom_symbols(atom: Atom) -> frozenset[str]:
+    if isinstance(atom, Symbol):
+        return frozenset((atom.name,))
+    return symbols_of(atom.left) | symbols_of(atom.right)
+
+
+# --- printing -------------------------------------------------------------------------------
+
+
+def _printing_order(terms: tuple[tuple[Monomial, int], ...]) -> list[tuple[Monomial, int]]:
+    """Products first and the constant last, with a positive term in front where there is one."""
+    ordered = sorted(terms, key=lambda t: -len(t[0]))
+    positive = next((i for i, t in enumerate(ordered) if t[1] > 0), 0)
+    return [ordered[positive], *ordered[:positive], *ordered[positive + 1 :]]
+
+
+def _signed(index: int, monomial: Monomial, coefficient: int) -> str:
+    factors = [
+        str(a) if isinstance(a, Symbol) or a.operator != "//" else f"({a})"
+        for a, p in monomial
+        for _ in range(p)
+    ]
+    if not factors or abs(coefficient) != 1:
+        factors.insert(0, str(abs(coefficient)))
+    text = "*".join(factors)
+    if index == 0:
+        return f"-{text}" if coefficient < 0 else text
+    return f"{'-' if coefficient < 0 else '+'} {text}"
+
+
+def _bracketed(value: Dimension) -> str:
+    return str(value) if isinstance(value, int) or is_symbol(value) else f"({value})"

@@ -1,0 +1,93 @@
+"""The types of values: tensor, sequence, optional, quantized, facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .dimensions import Dimension, product
+from .dtypes import DType
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """A tensor. `dims` is None where even the rank is unknown (opaque imported operators)."""
+
+    dtype: DType
+    dims: tuple[Dimension, ...] | None
+
+    @property
+    def shape(self) -> tuple[Dimension, ...]:
+        """The dimensions of a tensor whose rank is known. Raises ValueError where it is not."""
+        if self.dims is None:
+            raise ValueError("the rank of this tensor is unknown")
+        return self.dims
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> Dimension:
+        """The number of elements."""
+        return product(self.shape)
+
+    @property
+    def is_static(self) -> bool:
+        """Whether every dimension is a number."""
+        return self.dims is not None and all(isinstance(d, int) for d in self.dims)
+
+    def __str__(self) -> str:
+        if self.dims is None:
+            return f"{self.dtype.name}[...]"
+        return f"{self.dtype.name}[{', '.join(map(str, self.dims))}]"
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceType:
+    element: Type
+
+    def __str__(self) -> str:
+        return f"sequence({self.element})"
+
+
+@dataclass(frozen=True, slots=True)
+class OptionalType:
+    element: Type
+
+    def __str__(self) -> str:
+        return f"optional({self.element})"
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedType:
+    """Levels plus a scale layout (see the quantization passes).
+
+    `levels` names a grid (int8, nf4, e2m1, …), `carrier` the dtype that stores codes, `axis`
+    and `block` the granularity (None: one scale for all), `scale` the grid of scales,
+    `zero_point` its dtype or None, `tensor_scale` whether one more scale covers all.
+    """
+
+    levels: str
+    carrier: DType
+    dims: tuple[Dimension, ...]
+    axis: int | None = None
+    block: int | None = None
+    scale: str = "float32"
+    zero_point: DType | None = None
+    tensor_scale: bool = False
+
+    def __str__(self) -> str:
+        return f"quantized({self.levels}, {self.carrier.name}[{', '.join(map(str, self.dims))}])"
+
+
+@dataclass(frozen=True, slots=True)
+class FactsType:
+    """The facts of a theory (logic backend)."""
+
+    theory: str
+
+    def __str__(self) -> str:
+        return f"facts({self.theory})"
+
+
+Type = TensorType | SequenceType | OptionalType | QuantizedType | FactsType

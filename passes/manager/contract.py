@@ -1,0 +1,33 @@
+"""What a pass promises, checked by the manager after it ran."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """The same function. `sense` is "bits" (same backend, same dtype, every bit) or "algebra"
+    (equal in real arithmetic: checked against a float64 shadow run)."""
+
+    sense: str = "bits"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounded:
+    """An error of at most `limit` in `metric` (max_abs, max_rel, ulp), from the pass's own bound
+    at each site, checked there and against the first program."""
+
+    metric: str
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Lossy by design: `metric`, measured on data, may drop by at most `max_drop`."""
+
+    metric: str
+    max_drop: float
+
+
+Contract = Exact | Bounded | Budget
