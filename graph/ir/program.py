@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,6 @@ from ..diagnostics.span import Span
 from ..types.dimensions import Dimension
 from .graph import Graph
 from .node import Value
-
-EMPTY: Mapping[Any, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +75,7 @@ class Weights:
     Arrays may be memory-mapped; they are referenced, never copied, until written.
     """
 
-    arrays: Mapping[str, np.ndarray[Any, Any]] = EMPTY
+    arrays: Mapping[str, np.ndarray[Any, Any]] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
         return self.arrays[name]
@@ -112,14 +109,14 @@ class Program:
     output_names: tuple[str, ...]
     updates: tuple[str, ...] = ()
     weights: Weights = field(default_factory=Weights)
-    initializers: Mapping[str, Value] = EMPTY
-    names: Mapping[str, Value] = EMPTY
-    origins: Mapping[Value, Origin] = EMPTY
-    sizes: Mapping[str, Size] = EMPTY
+    initializers: Mapping[str, Value] = field(default_factory=dict)
+    names: Mapping[str, Value] = field(default_factory=dict)
+    origins: Mapping[Value, Origin] = field(default_factory=dict)
+    sizes: Mapping[str, Size] = field(default_factory=dict)
     assumptions: tuple[Assumption, ...] = ()
-    domains: Mapping[str, Domain] = EMPTY
+    domains: Mapping[str, Domain] = field(default_factory=dict)
     variant: str = "infer"
-    metadata: Mapping[str, str] = EMPTY
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     def _leaves(self, role: str) -> dict[str, Value]:
         return {v.node.attribute("name"): v for v in self.graph.inputs if v.role == role}
