@@ -58,6 +58,14 @@ def _solve(call: Call) -> Sequence[Type]:
     return (found,)
 
 
+def _gradient(call: Call) -> Sequence[Type]:
+    loss = call.inputs[0]
+    assert loss is not None
+    if not isinstance(loss.type, TensorType) or loss.type.rank or not loss.type.dtype.is_float:
+        raise RuleError("G0704", f"grad needs a floating-point scalar, not {loss.type}", (0,), "reduce it: mean(…)")
+    return tuple(v.type for v in call.inputs[1:] if v is not None)
+
+
 def _operator(name: str, inputs: str, rule: object, doc: str, dtypes: frozenset[str] = _REAL) -> Operator:
     return Operator(
         "graphwright",
