@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+
+_LINE_BREAK = re.compile(r"\r\n|\n|\r")
 
 
 @dataclass(frozen=True, eq=False)
@@ -10,12 +14,16 @@ class Source:
     """A text that a user wrote. `path` is what messages show; compared by identity."""
 
     path: str
-    text: str
+    text: str = field(repr=False)
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines without their breaks; split where YAML splits, split once."""
+        return _LINE_BREAK.split(self.text)
 
     def line(self, number: int) -> str:
         """The text of line `number` (from 1) without its line break; empty past the end."""
-        lines = self.text.splitlines()
-        return lines[number - 1] if 1 <= number <= len(lines) else ""
+        return self.lines[number - 1] if 1 <= number <= len(self.lines) else ""
 
 
 @dataclass(frozen=True, slots=True)
