@@ -118,6 +118,8 @@ class Reading:
         if isinstance(node, YamlScalar) and node.is_empty:
             self.error("G0013", f"{what} has no value", node.span)
             return
+        if isinstance(node, YamlMapping | YamlSequence) and self._is_cut(node):
+            return
         if wanted == "a list":
             hint = "write '[a, b]', or one '- …' a line"
         elif wanted == "a mapping":

@@ -31,10 +31,10 @@ _TOKEN = re.compile(
 
 # What people type or paste, and what it is here.
 _REPLACEMENTS = {
-    "−": "-", "–": "-", "×": "*", "·": "*", "⋅": "*", "÷": "/", "≤": "<=", "≥": ">=", "≠": "!=", "∧": "and",
-    "∨": "or", "¬": "not", "…": "...", "π": "pi", "∞": "inf", "√": "sqrt(…)", "Σ": "sum(…)", "∑": "sum(…)",
-    "“": '"', "”": '"', "‘": "'", "’": "'", "²": "** 2", "³": "** 3", "→": "->", "½": "0.5", "\xa0": "a blank",
-    "!": "not", "?": "a if c else b",
+    "−": "-", "–": "-", "×": "*", "·": "*", "⋅": "*", "÷": "/", "≤": "<=", "≥": ">=", "≠": "!=",
+    "∧": "and", "∨": "or", "¬": "not", "…": "...", "π": "pi", "∞": "inf", "√": "sqrt(…)", "Σ": "sum(…)",
+    "∑": "sum(…)", "“": '"', "”": '"', "‘": "'", "’": "'", "²": "** 2", "³": "** 3", "→": "->", "½": "0.5",
+    "\xa0": "a blank", "!": "not", "?": "a if c else b",
 }  # fmt: skip
 
 
@@ -150,10 +150,10 @@ def _word_around(text: str, start: int) -> tuple[int, int] | None:
 
 
 _GREEK = {
-    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
-    "κ": "kappa", "λ": "lam", "μ": "mu", "µ": "mu", "ν": "nu", "ξ": "xi", "ρ": "rho", "σ": "sigma", "τ": "tau",
-    "φ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega", "Δ": "Delta", "Γ": "Gamma", "Λ": "Lambda", "Φ": "Phi",
-    "Ψ": "Psi", "Ω": "Omega", "Θ": "Theta",
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta",
+    "θ": "theta", "κ": "kappa", "λ": "lam", "μ": "mu", "µ": "mu", "ν": "nu", "ξ": "xi", "ρ": "rho",
+    "σ": "sigma", "τ": "tau", "φ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega", "Δ": "Delta",
+    "Γ": "Gamma", "Λ": "Lambda", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega", "Θ": "Theta",
 }  # fmt: skip
 
 

@@ -369,7 +369,7 @@ class TypeParser(ExpressionParser):
 
     def _bad_head(self) -> NoReturn:
         text = self.texts[self.index]
-        hint = "write 'name(inputs, attribute=default): expression'; typed inputs need the long form with 'inputs:'"
+        hint = "write 'name(inputs, attribute=default): …'; typed inputs need the long form with 'inputs:'"
         if self.kinds[self.index] == END:
             raise fail("G0224", "the function's head ends too early", self.here, hint=hint)
         raise fail("G0224", f"'{text}' does not belong into a function's head", self.here, hint=hint)

@@ -13,7 +13,7 @@ _MESSAGES: tuple[tuple[str, str, str | None], ...] = (
     (
         "mapping values are not allowed",
         "a second ': ' in one value",
-        "quote the whole value if ': ' belongs to it (\"x[1: 3]\"), or indent the key below like its siblings",
+        "quote the whole value if ': ' belongs to it ('x[1: 3]'), or indent the key like its siblings",
     ),
     (
         "did not find expected ',' or '",
