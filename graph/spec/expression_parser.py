@@ -36,7 +36,7 @@ from .expressions import (
     Unary,
 )
 from .static_rules import check_binary, check_comparison, check_depth, check_unary
-from .tokens import END, MAX_DEPTH, MAX_DIGITS, NAME, NUMBER, STRING, Located, PlainText, Tokens
+from .tokens import END, MAX_DEPTH, MAX_DIGITS, NAME, NUMBER, STRING, SYMBOL, Located, PlainText, Tokens
 from .yaml_nodes import YamlScalar
 
 OR, AND, NOT, COMPARISON, ARITHMETIC = 1, 2, 3, 4, 5
@@ -109,16 +109,16 @@ class ExpressionParser:
 
     def expect(self, symbol: str, what: str) -> None:
         if not self.accept(symbol):
-            self.unexpected(f"expected '{symbol}' {what}")
+            raise self.unexpected(f"expected '{symbol}' {what}")
 
     def expect_end(self) -> None:
         if self.kinds[self.index] != END:
-            self.unexpected(None)
+            raise self.unexpected(None)
 
     def name(self, what: str) -> tuple[str, Span]:
         """The name that comes next; `what` says what it names, for the message."""
         if self.kinds[self.index] != NAME:
-            self.unexpected(f"expected {what}")
+            raise self.unexpected(f"expected {what}")
         text, span = self.texts[self.index], self.here
         self.index += 1
         return text, span
@@ -153,7 +153,7 @@ class ExpressionParser:
             self.index += 1
             condition = self.operation(OR)
             if self.texts[self.index] != "else":
-                self.unexpected("expected 'else': a choice is 'a if c else b'")
+                raise self.unexpected("expected 'else': a choice is 'a if c else b'")
             self.index += 1
             otherwise = self.expression()
             found = Choice(self.span_from(start), condition, found, otherwise)
@@ -170,6 +170,8 @@ class ExpressionParser:
             if level < minimum or level == 0:
                 return left
             if level == COMPARISON:
+                if operator == "not" and self.texts[self.index + 1] != "in":
+                    return left
                 left = self._comparison(left, start)
             elif level <= AND:
                 left = self._logical(operator, level, left, start)
@@ -267,8 +269,9 @@ class ExpressionParser:
                 return found
 
     def _member_name(self) -> tuple[str, Span]:
-        if self.kinds[self.index] == NAME and self.texts[self.index] in _KEYWORDS:
-            self._keyword_as_name()
+        text = self.texts[self.index]
+        if keyword.iskeyword(text):
+            raise fail("G0202", f"'{text}' is a reserved word and cannot be a name", self.here)
         return self.name("a name after '.'")
 
     def _atom(self) -> Expression:
@@ -287,7 +290,7 @@ class ExpressionParser:
             raise fail("G0204", "starred arguments are not part of the language", self.here)
         if text == "...":
             raise fail("G0202", "'...' stands only in a subscript or a type", self.here)
-        self.unexpected("expected a value")
+        raise self.unexpected("expected a value")
 
     def _name(self, text: str) -> Expression:
         place = self.here
@@ -308,7 +311,7 @@ class ExpressionParser:
         if text in _FOREIGN:
             raise fail("G0204", _FOREIGN[text], place)
         if text in ("and", "or", "if", "else", "is", "in", "not"):
-            self.unexpected(f"a value is missing before '{text}'")
+            raise fail("G0202", f"a value is missing before '{text}'", place)
         raise fail("G0202", f"'{text}' is a reserved word and cannot be a name", place)
 
     def _number(self, text: str) -> Expression:
@@ -403,7 +406,7 @@ class ExpressionParser:
                 "G0204", "tuples are not part of the language", self.here, hint="write a list: '[a, b]'"
             )
         if self.texts[self.index] == ":=":
-            self.unexpected(None)
+            raise self.unexpected(None)
         self._close(opening)
         return found
 
@@ -450,8 +453,8 @@ class ExpressionParser:
 
     def _keyword(self, earlier: list[Keyword]) -> Keyword:
         name, place = self.texts[self.index], self.here
-        if name in _KEYWORDS:
-            self._keyword_as_name()
+        if keyword.iskeyword(name):
+            raise fail("G0202", f"'{name}' is a reserved word and cannot be a name", place)
         self.index += 2
         for other in earlier:
             if other.name == name:
@@ -508,33 +511,37 @@ class ExpressionParser:
         if text in (")", "]"):
             note = Note(f"'{symbol}' is opened here", place)
             return fail("G0203", f"'{text}' does not close '{symbol}'", self.here, notes=(note,))
-        try:
-            self.unexpected(f"expected ',' or '{_CLOSING[symbol]}'")
-        except SpecError as error:
-            return error
+        return self.unexpected(f"expected ',' or '{_CLOSING[symbol]}'")
 
     def _flow_hint(self) -> str | None:
         if isinstance(self.located, YamlScalar) and self.located.flow:
             return "in '{…}' and '[…]' a comma ends a value: use block style"
         return None
 
-    def unexpected(self, message: str | None) -> NoReturn:
-        """Raises what is wrong at the next token; `message` where nothing better is known."""
+    def unexpected(self, message: str | None) -> SpecError:
+        """What is wrong at the next token; `message` where nothing better is known."""
         kind, text, place = self.kinds[self.index], self.texts[self.index], self.here
         if kind == END:
             where = message or "the expression ends too early"
-            raise fail("G0202", f"{where}, but the text ends", place, hint=self._flow_hint())
+            return fail("G0202", f"{where}, but the text ends", place, hint=self._flow_hint())
         if text in (")", "]"):
-            raise fail("G0203", f"'{text}' was never opened", place, hint=self._flow_hint())
+            return fail("G0203", f"'{text}' was never opened", place, hint=self._flow_hint())
         if text in _FOREIGN:
-            raise fail("G0204", _FOREIGN[text], place)
-        special = _UNEXPECTED.get(text)
-        if special is not None:
-            raise fail(special[0], special[1], place, hint=special[2])
+            return fail("G0204", _FOREIGN[text], place)
+        if text in _UNEXPECTED:
+            code, meaning, hint = _UNEXPECTED[text]
+            return fail(code, meaning, place, hint=hint)
+        shown = _shortened(text)
+        if self._follows_directly() and text.startswith("."):
+            hint = f"write '[{text[1:]}]' for an iteration or an item"
+            return fail("G0202", f"'{shown}' after a name", place, hint=hint)
         if message is None:
-            message = "an operator or ',' is missing before" if kind != "symbol" else "unexpected"
-            raise fail("G0202", f"{message} '{_shortened(text)}'", place)
-        raise fail("G0202", f"{message}, found '{_shortened(text)}'", place)
+            what = "an operator or ',' is missing before" if kind != SYMBOL else "unexpected"
+            return fail("G0202", f"{what} '{shown}'", place)
+        return fail("G0202", f"{message}, found '{shown}'", place)
+
+    def _follows_directly(self) -> bool:
+        return self.index > 0 and self.starts[self.index] == self.ends[self.index - 1]
 
 
 _UNEXPECTED = {

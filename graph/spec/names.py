@@ -13,15 +13,15 @@ RESERVED = frozenset(("training", "true", "false", "none", "inf", "nan", "pi", "
 GENERIC_DTYPES = ("float", "int", "any")
 DTYPE_NAMES: tuple[str, ...] = (*DTYPES, *GENERIC_DTYPES)
 DTYPE_ALIASES = {
-    "double": "float64", "half": "float16", "long": "int64", "short": "int16", "byte": "uint8", "str": "string",
-    "f16": "float16", "f32": "float32", "f64": "float64", "bf16": "bfloat16", "i8": "int8", "i32": "int32",
-    "i64": "int64", "boolean": "bool", "complex": "complex64", "float8": "float8e4m3fn",
+    "double": "float64", "half": "float16", "long": "int64", "short": "int16", "byte": "uint8",
+    "str": "string", "f16": "float16", "f32": "float32", "f64": "float64", "bf16": "bfloat16",
+    "i8": "int8", "i32": "int32", "i64": "int64", "boolean": "bool", "complex": "complex64", "float8": "float8e4m3fn",
 }  # fmt: skip
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_0-9]*\Z")
 _DOCUMENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(-[A-Za-z0-9_]+)*\Z")
-# `float` and `any` are also Python's and the prelude's words; only exact dtypes are refused.
-_REFUSED = RESERVED | frozenset(DTYPES) | frozenset(keyword.kwlist)
+_DTYPE_WORDS = frozenset(DTYPES) | {"float", "int"}  # `any` is also a function, and may be a value
+_REFUSED = RESERVED | _DTYPE_WORDS | frozenset(keyword.kwlist)
 
 
 def check_name(text: str, span: Span, what: str) -> None:
@@ -63,7 +63,7 @@ def _bad_name(text: str, span: Span, what: str) -> SpecError:
         return fail("G0107", f"'{text}' cannot name {what}", span, hint=hint)
     if "__" in text:
         return fail("G0107", f"'{text}' cannot name {what}: '__' is kept for the compiler", span)
-    if text in DTYPES:
+    if text in _DTYPE_WORDS:
         return fail("G0108", f"'{text}' is a dtype and cannot name {what}", span)
     if text in RESERVED:
         return fail("G0108", f"'{text}' has a meaning of its own and cannot name {what}", span)

@@ -21,7 +21,7 @@ def relative_path_problem(path: str, *, may_climb: bool = False) -> tuple[str, s
         return "an empty path", "write the path of a file"
     if "\\" in path:
         return "a path with '\\'", f"write '{path.replace(chr(92), '/')}'"
-    if path.startswith("/") or path.startswith("~"):
+    if path.startswith(("/", "~")):
         return "an absolute path", "paths are relative to the spec's own folder"
     if _SCHEME.match(path):
         return "a path with a scheme or a drive", "nothing is downloaded: put the file beside the spec"

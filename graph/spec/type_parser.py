@@ -201,7 +201,7 @@ class TypeParser(ExpressionParser):
         if self.texts[self.index] in ("in", "~"):
             raise fail("G0222", "a domain stands between the type and '='", self.here, hint=f"write '{form}'")
         if self.texts[self.index] in (")", "]", "=", ":="):
-            self.unexpected(None)
+            raise self.unexpected(None)
         raise fail(
             "G0220",
             f"unexpected '{self.texts[self.index]}' after the type",
