@@ -15,7 +15,8 @@ DTYPE_NAMES: tuple[str, ...] = (*DTYPES, *GENERIC_DTYPES)
 DTYPE_ALIASES = {
     "double": "float64", "half": "float16", "long": "int64", "short": "int16", "byte": "uint8",
     "str": "string", "f16": "float16", "f32": "float32", "f64": "float64", "bf16": "bfloat16",
-    "i8": "int8", "i32": "int32", "i64": "int64", "boolean": "bool", "complex": "complex64", "float8": "float8e4m3fn",
+    "i8": "int8", "i32": "int32", "i64": "int64", "boolean": "bool", "complex": "complex64",
+    "float8": "float8e4m3fn",
 }  # fmt: skip
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_0-9]*\Z")

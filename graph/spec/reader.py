@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..diagnostics import Diagnostics, Source, Span, did_you_mean
 from .block_reader import read_block, read_functions, read_sizes
+from .collector import paused_collector
 from .documents import Block, Document, Label, Use
 from .files import read_source
 from .keys import FORMAT_VERSION, GRAPH_KEYS, KINDS, LIBRARY_KEYS, RECIPE_KEYS
@@ -42,10 +43,15 @@ def parse_document(
 
     With errors the document holds what could be read, or is None.
     """
+    with paused_collector():
+        return _parse(source, vocabulary or Vocabulary())
+
+
+def _parse(source: Source, vocabulary: Vocabulary) -> tuple[Document | None, Diagnostics]:
     root, diagnostics = read_yaml(source)
     if root is None:
         return None, diagnostics
-    reading = Reading(source, diagnostics, vocabulary or Vocabulary())
+    reading = Reading(source, diagnostics, vocabulary)
     if not isinstance(root, YamlMapping):
         message = "a spec is a mapping of keys to values"
         hint = "start with 'graphwright: 1', 'kind: graph' and 'name: …'"

@@ -15,6 +15,7 @@ from .vocabulary import Vocabulary
 
 STANDARD_LIBRARY = Path(__file__).resolve().parents[2] / "specs"
 MAX_LIBRARIES = 500
+MAX_CHAIN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +102,9 @@ class _Loader:
         return self.loaded[real]
 
     def _load(self, path: Path, real: str, entry: Label) -> Document | None:
-        if len(self.loaded) > MAX_LIBRARIES:
-            self.diagnostics.error("G0009", f"more than {MAX_LIBRARIES} libraries are used", entry.span)
+        if len(self.loaded) > MAX_LIBRARIES or len(self.chain) > MAX_CHAIN:
+            message = f"more than {MAX_LIBRARIES} libraries, or a chain of more than {MAX_CHAIN}"
+            self.diagnostics.error("G0009", message, entry.span)
             return None
         try:
             document, found = parse_document(read_source(str(path)), self.vocabulary)
@@ -170,14 +172,14 @@ def _real(path: Path) -> str:
     return os.path.realpath(path)
 
 
-def _spec_files(folder: Path, limit: int = 2000) -> list[str]:
-    """Relative paths of the YAML files below a folder, for suggestions; at most `limit`."""
+def _spec_files(folder: Path, limit: int = 2000, depth: int = 4) -> list[str]:
+    """Relative paths of YAML files below a folder, for suggestions; at most `limit` folders."""
     found: list[str] = []
-    for base, folders, names in os.walk(folder):
-        folders[:] = sorted(f for f in folders if not f.startswith("."))[:50]
+    for visited, (base, folders, names) in enumerate(os.walk(folder)):
         relative = os.path.relpath(base, folder).replace(os.sep, "/")
         prefix = "" if relative == "." else f"{relative}/"
         found.extend(prefix + name for name in sorted(names) if name.endswith((".yaml", ".yml")))
-        if len(found) > limit or prefix.count("/") > 4:
+        if visited >= limit or len(found) >= limit:
             break
-    return found[:limit]
+        folders[:] = sorted(f for f in folders if not f.startswith(".")) if prefix.count("/") < depth else []
+    return found
