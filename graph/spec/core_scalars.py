@@ -26,7 +26,7 @@ def core_value(scalar: YamlScalar) -> CoreValue:
     """The value of a scalar; quoted and block scalars are text, tags decide for themselves."""
     if scalar.tag == "str" or (scalar.tag is None and scalar.style):
         return scalar.text
-    return _plain_value(scalar.text)
+    return core_text(scalar.text)
 
 
 def has_leading_zero(scalar: YamlScalar) -> bool:
@@ -34,7 +34,8 @@ def has_leading_zero(scalar: YamlScalar) -> bool:
     return not scalar.style and _LEADING_ZERO.match(scalar.text) is not None
 
 
-def _plain_value(text: str) -> CoreValue:
+def core_text(text: str) -> CoreValue:
+    """The value of a plain (unquoted) scalar's text."""
     if text in _NULL:
         return None
     if text in _TRUE or text in _FALSE:
