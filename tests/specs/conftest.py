@@ -68,8 +68,16 @@ def run_nodes(tmp_path: Path) -> Callable[..., Results]:
         training: bool = False,
     ) -> Results:
         libraries = (library,) if isinstance(library, str) else library
-        lines = ["graphwright: 1", "kind: graph", "name: harness", f"use: [{', '.join(libraries)}]", "inputs:"]
-        lines += [f"  {name}: {value.dtype}[{', '.join(map(str, value.shape))}]" for name, value in inputs.items()]
+        lines = [
+            "graphwright: 1",
+            "kind: graph",
+            "name: harness",
+            f"use: [{', '.join(libraries)}]",
+            "inputs:",
+        ]
+        lines += [
+            f"  {name}: {value.dtype}[{', '.join(map(str, value.shape))}]" for name, value in inputs.items()
+        ]
         lines += ["nodes:", *(f"  {name}: {expression}" for name, expression in nodes.items())]
         lines += [f"outputs: [{', '.join(outputs or nodes)}]", ""]
         path = tmp_path / "harness.yaml"

@@ -140,7 +140,10 @@ def test_ranking_and_regression_metrics(run_nodes, agree, rng):
         "fit": metrics.r2_score(label.astype(float), score.astype(float)),
         "brier": metrics.brier_score_loss(label, p),
     }
-    agree(run_nodes("functions/metrics.yaml", {"score": score.astype(np.float32), "label": label}, nodes), expected)
+    agree(
+        run_nodes("functions/metrics.yaml", {"score": score.astype(np.float32), "label": label}, nodes),
+        expected,
+    )
 
 
 def test_expected_calibration_error(run_nodes, agree, rng):
@@ -160,7 +163,9 @@ def test_expected_calibration_error(run_nodes, agree, rng):
 def test_pass_at_k(run_nodes, agree, n, k):
     c = np.arange(n + 1)
     expected = [1 - math.comb(n - i, k) / math.comb(n, k) for i in c]
-    agree(run_nodes("functions/metrics.yaml", {"c": c}, {"s": f"pass_at_k(c, n={n}, k={k})"}), {"s": expected})
+    agree(
+        run_nodes("functions/metrics.yaml", {"c": c}, {"s": f"pass_at_k(c, n={n}, k={k})"}), {"s": expected}
+    )
 
 
 def test_prototype_similarities(run_nodes, agree, rng):

@@ -46,7 +46,11 @@ def test_mlp(run_nodes, agree, rng, activation, function):
 
 def test_gated_mlp(run_nodes, agree, rng):
     x = draw(rng, 6, 4)
-    weights = {"y.gate.kernel": draw(rng, 8, 4), "y.up.kernel": draw(rng, 8, 4), "y.down.kernel": draw(rng, 3, 8)}
+    weights = {
+        "y.gate.kernel": draw(rng, 8, 4),
+        "y.up.kernel": draw(rng, 8, 4),
+        "y.down.kernel": draw(rng, 3, 8),
+    }
     gate, up, down = (double(w) for w in weights.values())
     expected = (F.silu(double(x) @ gate.T) * (double(x) @ up.T)) @ down.T
     node = "gated_mlp(x, hidden=8, width=3)"
@@ -135,7 +139,10 @@ def test_basic_block(run_nodes, agree, rng, stride):
     if stride == 2:
         w["y.beside.conv.kernel"] = draw(rng, width, 4, 1, 1)
     results = run_nodes(
-        "layers/residual.yaml", {"x": x}, {"y": f"basic_block(x, width={width}, stride={stride})"}, parameters=w
+        "layers/residual.yaml",
+        {"x": x},
+        {"y": f"basic_block(x, width={width}, stride={stride})"},
+        parameters=w,
     )
     fixed = 1 / np.sqrt(1 + 1e-5)  # batch norm at its initial statistics
     k = {name: double(kernel) for name, kernel in w.items()}
@@ -207,7 +214,9 @@ def packed(rng: np.random.Generator, layer: nn.TransformerEncoderLayer, path: st
 
 
 def test_encoder_block(run_nodes, agree, rng):
-    layer = nn.TransformerEncoderLayer(8, 2, 32, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
+    layer = nn.TransformerEncoderLayer(
+        8, 2, 32, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+    )
     weights = packed(rng, layer, "y")
     x = draw(rng, 2, 5, 8)
     valid = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], dtype=bool)

@@ -38,7 +38,9 @@ def test_the_prompt_weighs_the_pairs(run_spec, agree, rng):
     chosen, rejected = rng.normal(size=(2, 8, 4)).astype(np.float32)
     prompt = rng.normal(size=(8, 5)).astype(np.float32)
     kernel = rng.normal(size=(2, 5)).astype(np.float32)
-    unit = [x.astype(float) / np.linalg.norm(x.astype(float), axis=1, keepdims=True) for x in (chosen, rejected)]
+    unit = [
+        x.astype(float) / np.linalg.norm(x.astype(float), axis=1, keepdims=True) for x in (chosen, rejected)
+    ]
     weight = 2 * softmax(prompt.astype(float) @ kernel.T / np.sqrt(5), axis=1)
     score = [w @ operator(s) @ v for v, w, s in zip(*unit, weight, strict=True)]
     results = run_spec(

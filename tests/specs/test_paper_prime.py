@@ -20,7 +20,9 @@ def returns(rewards: np.ndarray, discount: float) -> np.ndarray:
     return out
 
 
-def advantages(q: np.ndarray, length: np.ndarray, outcome: np.ndarray, discounts: tuple[float, float]) -> np.ndarray:
+def advantages(
+    q: np.ndarray, length: np.ndarray, outcome: np.ndarray, discounts: tuple[float, float]
+) -> np.ndarray:
     P, n, T = q.shape
     total = np.zeros((P, n, T))
     valid = np.arange(T) < length[..., None]

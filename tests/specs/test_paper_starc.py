@@ -35,7 +35,9 @@ def test_distance(run_spec, agree, rng, process):
     transition, policy = process
     first, second = rng.normal(size=(2, 4, 3, 4)).astype(np.float32)
     doubles = [x.astype(np.float64) for x in (transition, policy)]
-    distance = np.linalg.norm(levelled(first.astype(float), *doubles) - levelled(second.astype(float), *doubles))
+    distance = np.linalg.norm(
+        levelled(first.astype(float), *doubles) - levelled(second.astype(float), *doubles)
+    )
     inputs = {"first": first, "second": second, "transition": transition, "policy": policy}
     agree(run_spec("papers/starc.yaml", inputs), {"distance": distance}, BOUND)
 
