@@ -115,8 +115,7 @@ def rebuild(node: Node, inputs: Sequence[Value | None]) -> Node:
     given = tuple(inputs)
     if given == node.inputs:
         return node
-    count = len(node.outputs) if node.operator.outputs and node.operator.outputs[-1].variadic else None
-    return _intern(node.operator, given, node.attributes, count)
+    return _intern(node.operator, given, node.attributes, len(node.outputs))
 
 
 def _intern(
@@ -125,6 +124,12 @@ def _intern(
     attributes: Mapping[str, Attribute],
     outputs: int | None,
 ) -> Node:
+    types: Sequence[Type] | None = None
+    if not (operator.outputs and operator.outputs[-1].variadic):
+        outputs = None
+    elif outputs is None:
+        types = infer_types(Call(operator, inputs, attributes))
+        outputs = len(types)
     key: tuple[object, ...]
     if attributes:
         key = (operator, inputs, outputs, *((name, attributes[name].key) for name in sorted(attributes)))
@@ -134,7 +139,8 @@ def _intern(
     if found is not None:
         return found
     call = Call(operator, inputs, attributes, outputs)
-    types = infer_types(call)
+    if types is None:
+        types = infer_types(call)
     known: Sequence[Known | None] = operator.known(call, types) if operator.known is not None else ()
     node = Node.__new__(Node)
     node.operator, node.inputs, node.attributes = operator, inputs, attributes

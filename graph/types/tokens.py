@@ -78,6 +78,13 @@ class TokenReader:
             self.token = self._read()
         return token
 
+    def peek(self) -> Token:
+        """The token after the next one; neither is consumed."""
+        position = self._position
+        ahead = self._read()
+        self._position = position
+        return ahead
+
     def take(self, text: str) -> bool:
         """Whether the next token is `text`; it is consumed where it is."""
         if not self.at(text):
