@@ -16,6 +16,7 @@ import numpy as np
 from ..operators.attributes import Attribute, freeze_array, kind_of, make_attribute
 from ..operators.leaves import ARGUMENT, CONSTANT, LEAF_DOMAIN, LEAVES
 from ..operators.operator import Call, Known, Operator, RuleError
+from ..operators.signature import check_signature, unknown_attribute
 from ..operators.table import operator as find_operator
 from ..types.types import TensorType, Type
 
@@ -153,7 +154,8 @@ def _intern(
 
 
 def infer_types(call: Call) -> Sequence[Type]:
-    """The result types by the operator's rule. Raises RuleError."""
+    """The result types by the operator's rule, after its signature. Raises RuleError."""
+    check_signature(call)
     if call.operator.infer is None:
         from .opaque import infer_opaque
 
@@ -168,7 +170,7 @@ def _tag(operator: Operator, given: Mapping[str, Any]) -> Mapping[str, Attribute
             continue
         spec = operator.attributes.get(name)
         if spec is None and (operator.attributes or operator.infer is not None):
-            raise RuleError("G0503", f"{operator.name} has no attribute '{name}'")
+            raise unknown_attribute(operator, name)
         attribute = value if isinstance(value, Attribute) else _convert(operator, name, value)
         if spec is None or spec.default is None or spec.default.key != attribute.key:
             tagged[name] = attribute

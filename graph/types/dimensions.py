@@ -156,7 +156,25 @@ def floor_divide(left: Dimension, right: Dimension) -> Dimension:
     exact = exact_divide(left, right)
     if exact is not None:
         return exact
-    return _floor_by_parts(left, right)
+    return _floor_by_parts(*_without_common_factor(left, right))
+
+
+def _without_common_factor(left: Dimension, right: Dimension) -> tuple[Dimension, Dimension]:
+    """Both over what divides every term of both: `(b*n) // (2*b)` is `n // 2`. Only named sizes
+    and numbers are taken out, which are not 0."""
+    monomials = [dict(m) for value in (left, right) for m, _ in _terms(value)]
+    if not monomials:
+        return left, right
+    shared = {a: min(m.get(a, 0) for m in monomials) for a in monomials[0] if isinstance(a, Symbol)}
+    powers = tuple((a, p) for a, p in shared.items() if p)
+    number = gcd(content(left), content(right))
+    if not powers and number == 1:
+        return left, right
+    factor = _normal([(tuple(sorted(powers, key=lambda item: item[0].sort_key)), number)])
+    quotients = exact_divide(left, factor), exact_divide(right, factor)
+    assert quotients[0] is not None
+    assert quotients[1] is not None
+    return quotients[0], quotients[1]
 
 
 def _floor_by_parts(left: Dimension, right: Dimension) -> Dimension:
