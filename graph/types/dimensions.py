@@ -197,7 +197,7 @@ def _floor_by_parts(left: Dimension, right: Dimension) -> Dimension:
 
 
 def _floor_of_rest(rest: Dimension, right: Dimension) -> Dimension:
-    """`rest // right` without common factors, and as one division where `rest` holds another."""
+    """`rest // right`, as one division where `rest` holds another."""
     if isinstance(rest, int) and isinstance(right, int):
         return rest // right
     if rest == 0:
@@ -209,9 +209,6 @@ def _floor_of_rest(rest: Dimension, right: Dimension) -> Dimension:
             (inner, divisor), number = nested
             return floor_divide(inner + number * divisor, divisor * right)
         return _atom(Compound("//", rest, right))
-    common = _common_factor((*_terms(rest), *_terms(right)))
-    if common != 1:
-        return floor_divide(_exact(rest, common), _exact(right, common))
     return _atom(Compound("//", rest, right))
 
 
@@ -236,22 +233,6 @@ def _division_plus_number(value: Dim) -> tuple[tuple[Dimension, int], int] | Non
     if not isinstance(atom.right, int) or atom.right < 1:
         return None
     return (atom.left, atom.right), number
-
-
-def _common_factor(terms: tuple[tuple[Monomial, int], ...]) -> Dimension:
-    """The greatest number and product of named sizes that divides every term."""
-    number = gcd(*(c for _, c in terms))
-    shared = {a: p for a, p in terms[0][0] if isinstance(a, Symbol)}
-    for monomial, _ in terms[1:]:
-        powers = dict(monomial)
-        shared = {a: min(p, powers[a]) for a, p in shared.items() if a in powers}
-    return _normal([(tuple(shared.items()), number)])
-
-
-def _exact(left: Dimension, right: Dimension) -> Dimension:
-    quotient = exact_divide(left, right)
-    assert quotient is not None
-    return quotient
 
 
 def exact_divide(left: Dimension, right: Dimension) -> Dimension | None:
