@@ -30,6 +30,11 @@ class Graph:
     def __hash__(self) -> int:
         return hash((self.inputs, self.outputs))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        from .pickling import reduce_graph
+
+        return reduce_graph(self)
+
 
 def topological(outputs: Iterable[Value]) -> list[Node]:
     """Every node that `outputs` need, operands first; the same for the same graph. Linear, and
@@ -52,6 +57,28 @@ def topological(outputs: Iterable[Value]) -> list[Node]:
                 order.append(node)
                 stack.pop()
     return order
+
+
+def nested_graphs(graph: Graph) -> list[Graph]:
+    """The bodies inside `graph`, at every depth and each once, inner ones first; then `graph`."""
+    order: list[Graph] = []
+    done = {graph}
+    stack = [(graph, _bodies_of(graph))]
+    while stack:
+        current, inner = stack[-1]
+        for body in inner:
+            if body not in done:
+                done.add(body)
+                stack.append((body, _bodies_of(body)))
+                break
+        else:
+            order.append(current)
+            stack.pop()
+    return order
+
+
+def _bodies_of(graph: Graph) -> Iterator[Graph]:
+    return (body for node in graph.nodes if node.attributes for _, body in bodies(node))
 
 
 def consumers(nodes: Iterable[Node]) -> dict[Value, list[tuple[Node, int]]]:

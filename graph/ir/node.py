@@ -16,6 +16,7 @@ import numpy as np
 from ..operators.attributes import Attribute, freeze_array, kind_of, make_attribute
 from ..operators.leaves import ARGUMENT, CONSTANT, LEAF_DOMAIN, LEAVES
 from ..operators.operator import Call, Known, Operator, RuleError
+from ..operators.signature import check_signature, unknown_attribute
 from ..operators.table import operator as find_operator
 from ..types.types import TensorType, Type
 
@@ -115,8 +116,7 @@ def rebuild(node: Node, inputs: Sequence[Value | None]) -> Node:
     given = tuple(inputs)
     if given == node.inputs:
         return node
-    count = len(node.outputs) if node.operator.outputs and node.operator.outputs[-1].variadic else None
-    return _intern(node.operator, given, node.attributes, count)
+    return _intern(node.operator, given, node.attributes, len(node.outputs))
 
 
 def _intern(
@@ -125,6 +125,12 @@ def _intern(
     attributes: Mapping[str, Attribute],
     outputs: int | None,
 ) -> Node:
+    types: Sequence[Type] | None = None
+    if not (operator.outputs and operator.outputs[-1].variadic):
+        outputs = None
+    elif outputs is None:
+        types = infer_types(Call(operator, inputs, attributes))
+        outputs = len(types)
     key: tuple[object, ...]
     if attributes:
         key = (operator, inputs, outputs, *((name, attributes[name].key) for name in sorted(attributes)))
@@ -134,7 +140,8 @@ def _intern(
     if found is not None:
         return found
     call = Call(operator, inputs, attributes, outputs)
-    types = infer_types(call)
+    if types is None:
+        types = infer_types(call)
     known: Sequence[Known | None] = operator.known(call, types) if operator.known is not None else ()
     node = Node.__new__(Node)
     node.operator, node.inputs, node.attributes = operator, inputs, attributes
@@ -147,7 +154,8 @@ def _intern(
 
 
 def infer_types(call: Call) -> Sequence[Type]:
-    """The result types by the operator's rule. Raises RuleError."""
+    """The result types by the operator's rule, after its signature. Raises RuleError."""
+    check_signature(call)
     if call.operator.infer is None:
         from .opaque import infer_opaque
 
@@ -162,7 +170,7 @@ def _tag(operator: Operator, given: Mapping[str, Any]) -> Mapping[str, Attribute
             continue
         spec = operator.attributes.get(name)
         if spec is None and (operator.attributes or operator.infer is not None):
-            raise RuleError("G0503", f"{operator.name} has no attribute '{name}'")
+            raise unknown_attribute(operator, name)
         attribute = value if isinstance(value, Attribute) else _convert(operator, name, value)
         if spec is None or spec.default is None or spec.default.key != attribute.key:
             tagged[name] = attribute

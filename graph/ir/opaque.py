@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..operators.operator import Call, RuleError
-from ..types.dimensions import Dimension, is_symbol, symbol
+from ..types.dimensions import Dimension, symbol
 from ..types.dtypes import BY_CODE
 from ..types.types import OptionalType, SequenceType, TensorType, Type
 
@@ -38,7 +38,22 @@ def infer_opaque(call: Call) -> Sequence[Type]:
     except onnx.shape_inference.InferenceError as error:
         raise RuleError("G0407", f"{call.operator.name} refuses its operands: {_reason(error)}") from error
     found = {v.name: v.type for v in inferred.graph.output}
-    return tuple(from_type_proto(found[f"o{k}"]) for k in range(count))
+    dims = _dimensions(v.type for v in call.inputs if v is not None)
+    return tuple(from_type_proto(found[f"o{k}"], dims) for k in range(count))
+
+
+def _dimensions(types: Iterable[Type]) -> dict[str, Dimension]:
+    """The symbolic dimensions of the operands by their text. ONNX makes up names such as `unk__0`
+    for what it can't tell, the same ones for every node: those must not be taken for sizes."""
+    found: dict[str, Dimension] = {}
+    waiting = list(types)
+    while waiting:
+        type = waiting.pop()
+        if isinstance(type, SequenceType | OptionalType):
+            waiting.append(type.element)
+        elif isinstance(type, TensorType):
+            found.update({str(d): d for d in type.dims or () if not isinstance(d, int)})
+    return found
 
 
 def _reason(error: Exception) -> str:
@@ -69,13 +84,14 @@ def type_proto(type: Type) -> Any:
     raise ValueError(f"ONNX has no type {type}")
 
 
-def from_type_proto(proto: Any, symbols: bool = True) -> Type:
-    """The type of a TypeProto. A dimension without value or name makes the rank unknown."""
+def from_type_proto(proto: Any, dimensions: Mapping[str, Dimension] | None = None) -> Type:
+    """The type of a TypeProto. A dimension without value or name makes the rank unknown, and with
+    `dimensions` so does a name that is not among them (without, names are sizes)."""
     kind = proto.WhichOneof("value")
     if kind == "sequence_type":
-        return SequenceType(from_type_proto(proto.sequence_type.elem_type))
+        return SequenceType(from_type_proto(proto.sequence_type.elem_type, dimensions))
     if kind == "optional_type":
-        return OptionalType(from_type_proto(proto.optional_type.elem_type))
+        return OptionalType(from_type_proto(proto.optional_type.elem_type, dimensions))
     if kind != "tensor_type":
         raise ValueError(f"a value of kind {kind} is not supported")
     tensor = proto.tensor_type
@@ -86,11 +102,13 @@ def from_type_proto(proto: Any, symbols: bool = True) -> Type:
     for d in tensor.shape.dim:
         if d.HasField("dim_value"):
             dims.append(d.dim_value)
-        elif d.HasField("dim_param") and d.dim_param.isidentifier():
+        elif dimensions is not None and d.dim_param in dimensions:
+            dims.append(dimensions[d.dim_param])
+        elif dimensions is None and d.dim_param.isidentifier():
             dims.append(symbol(d.dim_param))
         else:
             return TensorType(dtype, None)
     return TensorType(dtype, tuple(dims))
 
 
-__all__ = ["from_type_proto", "infer_opaque", "is_symbol", "type_proto"]
+__all__ = ["from_type_proto", "infer_opaque", "type_proto"]

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..diagnostics.span import Span
 from ..types.dimensions import Dimension
+from .content_hash import array_digest
 from .graph import Graph
 from .node import Value
 
@@ -72,10 +73,24 @@ class Domain:
 class Weights:
     """Named arrays: parameters' values, states' values, constants of more than 64 elements.
 
-    Arrays may be memory-mapped; they are referenced, never copied, until written.
+    Arrays may be memory-mapped; they are referenced, never copied, until written. Who writes makes
+    new Weights: an array's hash is computed once, when it is first asked for.
     """
 
     arrays: Mapping[str, np.ndarray[Any, Any]] = field(default_factory=dict)
+    _digests: dict[str, str] = field(default_factory=dict, init=False, repr=False)
+
+    def digest(self, name: str) -> str:
+        """The hash of an array's dtype, shape and content. Raises KeyError."""
+        if name not in self._digests:
+            self._digests[name] = array_digest(self.arrays[name])
+        return self._digests[name]
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the names and all contents are equal, bit for bit."""
+        if not isinstance(other, Weights) or self.arrays.keys() != other.arrays.keys():
+            return NotImplemented if not isinstance(other, Weights) else False
+        return all(a is other.arrays[n] or self.digest(n) == other.digest(n) for n, a in self.arrays.items())
 
     def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
         return self.arrays[name]
@@ -84,10 +99,16 @@ class Weights:
         return name in self.arrays
 
     def with_arrays(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Weights:
-        return Weights({**self.arrays, **arrays})
+        return self._keeping_digests({**self.arrays, **arrays})
 
     def only(self, names: Iterable[str]) -> Weights:
-        return Weights({n: self.arrays[n] for n in names if n in self.arrays})
+        return self._keeping_digests({n: self.arrays[n] for n in names if n in self.arrays})
+
+    def _keeping_digests(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Weights:
+        result = Weights(arrays)
+        same = (n for n in self._digests if n in arrays and arrays[n] is self.arrays[n])
+        result._digests.update({n: self._digests[n] for n in same})
+        return result
 
     @property
     def nbytes(self) -> int:
@@ -146,6 +167,11 @@ class Program:
     def new_states(self) -> dict[str, Value]:
         """State name -> its value after the run."""
         return dict(zip(self.updates, self.graph.outputs[len(self.output_names) :], strict=True))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        from .pickling import reduce_program
+
+        return reduce_program(self)
 
     def origin(self, value: Value) -> Origin:
         return self.origins.get(value, Origin())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,33 +53,64 @@ def round_float(value: float) -> float:
 
 
 def freeze_array(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """A read-only array with the same content, in C order."""
-    if array.flags.writeable or not array.flags.c_contiguous:
+    """A read-only array with the same content: C order, the machine's byte order, strings as
+    objects. Copied where anybody could still write to it."""
+    if array.dtype.kind in "US":
+        array = np.array([_string(s) for s in array.ravel().tolist()], object).reshape(array.shape)
+    elif not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    base = array.base
+    shared = isinstance(base, np.ndarray) and base.flags.writeable
+    if array.flags.writeable or not array.flags.c_contiguous or shared:
         array = np.array(array, order="C")
         array.flags.writeable = False
     return array
 
 
 def _string(value: Any) -> str:
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    if isinstance(value, str):
+        return str(value)
+    raise TypeError(f"not a string: {value!r}")
+
+
+def _integer(value: Any) -> int:
+    """A Python int; 1.0 is refused, so that 1.5 never turns into 1."""
+    return index(value)
+
+
+def _real(value: Any) -> float:
+    if isinstance(value, bool | str | bytes | np.bool_):
+        raise TypeError(f"not a number: {value!r}")
+    return round_float(value)
 
 
 def _dtype_code(value: Any) -> int:
     """An `int` attribute that names a dtype may be given as a DType or its name."""
     if isinstance(value, DType):
         return value.code
-    return dtype(value).code if isinstance(value, str) else int(value)
+    return dtype(value).code if isinstance(value, str) else _integer(value)
+
+
+def _several(convert: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
+    def convert_all(values: Any) -> tuple[Any, ...]:
+        if isinstance(values, str | bytes):
+            raise TypeError(f"not a list: {values!r}")
+        return tuple(convert(v) for v in values)
+
+    return convert_all
 
 
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "int": _dtype_code,
-    "float": round_float,
+    "float": _real,
     "string": _string,
     "tensor": lambda v: freeze_array(np.asarray(v)),
     "graph": lambda v: v,
-    "ints": lambda v: tuple(int(x) for x in v),
-    "floats": lambda v: tuple(round_float(x) for x in v),
-    "strings": lambda v: tuple(_string(x) for x in v),
+    "ints": _several(_integer),
+    "floats": _several(_real),
+    "strings": _several(_string),
     "type": lambda v: v,
     "known": lambda v: v,
 }

@@ -27,7 +27,7 @@ def _constant_type(call: Call) -> Sequence[Type]:
 
 def _constant_known(call: Call, types: Sequence[Type]) -> Sequence[Known | None]:
     array = call.attribute("value")
-    return (tuple(array.ravel().tolist()) if array.dtype.kind in "iu" else None,)
+    return (tuple(map(int, array.ravel().tolist())) if array.dtype.kind in "iub" else None,)
 
 
 def _leaf(name: str, doc: str, *specs: AttributeSpec) -> Operator:

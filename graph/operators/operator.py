@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
+
 from ..types.dimensions import Dimension
 from ..types.types import Type
 from .attributes import Attribute
@@ -15,13 +17,17 @@ Known = tuple[Dimension | None, ...]
 
 
 class Operand(Protocol):
-    """What rules read of an input: its type, and its known content (None where unknown)."""
+    """What rules read of an input: its type, its known content (None where unknown), and the
+    array of a small constant (None for anything else)."""
 
     @property
     def type(self) -> Type: ...
 
     @property
     def known(self) -> Known | None: ...
+
+    @property
+    def constant(self) -> np.ndarray[Any, Any] | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +56,20 @@ class AttributeSpec:
 
 class RuleError(Exception):
     """A type rule refuses its operands. `code` is a diagnostic code, `operands` the positions of
-    the inputs at fault (the builder shows their types), `hint` what would be right."""
+    the inputs at fault (the builder shows their types), `hint` what would be right, `unequal` two
+    dimensions that an imported model may assume to be equal."""
 
     def __init__(
-        self, code: str, message: str, operands: Sequence[int] = (), hint: str | None = None
+        self,
+        code: str,
+        message: str,
+        operands: Sequence[int] = (),
+        hint: str | None = None,
+        *,
+        unequal: tuple[Dimension, Dimension] | None = None,
     ) -> None:
         self.code, self.message, self.operands, self.hint = code, message, tuple(operands), hint
+        self.unequal = unequal
         super().__init__(message)
 
 

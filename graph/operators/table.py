@@ -8,7 +8,7 @@ from functools import cache
 from .graphwright import GRAPHWRIGHT
 from .leaves import LEAF_DOMAIN, LEAVES
 from .operator import KnownRule, Operator, TypeRule
-from .rules import KNOWN_RULES, TRAIT_SETS, TYPE_RULES
+from .rules import EXTRA_ATTRIBUTES, EXTRA_INPUTS, KNOWN_RULES, TRAIT_SETS, TYPE_RULES
 
 
 @cache
@@ -31,9 +31,9 @@ def _standard(name: str) -> Operator:
         "",
         name,
         found.since_version,
-        formals(found.inputs),
+        formals(found.inputs) + EXTRA_INPUTS.get(name, ()),
         formals(found.outputs),
-        attribute_specs(found),
+        {**attribute_specs(found), **{s.name: s for s in EXTRA_ATTRIBUTES.get(name, ())}},
         TYPE_RULES.get(name),
         KNOWN_RULES.get(name),
         TRAIT_SETS.get(name, frozenset()),

@@ -2,6 +2,7 @@
 
 from .dimensions import Dim, Dimension, symbol
 from .dtypes import BOOL, DTYPES, FLOAT32, FLOAT64, INT64, DType, dtype, from_numpy
+from .parsing import parse_dimension, parse_type
 from .types import FactsType, OptionalType, QuantizedType, SequenceType, TensorType, Type
 
 __all__ = [
@@ -21,5 +22,7 @@ __all__ = [
     "Type",
     "dtype",
     "from_numpy",
+    "parse_dimension",
+    "parse_type",
     "symbol",
 ]

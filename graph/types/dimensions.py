@@ -4,6 +4,10 @@ A dimension is a Python `int` or a `Dim`. A `Dim` is a sum of monomials; its ato
 sizes, floor divisions, minima and maxima. Two dimensions are provably equal exactly where
 their canonical forms are equal (`2*n + n == 3*n`, `(4*n)//2 == 2*n`). Named sizes are at
 least 1: with that `max(n - 1, 0)` is `n - 1`.
+
+A floor division holds no whole multiple of its divisor (`(n + 3)//2` is `(n + 1)//2 + 1`), no
+common factor (`(2*n + 1)//4` is `n//2`) and no division by a number inside another
+(`(n//2 + 1)//3` is `(n + 2)//6`); a minimum or maximum holds each operand once, in order.
 """
 
 from __future__ import annotations
@@ -12,6 +16,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import gcd
+
+from .tokens import name_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +31,13 @@ class Symbol:
         return (0, self.name)
 
     def __str__(self) -> str:
-        return self.name
+        """The name, in double quotes where it is not made of ASCII words and dots."""
+        return name_text(self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Compound:
-    """An atom that is no polynomial; `operator` is one of `//`, `min`, `max`, `ceil/`."""
+    """An atom that is no polynomial; `operator` is one of `//`, `min`, `max`."""
 
     operator: str
     left: Dimension
@@ -149,23 +156,83 @@ def floor_divide(left: Dimension, right: Dimension) -> Dimension:
     exact = exact_divide(left, right)
     if exact is not None:
         return exact
-    return _floor_by_parts(left, right)
+    return _floor_by_parts(*_without_common_factor(left, right))
+
+
+def _without_common_factor(left: Dimension, right: Dimension) -> tuple[Dimension, Dimension]:
+    """Both over what divides every term of both: `(b*n) // (2*b)` is `n // 2`. Only named sizes
+    and numbers are taken out, which are not 0."""
+    monomials = [dict(m) for value in (left, right) for m, _ in _terms(value)]
+    if not monomials:
+        return left, right
+    shared = {a: min(m.get(a, 0) for m in monomials) for a in monomials[0] if isinstance(a, Symbol)}
+    powers = tuple((a, p) for a, p in shared.items() if p)
+    number = gcd(content(left), content(right))
+    if not powers and number == 1:
+        return left, right
+    factor = _normal([(tuple(sorted(powers, key=lambda item: item[0].sort_key)), number)])
+    quotients = exact_divide(left, factor), exact_divide(right, factor)
+    assert quotients[0] is not None
+    assert quotients[1] is not None
+    return quotients[0], quotients[1]
 
 
 def _floor_by_parts(left: Dimension, right: Dimension) -> Dimension:
-    """Takes the terms that divide out of the floor: `(2*n + 1) // 2` is `n`."""
+    """Takes whole multiples of `right` out of the floor."""
     whole: Dimension = 0
     rest: Dimension = 0
     for monomial, coefficient in _terms(left):
+        if isinstance(right, int):
+            multiple, remainder = divmod(coefficient, right)
+            whole = whole + _normal([(monomial, multiple)])
+            rest = rest + _normal([(monomial, remainder)])
+            continue
         part = _normal([(monomial, coefficient)])
         quotient = exact_divide(part, right)
         if quotient is None:
             rest = rest + part
         else:
             whole = whole + quotient
+    return whole + _floor_of_rest(rest, right)
+
+
+def _floor_of_rest(rest: Dimension, right: Dimension) -> Dimension:
+    """`rest // right`, as one division where `rest` holds another."""
     if isinstance(rest, int) and isinstance(right, int):
-        return whole + rest // right
-    return whole + _atom(Compound("//", rest, right))
+        return rest // right
+    if rest == 0:
+        return 0
+    if isinstance(rest, Dim) and isinstance(right, int):
+        rest, right = _without_common_number(rest, right)
+        nested = _division_plus_number(rest)
+        if nested is not None and right > 0:
+            (inner, divisor), number = nested
+            return floor_divide(inner + number * divisor, divisor * right)
+        return _atom(Compound("//", rest, right))
+    return _atom(Compound("//", rest, right))
+
+
+def _without_common_number(rest: Dim, right: int) -> tuple[Dim, int]:
+    """`(g*p + c) // (g*r)` is `(p + c//g) // r`."""
+    common = gcd(right, *(c for m, c in rest.terms if m))
+    terms = [(m, c // common) for m, c in rest.terms]
+    reduced = _normal(terms)
+    assert isinstance(reduced, Dim)
+    return reduced, right // common
+
+
+def _division_plus_number(value: Dim) -> tuple[tuple[Dimension, int], int] | None:
+    """((x, a), b) where `value` is `x // a + b` with positive numbers a, else None."""
+    symbolic = [(m, c) for m, c in value.terms if m]
+    number = sum(c for m, c in value.terms if not m)
+    if len(symbolic) != 1 or symbolic[0][1] != 1 or len(symbolic[0][0]) != 1:
+        return None
+    atom, power = symbolic[0][0][0]
+    if power != 1 or not isinstance(atom, Compound) or atom.operator != "//":
+        return None
+    if not isinstance(atom.right, int) or atom.right < 1:
+        return None
+    return (atom.left, atom.right), number
 
 
 def exact_divide(left: Dimension, right: Dimension) -> Dimension | None:
@@ -208,13 +275,29 @@ def maximum(left: Dimension, right: Dimension) -> Dimension:
 
 
 def _extreme(operator: str, left: Dimension, right: Dimension) -> Dimension:
+    operands = dict.fromkeys((*_operands(operator, left), *_operands(operator, right)))
+    kept = [d for d in operands if not any(_beats(operator, o, d) for o in operands if o is not d)]
+    first, *others = sorted(kept, key=str)
+    result: Dimension = first
+    for operand in others:
+        result = _atom(Compound(operator, result, operand))
+    return result
+
+
+def _operands(operator: str, value: Dimension) -> list[Dimension]:
+    """The operands of nested minima (maxima), or the value itself."""
+    if isinstance(value, Dim) and len(value.terms) == 1 and value.terms[0][1] == 1:
+        monomial = value.terms[0][0]
+        atom, power = monomial[0]
+        if len(monomial) == power == 1 and isinstance(atom, Compound) and atom.operator == operator:
+            return [*_operands(operator, atom.left), *_operands(operator, atom.right)]
+    return [value]
+
+
+def _beats(operator: str, left: Dimension, right: Dimension) -> bool:
+    """Whether `left` provably is the minimum (maximum) of both, whatever the sizes."""
     difference = left - right
-    if lower_bound(difference) >= 0:
-        return left if operator == "max" else right
-    if lower_bound(-difference) >= 0:
-        return right if operator == "max" else left
-    first, second = sorted((left, right), key=str)
-    return _atom(Compound(operator, first, second))
+    return lower_bound(difference if operator == "max" else -difference) >= 0
 
 
 MINUS_INFINITY = -(2**62)
@@ -250,7 +333,9 @@ def _atom_lower_bound(atom: Atom, lows: Mapping[str, int] | None) -> int:
         return max(left, right)
     if atom.operator == "min":
         return min(left, right)
-    return 0 if left >= 0 and right > 0 else MINUS_INFINITY
+    if left < 0 or right <= 0:
+        return MINUS_INFINITY
+    return left // atom.right if isinstance(atom.right, int) else 0
 
 
 def evaluate(dimension: Dimension, sizes: Mapping[str, int]) -> int:

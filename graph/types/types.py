@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from .dimensions import Dimension, product
 from .dtypes import DType
+from .tokens import name_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,13 @@ class QuantizedType:
     tensor_scale: bool = False
 
     def __str__(self) -> str:
-        return f"quantized({self.levels}, {self.carrier.name}[{', '.join(map(str, self.dims))}])"
+        parts = [name_text(self.levels), str(TensorType(self.carrier, self.dims))]
+        parts += [f"axis={self.axis}"] if self.axis is not None else []
+        parts += [f"block={self.block}"] if self.block is not None else []
+        parts += [f"scale={name_text(self.scale)}"] if self.scale != "float32" else []
+        parts += [f"zero_point={self.zero_point.name}"] if self.zero_point is not None else []
+        parts += ["tensor_scale=true"] if self.tensor_scale else []
+        return f"quantized({', '.join(parts)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,7 @@ class FactsType:
     theory: str
 
     def __str__(self) -> str:
-        return f"facts({self.theory})"
+        return f"facts({name_text(self.theory)})"
 
 
 Type = TensorType | SequenceType | OptionalType | QuantizedType | FactsType

@@ -15,6 +15,7 @@ from .passes import PASSES
 from .reading import READING
 from .state import STATE
 from .testing import TESTING
+from .text_form import TEXT_FORM
 from .training import TRAINING
 from .types import TYPES
 
@@ -33,6 +34,7 @@ TABLES: tuple[tuple[Code, ...], ...] = (
     BACKENDS,
     MODELS,
     FILES,
+    TEXT_FORM,
 )
 CODES: dict[str, Code] = {code.identifier: code for table in TABLES for code in table}
 

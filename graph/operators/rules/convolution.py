@@ -1,0 +1,299 @@
+"""Windows that slide over spatial axes: convolutions and pools."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...types.dimensions import Dimension, exact_divide, lower_bound, minimum
+from ...types.dtypes import INT32, INT64
+from ...types.types import TensorType, Type
+from ..operator import Call, RuleError, TypeRule
+from .broadcasting import require_equal
+from .operands import Dims, choice, optional_tensor, present, refuse, require_rank, tensor, whole_content
+
+_AUTO_PAD = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
+
+
+@dataclass(frozen=True)
+class Window:
+    """The attributes of a sliding window, defaults filled in; `pads` holds all begins, then all ends."""
+
+    kernel: Dims
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    pads: tuple[int, ...]
+    auto_pad: str
+    ceil_mode: bool
+
+    def extent(self, axis: int) -> Dimension:
+        """The length that the dilated kernel covers."""
+        return (self.kernel[axis] - 1) * self.dilations[axis] + 1
+
+    def padding(self, axis: int) -> int:
+        return self.pads[axis] + self.pads[axis + len(self.kernel)]
+
+
+def window(call: Call, kernel: Dims) -> Window:
+    """Raises RuleError G0506 or G0411 for attributes that don't fit the number of spatial axes."""
+    rank = len(kernel)
+    auto_pad = choice(call, "auto_pad", _AUTO_PAD) if "auto_pad" in call.operator.attributes else "NOTSET"
+    strides = call.attribute("strides") or (1,) * rank
+    dilations = call.attribute("dilations") or (1,) * rank
+    pads = call.attribute("pads") or (0,) * (2 * rank)
+    if auto_pad != "NOTSET":
+        pads = (0,) * (2 * rank)
+    for name, found, wanted in (
+        ("strides", strides, rank),
+        ("dilations", dilations, rank),
+        ("pads", pads, 2 * rank),
+    ):
+        if len(found) != wanted:
+            raise refuse(
+                call, f"{name} has {len(found)} numbers for {rank} spatial axes; give {wanted}", (0,)
+            )
+    if min(strides, default=1) < 1 or min(dilations, default=1) < 1:
+        raise refuse(call, "strides and dilations are at least 1")
+    return Window(kernel, strides, dilations, pads, auto_pad, bool(call.attribute("ceil_mode", 0)))
+
+
+def window_dims(call: Call, spatial: Dims, found: Window) -> Dims:
+    """How many positions the window takes on each axis. Raises RuleError G0412 where it doesn't fit."""
+    dims = tuple(_positions(spatial[i], found, i) for i in range(len(spatial)))
+    for axis, count in enumerate(dims):
+        if isinstance(count, int) and count <= 0 and spatial[axis] != 0:
+            raise RuleError(
+                "G0412",
+                f"{call.operator.name}: a window of {found.extent(axis)} does not fit into {spatial[axis]} "
+                f"elements with {found.padding(axis)} of padding: {tensor(call, 0)}",
+                (0,),
+            )
+    return dims
+
+
+def _positions(size: Dimension, found: Window, axis: int) -> Dimension:
+    stride = found.strides[axis]
+    if found.auto_pad.startswith("SAME"):
+        return (size + stride - 1) // stride
+    span = size + found.padding(axis) - found.extent(axis)
+    if not found.ceil_mode:
+        return span // stride + 1
+    rounded_up = (span + stride - 1) // stride + 1
+    last_start = (size + found.pads[axis] - 1) // stride + 1  # no window starts in the end padding
+    return minimum(rounded_up, last_start)
+
+
+# --- convolutions -----------------------------------------------------------------------------
+
+
+def _kernel_dims(call: Call, weight: Dims) -> Dims:
+    declared: Sequence[int] | None = call.attribute("kernel_shape")
+    if declared is None:
+        return weight[2:]
+    if len(declared) != len(weight) - 2:
+        raise refuse(call, f"kernel_shape={list(declared)} for {len(weight) - 2} spatial axes")
+    for given, size in zip(declared, weight[2:], strict=True):
+        if isinstance(size, int) and size != given:
+            raise refuse(call, f"kernel_shape={list(declared)} differs from the kernel {list(weight[2:])}")
+    return tuple(declared)
+
+
+def convolution_dims(call: Call, data: int = 0, kernel: int = 1, bias: int = 2) -> Dims | None:
+    """The shape of a convolution's result. Raises G0401, G0405, G0411, G0412."""
+    x, w = require_rank(call, data, 2), require_rank(call, kernel, 2)
+    if x.dims is None or w.dims is None:
+        return None
+    if len(x.dims) != len(w.dims):
+        raise RuleError(
+            "G0405", f"{call.operator.name} needs operands of one rank; these are {x} and {w}", (data, kernel)
+        )
+    group = call.attribute("group")
+    _check_channels(call, x.dims[1], w.dims[1] * group, (data, kernel))
+    if exact_divide(w.dims[0], group) is None:
+        raise refuse(call, f"group={group} does not divide the {w.dims[0]} results of {w}", (kernel,))
+    b = optional_tensor(call, bias)
+    if b is not None and b.dims is not None:
+        require_rank(call, bias, 1, 1)
+        require_equal(call, b.dims[0], w.dims[0], (bias, kernel))
+    found = window(call, _kernel_dims(call, w.dims))
+    return (x.dims[0], w.dims[0], *window_dims(call, x.dims[2:], found))
+
+
+def _check_channels(call: Call, have: Dimension, want: Dimension, operands: tuple[int, int]) -> None:
+    group = call.attribute("group")
+    if have != want:
+        types = " and ".join(str(tensor(call, i)) for i in operands)
+        raise RuleError(
+            "G0401",
+            f"{call.operator.name}: {types} with group={group}: the data has {have} channels, "
+            f"the kernel takes {want}",
+            operands,
+            unequal=(have, want),
+        )
+
+
+def _conv(call: Call) -> Sequence[Type]:
+    return (TensorType(tensor(call, 0).dtype, convolution_dims(call)),)
+
+
+def _conv_integer(call: Call) -> Sequence[Type]:
+    return (TensorType(INT32, convolution_dims(call, bias=9)),)
+
+
+def _qlinear_conv(call: Call) -> Sequence[Type]:
+    return (TensorType(tensor(call, 7).dtype, convolution_dims(call, 0, 3, 8)),)
+
+
+def _deform_conv(call: Call) -> Sequence[Type]:
+    dims = convolution_dims(call, bias=3)
+    offset, kernel = tensor(call, 2), tensor(call, 1)
+    if dims is not None and offset.dims is not None and kernel.dims is not None:
+        require_rank(call, 2, len(dims), len(dims))
+        for left, right in zip(offset.dims[2:], dims[2:], strict=True):
+            require_equal(call, left, right, (2, 0))
+    return (TensorType(tensor(call, 0).dtype, dims),)
+
+
+def _conv_transpose(call: Call) -> Sequence[Type]:
+    x, w = require_rank(call, 0, 2), require_rank(call, 1, 2)
+    if x.dims is None or w.dims is None:
+        return (TensorType(x.dtype, None),)
+    if len(x.dims) != len(w.dims):
+        raise RuleError("G0405", f"ConvTranspose needs operands of one rank; these are {x} and {w}", (0, 1))
+    require_equal(call, x.dims[1], w.dims[0], (0, 1))
+    found = window(call, _kernel_dims(call, w.dims))
+    channels = w.dims[1] * call.attribute("group")
+    bias = optional_tensor(call, 2)
+    if bias is not None and bias.dims is not None:
+        require_rank(call, 2, 1, 1)
+        require_equal(call, bias.dims[0], channels, (2, 1))
+    return (TensorType(x.dtype, (x.dims[0], channels, *_transposed_dims(call, x.dims[2:], found))),)
+
+
+def _transposed_dims(call: Call, spatial: Dims, found: Window) -> Dims:
+    rank = len(spatial)
+    wanted: Sequence[int] | None = call.attribute("output_shape")
+    if wanted:
+        if len(wanted) not in (rank, rank + 2):
+            raise refuse(call, f"output_shape={list(wanted)} for {rank} spatial axes")
+        return tuple(wanted[-rank:])
+    extra = call.attribute("output_padding") or (0,) * rank
+    if found.auto_pad.startswith("SAME"):
+        return tuple(d * s for d, s in zip(spatial, found.strides, strict=True))
+    return tuple(
+        (d - 1) * found.strides[i] + extra[i] + found.extent(i) - found.padding(i)
+        for i, d in enumerate(spatial)
+    )
+
+
+def _causal_conv(call: Call) -> Sequence[Type]:
+    choice(call, "activation", ("none", "silu", "swish"))
+    x, w = require_rank(call, 0, 3, 3), require_rank(call, 1, 3, 3)
+    if x.dims is None or w.dims is None:
+        return (x, TensorType(x.dtype, None))
+    require_equal(call, x.dims[1], w.dims[0], (0, 1))
+    require_equal(call, w.dims[1], 1, (1,))
+    state = (x.dims[0], x.dims[1], w.dims[2] - 1)
+    past = optional_tensor(call, 3)
+    if past is not None and past.dims is not None:
+        require_rank(call, 3, 3, 3)
+        for left, right in zip(past.dims, state, strict=True):
+            require_equal(call, left, right, (3, 1))
+    return (x, TensorType(x.dtype, state))
+
+
+# --- pools ------------------------------------------------------------------------------------
+
+
+def _pooled(call: Call) -> Dims | None:
+    found = require_rank(call, 0, 3)
+    if found.dims is None:
+        return None
+    kernel = call.attribute("kernel_shape")
+    if len(kernel) != len(found.dims) - 2:
+        raise refuse(
+            call, f"kernel_shape={list(kernel)} for the {len(found.dims) - 2} spatial axes of {found}", (0,)
+        )
+    return (*found.dims[:2], *window_dims(call, found.dims[2:], window(call, tuple(kernel))))
+
+
+def _pool(call: Call) -> Sequence[Type]:
+    return (TensorType(tensor(call, 0).dtype, _pooled(call)),)
+
+
+def _max_pool(call: Call) -> Sequence[Type]:
+    dims = _pooled(call)
+    return (TensorType(tensor(call, 0).dtype, dims), TensorType(INT64, dims))
+
+
+def _global_pool(call: Call) -> Sequence[Type]:
+    found = require_rank(call, 0, 2)
+    if found.dims is None:
+        return (found,)
+    return (TensorType(found.dtype, (*found.dims[:2], *(1,) * (len(found.dims) - 2))),)
+
+
+def _max_unpool(call: Call) -> Sequence[Type]:
+    found = require_rank(call, 0, 3)
+    if present(call, 2):
+        return (TensorType(found.dtype, whole_content(call, 2)),)
+    if found.dims is None:
+        return (found,)
+    shape = window(call, tuple(call.attribute("kernel_shape")))
+    spatial = tuple(
+        (d - 1) * shape.strides[i] + shape.kernel[i] - shape.padding(i) for i, d in enumerate(found.dims[2:])
+    )
+    return (TensorType(found.dtype, (*found.dims[:2], *spatial)),)
+
+
+def _max_roi_pool(call: Call) -> Sequence[Type]:
+    x, rois = require_rank(call, 0, 4, 4), require_rank(call, 1, 2, 2)
+    if x.dims is None or rois.dims is None:
+        return (TensorType(x.dtype, None),)
+    require_equal(call, rois.dims[1], 5, (1,))
+    return (TensorType(x.dtype, (rois.dims[0], x.dims[1], *call.attribute("pooled_shape"))),)
+
+
+def _roi_align(call: Call) -> Sequence[Type]:
+    choice(call, "mode", ("avg", "max"))
+    x, rois, batch = require_rank(call, 0, 4, 4), require_rank(call, 1, 2, 2), require_rank(call, 2, 1, 1)
+    if x.dims is None or rois.dims is None:
+        return (TensorType(x.dtype, None),)
+    require_equal(call, rois.dims[1], 4, (1,))
+    if batch.dims is not None:
+        require_equal(call, rois.dims[0], batch.dims[0], (1, 2))
+    size = call.attribute("output_height"), call.attribute("output_width")
+    return (TensorType(x.dtype, (rois.dims[0], x.dims[1], *size)),)
+
+
+def _col2im(call: Call) -> Sequence[Type]:
+    found, image, block = require_rank(call, 0, 3, 3), whole_content(call, 1), whole_content(call, 2)
+    if found.dims is None or image is None or block is None:
+        return (TensorType(found.dtype, None),)
+    patch: Dimension = 1
+    for size in block:
+        patch = patch * size
+    channels = exact_divide(found.dims[1], patch) if lower_bound(patch) > 0 else None
+    if channels is None:
+        raise refuse(call, f"{found.dims[1]} columns are no multiple of the block {list(block)}", (0, 2))
+    return (TensorType(found.dtype, (found.dims[0], channels, *image)),)
+
+
+TYPES: dict[str, TypeRule] = {
+    "AveragePool": _pool,
+    "CausalConvWithState": _causal_conv,
+    "Col2Im": _col2im,
+    "Conv": _conv,
+    "ConvInteger": _conv_integer,
+    "ConvTranspose": _conv_transpose,
+    "DeformConv": _deform_conv,
+    "GlobalAveragePool": _global_pool,
+    "GlobalLpPool": _global_pool,
+    "GlobalMaxPool": _global_pool,
+    "LpPool": _pool,
+    "MaxPool": _max_pool,
+    "MaxRoiPool": _max_roi_pool,
+    "MaxUnpool": _max_unpool,
+    "QLinearConv": _qlinear_conv,
+    "RoiAlign": _roi_align,
+}

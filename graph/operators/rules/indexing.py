@@ -1,0 +1,292 @@
+"""Operators that pick or place elements by index: Slice, Gather, Scatter, Compress, NonZero.
+
+Results whose size depends on data (NonZero, Compress, Unique) have an unknown rank: `dims` None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...types.dimensions import Dimension, lower_bound, maximum, minimum
+from ...types.dtypes import INT64
+from ...types.types import TensorType, Type
+from ..operator import Call, Known, KnownRule, RuleError, TypeRule
+from .broadcasting import require_equal, require_same_shape
+from .contents import Objects, from_array, moved, operand_array, small_integer
+from .operands import (
+    Dims,
+    choice,
+    integers,
+    normal_axes,
+    normal_axis,
+    present,
+    refuse,
+    require_rank,
+    tensor,
+    whole_content,
+)
+
+FAR = 2**31 - 1
+"""Slice bounds this far out mean "to the end": exporters write INT_MAX or INT64_MAX."""
+
+
+# --- Slice ------------------------------------------------------------------------------------
+
+
+def _slice(call: Call) -> Sequence[Type]:
+    found, bounds = tensor(call, 0), slice_bounds(call)
+    if found.dims is None or bounds is None:
+        return (TensorType(found.dtype, None),)
+    dims = list(found.dims)
+    for axis, start, end, step in bounds:
+        length = slice_length(dims[axis], start, end, step)
+        if length is None:
+            return (TensorType(found.dtype, None),)
+        dims[axis] = length
+    return (TensorType(found.dtype, tuple(dims)),)
+
+
+def slice_bounds(call: Call) -> list[tuple[int, Dimension, Dimension, int]] | None:
+    """(axis, start, end, step) for each axis sliced, None where unknown. Raises G0408, G0411."""
+    starts, ends = whole_content(call, 1), whole_content(call, 2)
+    dims = tensor(call, 0).dims
+    if starts is None or ends is None or dims is None:
+        return None
+    axes = integers(call, 3) if present(call, 3) else tuple(range(len(starts)))
+    steps = integers(call, 4) if present(call, 4) else (1,) * len(starts)
+    if axes is None or steps is None:
+        return None
+    if not len(starts) == len(ends) == len(axes) == len(steps):
+        raise refuse(call, "starts, ends, axes and steps differ in length", (1, 2))
+    if 0 in steps:
+        raise refuse(call, "a step is 0", (4,))
+    return list(zip(normal_axes(call, axes, len(dims)), starts, ends, steps, strict=True))
+
+
+def slice_length(size: Dimension, start: Dimension, end: Dimension, step: int) -> Dimension | None:
+    """How many elements `start:end:step` takes of an axis; None where a bound's sign is unknown."""
+    if step < 0:
+        return _backward_length(size, start, end, -step)
+    span = _forward_span(size, start, end)
+    if span is None or step == 1:
+        return span
+    return (span + step - 1) // step
+
+
+def _forward_span(size: Dimension, start: Dimension, end: Dimension) -> Dimension | None:
+    """The distance from `start` to `end` after clamping. Bounds are clamped only where it
+    matters, so that `x[1:]` has `n - 1` elements and `x[-k:]` has `min(k, n)`."""
+    to_end = (isinstance(end, int) and end >= FAR) or end == size
+    if lower_bound(-start) > 0:
+        if isinstance(start, int) and start <= -FAR:
+            start = 0
+        elif to_end:
+            return minimum(size, -start)
+        else:
+            start = maximum(size + start, 0)
+    elif lower_bound(start) < 0:
+        return None
+    if to_end:
+        return maximum(size - start, 0)
+    if lower_bound(end) >= 0:
+        return maximum(minimum(end, size) - start, 0)
+    return maximum(size + end - start, 0) if lower_bound(-end) > 0 else None
+
+
+def _backward_length(size: Dimension, start: Dimension, end: Dimension, step: int) -> Dimension | None:
+    first = _backward_bound(size, start, 0)
+    last = _backward_bound(size, end, -1)
+    if first is None or last is None:
+        return None
+    return (maximum(first - last, 0) + step - 1) // step
+
+
+def _backward_bound(size: Dimension, bound: Dimension, low: int) -> Dimension | None:
+    if lower_bound(bound) >= 0:
+        return size - 1 if isinstance(bound, int) and bound >= FAR else minimum(bound, size - 1)
+    if lower_bound(-bound) <= 0:
+        return None
+    return low if isinstance(bound, int) and bound <= -FAR else maximum(size + bound, low)
+
+
+def _slice_content(call: Call, array: Objects, result: TensorType) -> Objects | None:
+    bounds = slice_bounds(call)
+    if bounds is None:
+        return None
+    index = [slice(None)] * array.ndim
+    for axis, start, end, step in bounds:
+        if not isinstance(start, int) or not isinstance(end, int):
+            return None
+        past = step < 0 and end < -array.shape[axis]
+        index[axis] = slice(start, None if past else end, step)
+    return array[tuple(index)]
+
+
+# --- Gather, Scatter --------------------------------------------------------------------------
+
+
+def _gather(call: Call) -> Sequence[Type]:
+    data, indices = tensor(call, 0), tensor(call, 1)
+    if data.dims is None:
+        return (data,)
+    axis = normal_axis(call, call.attribute("axis"), len(data.dims))
+    _check_range(call, data.dims[axis])
+    if indices.dims is None:
+        return (TensorType(data.dtype, None),)
+    return (TensorType(data.dtype, (*data.dims[:axis], *indices.dims, *data.dims[axis + 1 :])),)
+
+
+def _check_range(call: Call, size: Dimension) -> None:
+    """Raises RuleError G0413 for a known index that is outside the axis."""
+    operand = call.inputs[1]
+    if operand is None or operand.known is None:
+        return
+    for index in operand.known:
+        if index is not None and (lower_bound(index - size) >= 0 or lower_bound(-index - size) > 0):
+            raise RuleError(
+                "G0413", f"{call.operator.name}: index {index} is outside an axis of {size}", (1, 0)
+            )
+
+
+def _gather_elements(call: Call) -> Sequence[Type]:
+    data, indices = tensor(call, 0), tensor(call, 1)
+    if data.dims is not None:
+        normal_axis(call, call.attribute("axis"), len(data.dims))
+        if indices.dims is not None and len(indices.dims) != len(data.dims):
+            raise RuleError(
+                "G0405", f"{call.operator.name} needs one rank; these are {data} and {indices}", (0, 1)
+            )
+    return (TensorType(data.dtype, indices.dims),)
+
+
+def _gather_nd(call: Call) -> Sequence[Type]:
+    data, indices = tensor(call, 0), require_rank(call, 1, 1)
+    batch = call.attribute("batch_dims")
+    if data.dims is None or indices.dims is None:
+        return (TensorType(data.dtype, None),)
+    if not 0 <= batch < min(len(data.dims), len(indices.dims)):
+        raise refuse(call, f"batch_dims={batch} needs more axes than {data} and {indices} have", (0, 1))
+    for axis in range(batch):
+        require_equal(call, data.dims[axis], indices.dims[axis], (0, 1))
+    depth = indices.dims[-1]
+    if not isinstance(depth, int):
+        return (TensorType(data.dtype, None),)
+    if batch + depth > len(data.dims):
+        raise refuse(call, f"the last axis of {indices} has {depth} indices, too many for {data}", (0, 1))
+    return (TensorType(data.dtype, (*indices.dims[:-1], *data.dims[batch + depth :])),)
+
+
+_REDUCTIONS = ("none", "add", "mul", "max", "min")
+
+
+def _scatter_elements(call: Call) -> Sequence[Type]:
+    choice(call, "reduction", _REDUCTIONS)
+    data, indices = tensor(call, 0), require_same_shape(call, 1, 2)
+    if data.dims is not None:
+        normal_axis(call, call.attribute("axis"), len(data.dims))
+        if indices is not None and len(indices) != len(data.dims):
+            raise RuleError(
+                "G0405", f"ScatterElements needs one rank; these are {data} and {tensor(call, 1)}", (0, 1)
+            )
+    return (data,)
+
+
+def _scatter_nd(call: Call) -> Sequence[Type]:
+    choice(call, "reduction", _REDUCTIONS)
+    data, indices, updates = tensor(call, 0), require_rank(call, 1, 1), tensor(call, 2)
+    if data.dims is None or indices.dims is None or updates.dims is None:
+        return (data,)
+    depth = indices.dims[-1]
+    if not isinstance(depth, int):
+        return (data,)
+    if depth > len(data.dims):
+        raise refuse(call, f"the last axis of {indices} has {depth} indices, too many for {data}", (0, 1))
+    wanted = (*indices.dims[:-1], *data.dims[depth:])
+    if len(wanted) != len(updates.dims):
+        raise RuleError("G0405", f"ScatterND needs updates of rank {len(wanted)}, not {updates}", (2, 1, 0))
+    for left, right in zip(wanted, updates.dims, strict=True):
+        require_equal(call, left, right, (1, 2))
+    return (data,)
+
+
+def _tensor_scatter(call: Call) -> Sequence[Type]:
+    choice(call, "mode", ("linear", "circular"))
+    cache, update = tensor(call, 0), tensor(call, 1)
+    if cache.dims is None or update.dims is None:
+        return (cache,)
+    axis = normal_axis(call, call.attribute("axis"), len(cache.dims))
+    if axis == 0 or len(update.dims) != len(cache.dims):
+        raise refuse(call, f"cannot write {update} into {cache} along axis {axis}", (0, 1))
+    for other in range(len(cache.dims)):
+        if other != axis:
+            require_equal(call, cache.dims[other], update.dims[other], (0, 1))
+    return (cache,)
+
+
+# --- sizes that depend on data ----------------------------------------------------------------
+
+
+def _compress(call: Call) -> Sequence[Type]:
+    data, axis = tensor(call, 0), call.attribute("axis")
+    if axis is not None and data.dims is not None:
+        axis = normal_axis(call, axis, len(data.dims))
+    taken = integers(call, 1)
+    if taken is None or data.dims is None:
+        return (TensorType(data.dtype, None),)
+    count = sum(map(bool, taken))
+    dims: Dims = (count,) if axis is None else (*data.dims[:axis], count, *data.dims[axis + 1 :])
+    return (TensorType(data.dtype, dims),)
+
+
+def _non_zero(call: Call) -> Sequence[Type]:
+    found, known = tensor(call, 0), integers(call, 0)
+    if known is None or found.dims is None:
+        return (TensorType(INT64, None),)
+    return (TensorType(INT64, (len(found.dims), sum(1 for k in known if k))),)
+
+
+# --- contents ---------------------------------------------------------------------------------
+
+
+def _known_gather(call: Call, types: Sequence[Type]) -> Sequence[Known | None]:
+    array, indices = operand_array(call, 0), integers(call, 1)
+    if array is None or indices is None or not small_integer(types[0]):
+        return (None,)
+    operand = operand_array(call, 1)
+    assert operand is not None
+    return (from_array(np.take(array, operand.astype(np.int64), axis=call.attribute("axis"))),)
+
+
+def _known_gather_elements(call: Call, types: Sequence[Type]) -> Sequence[Known | None]:
+    array, indices = operand_array(call, 0), integers(call, 1)
+    if array is None or indices is None or not small_integer(types[0]):
+        return (None,)
+    operand, axis = operand_array(call, 1), call.attribute("axis") % array.ndim
+    assert operand is not None
+    places = operand.astype(np.int64) % array.shape[axis]
+    return (from_array(np.take_along_axis(array, places, axis)),)
+
+
+TYPES: dict[str, TypeRule] = {
+    "Compress": _compress,
+    "Gather": _gather,
+    "GatherElements": _gather_elements,
+    "GatherND": _gather_nd,
+    "NonZero": _non_zero,
+    "ScatterElements": _scatter_elements,
+    "ScatterND": _scatter_nd,
+    "Slice": _slice,
+    "TensorScatter": _tensor_scatter,
+}
+
+KNOWN: dict[str, KnownRule] = {
+    "Gather": _known_gather,
+    "GatherElements": _known_gather_elements,
+    "Slice": moved(_slice_content),
+}
+
+TRAITS: dict[str, frozenset[str]] = {
+    name: frozenset({"layout"}) for name in ("Gather", "GatherElements", "GatherND", "Slice", "Compress")
+}
