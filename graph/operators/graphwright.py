@@ -92,6 +92,15 @@ GRAPHWRIGHT: dict[str, Operator] = {
         _operator("Solve", "A B", _solve, "X with A X = B for A[..., n, n], B[..., n, k]."),
         _operator("SolveSPD", "A B", _solve, "Solve for symmetric positive definite A, by Cholesky."),
         _operator("TriangularSolve", "L B", _solve, "X with L X = B for lower triangular L."),
+        Operator(
+            "graphwright",
+            "Grad",
+            1,
+            (Formal("loss", "T", _FLOATS), Formal("wrt", "W", _FLOATS, variadic=True, homogeneous=False)),
+            (Formal("gradients", "W", _FLOATS, variadic=True, homogeneous=False),),
+            infer=_gradient,
+            doc="d loss / d wrt for each wrt, which is treated as independent; resolved before any backend.",
+        ),
         _operator(
             "LogDetSPD", "A", _log_det, "log det A of symmetric positive definite A[..., n, n]: [...]."
         ),
