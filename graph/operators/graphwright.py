@@ -58,6 +58,16 @@ def _solve(call: Call) -> Sequence[Type]:
     return (found,)
 
 
+def _gradient(call: Call) -> Sequence[Type]:
+    loss = call.inputs[0]
+    assert loss is not None
+    if not isinstance(loss.type, TensorType) or loss.type.rank or not loss.type.dtype.is_float:
+        raise RuleError(
+            "G0704", f"grad needs a floating-point scalar, not {loss.type}", (0,), "reduce it: mean(…)"
+        )
+    return tuple(v.type for v in call.inputs[1:] if v is not None)
+
+
 def _operator(name: str, inputs: str, rule: object, doc: str, dtypes: frozenset[str] = _REAL) -> Operator:
     return Operator(
         "graphwright",
@@ -82,6 +92,15 @@ GRAPHWRIGHT: dict[str, Operator] = {
         _operator("Solve", "A B", _solve, "X with A X = B for A[..., n, n], B[..., n, k]."),
         _operator("SolveSPD", "A B", _solve, "Solve for symmetric positive definite A, by Cholesky."),
         _operator("TriangularSolve", "L B", _solve, "X with L X = B for lower triangular L."),
+        Operator(
+            "graphwright",
+            "Grad",
+            1,
+            (Formal("loss", "T", _FLOATS), Formal("wrt", "W", _FLOATS, variadic=True, homogeneous=False)),
+            (Formal("gradients", "W", _FLOATS, variadic=True, homogeneous=False),),
+            infer=_gradient,
+            doc="d loss / d wrt for each wrt, which is treated as independent; resolved before any backend.",
+        ),
         _operator(
             "LogDetSPD", "A", _log_det, "log det A of symmetric positive definite A[..., n, n]: [...]."
         ),

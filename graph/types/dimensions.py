@@ -22,9 +22,12 @@ from .tokens import name_text
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """A named size, at least 1."""
+    """A named size, from `low` to `high` (None: no bound). The range is part of its identity, so
+    that what is proved with it never depends on another program's size of the same name."""
 
     name: str
+    low: int = 1
+    high: int | None = None
 
     @property
     def sort_key(self) -> tuple[object, ...]:
@@ -118,9 +121,9 @@ class Dim:
 Dimension = int | Dim
 
 
-def symbol(name: str) -> Dim:
-    """The size called `name`."""
-    return Dim(((((Symbol(name), 1),), 1),))
+def symbol(name: str, low: int = 1, high: int | None = None) -> Dim:
+    """The size called `name`, from `low` to `high`."""
+    return Dim(((((Symbol(name, low, high), 1),), 1),))
 
 
 def is_symbol(dimension: Dimension) -> bool:
@@ -303,39 +306,42 @@ def _beats(operator: str, left: Dimension, right: Dimension) -> bool:
 MINUS_INFINITY = -(2**62)
 
 
-def lower_bound(dimension: Dimension, lows: Mapping[str, int] | None = None) -> int:
-    """An integer that `dimension` is never below, given that sizes are at least `lows` (else 1);
-    MINUS_INFINITY where none is known."""
+def lower_bound(dimension: Dimension) -> int:
+    """An integer that `dimension` is never below; MINUS_INFINITY where none is known."""
+    return bounds(dimension)[0]
+
+
+def bounds(dimension: Dimension) -> tuple[int, int]:
+    """An interval that holds the dimension, by interval arithmetic on the ranges of its sizes;
+    MINUS_INFINITY and -MINUS_INFINITY where a side is not known."""
     if isinstance(dimension, int):
-        return dimension
-    total = 0
+        return dimension, dimension
+    low, high = 0, 0
     for monomial, coefficient in dimension.terms:
-        if not monomial:
-            total += coefficient
-            continue
-        if coefficient < 0:
-            return MINUS_INFINITY
-        product = coefficient
+        least, most = coefficient, coefficient
         for atom, power in monomial:
-            low = _atom_lower_bound(atom, lows)
-            if low < 0:
-                return MINUS_INFINITY
-            product *= low**power
-        total += product
-    return total
+            for _ in range(power):
+                least, most = _interval_product((least, most), _atom_bounds(atom))
+        low, high = low + least, high + most
+    return max(low, MINUS_INFINITY), min(high, -MINUS_INFINITY)
 
 
-def _atom_lower_bound(atom: Atom, lows: Mapping[str, int] | None) -> int:
+def _interval_product(left: tuple[int, int], right: tuple[int, int]) -> tuple[int, int]:
+    corners = [a * b for a in left for b in right]
+    return max(min(corners), MINUS_INFINITY), min(max(corners), -MINUS_INFINITY)
+
+
+def _atom_bounds(atom: Atom) -> tuple[int, int]:
     if isinstance(atom, Symbol):
-        return lows.get(atom.name, 1) if lows else 1
-    left, right = lower_bound(atom.left, lows), lower_bound(atom.right, lows)
+        return atom.low, -MINUS_INFINITY if atom.high is None else atom.high
+    left, right = bounds(atom.left), bounds(atom.right)
     if atom.operator == "max":
-        return max(left, right)
+        return max(left[0], right[0]), max(left[1], right[1])
     if atom.operator == "min":
-        return min(left, right)
-    if left < 0 or right <= 0:
-        return MINUS_INFINITY
-    return left // atom.right if isinstance(atom.right, int) else 0
+        return min(left[0], right[0]), min(left[1], right[1])
+    if left[0] < 0 or right[0] <= 0:
+        return MINUS_INFINITY, -MINUS_INFINITY
+    return left[0] // right[1], left[1] // right[0]
 
 
 def evaluate(dimension: Dimension, sizes: Mapping[str, int]) -> int:

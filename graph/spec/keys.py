@@ -1,0 +1,137 @@
+"""Every key of a spec: the reader checks against these tables, the JSON Schema is made from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KINDS = ("graph", "library", "recipe", "logic", "search")
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """`shape` names the value's form (see `graph.spec.schema`)."""
+
+    name: str
+    shape: str
+    doc: str
+    required: bool = False
+
+
+_HEADER = (
+    Key("graphwright", "version", "Format version; 1.", True),
+    Key("kind", "kind", "What the file holds: graph, library, recipe, logic or search.", True),
+    Key(
+        "name",
+        "document_name",
+        "Letters, digits, '_' and '-'; a graph is called by it, hyphens as '_'.",
+        True,
+    ),
+    Key("doc", "text", "What it is, for people."),
+    Key("source", "provenance", "Where it comes from: title, arxiv, … (texts: quote numbers)."),
+)
+
+_BLOCK = (
+    Key("inputs", "declarations", "name: type, with a domain ('in 0..9', '~ spd') or '= None' if optional."),
+    Key("attributes", "attributes", "Compile-time values: a literal default, or a bare type (required)."),
+    Key("slots", "slots", "Functions given at compile time: name: (types) -> types = default."),
+    Key("parameters", "declarations", "Trained or loaded tensors: name: type = initialiser."),
+    Key("state", "declarations", "Tensors that persist between runs: name: type = start."),
+    Key("noise", "declarations", "Random tensors, drawn per call: name: type = distribution."),
+    Key("require", "expressions", "Conditions over sizes, attributes and dimensions, checked at each call."),
+    Key("nodes", "nodes", "name: expression; order is free, each name once."),
+    Key("updates", "updates", "state: its value after the run."),
+    Key("outputs", "outputs", "Names of the results (a mapping name: type asserts types).", True),
+    Key("tests", "tests", "Test cases, run by 'graphwright test'."),
+)
+
+_USE = Key("use", "use", "Library files: a list of paths, or a mapping prefix: path.")
+_FUNCTIONS = Key("functions", "functions", "Local functions: long form, or 'name(x, axis=-1): expression'.")
+
+GRAPH_KEYS = (
+    *_HEADER,
+    _USE,
+    Key("sizes", "sizes", "Named integers, or symbolic sizes with a range ('1..64')."),
+    *_BLOCK,
+    _FUNCTIONS,
+    Key("training", "training", "How to train: loss, optimizer, data, epochs, metrics."),
+)
+FUNCTION_KEYS = (Key("doc", "text", "What it computes."), *_BLOCK)
+LIBRARY_KEYS = (*_HEADER, _USE, _FUNCTIONS)
+RECIPE_KEYS = (
+    *_HEADER,
+    Key("data", "data_sets", "Named data: name: source, such as 'digits.train[:256]'."),
+    Key("passes", "passes", "Passes in order: a name, or a mapping of one name to its options.", True),
+    Key("metrics", "bindings", "Metrics by name, in place of the graph's own."),
+    Key("budget", "expressions", "Conditions at the end, against 'start.' (the recipe's input)."),
+    Key("verify", "verify", "When contracts are checked: none, final or each."),
+)
+TEST_KEYS = (
+    Key("name", "text", "What the test shows.", True),
+    Key("sizes", "bindings", "Sizes and dimensions of this test."),
+    Key("inputs", "bindings", "Inputs: numbers, lists or generators."),
+    Key("attributes", "bindings", "Attributes of the graph or function."),
+    Key("parameters", "bindings", "Parameters, by path."),
+    Key("state", "bindings", "State before the run, by path."),
+    Key("noise", "bindings", "Noise in place of drawn values, by path."),
+    Key("slots", "bindings", "Functions bound to slots."),
+    Key("let", "bindings", "Names for expressions used below."),
+    Key("training", "boolean", "Run the training variant."),
+    Key("seed", "natural", "Seed of everything drawn."),
+    Key("tolerance", "tolerance", "rtol and atol of 'allclose'."),
+    Key("backends", "backends", "Run only on these backends."),
+    Key("expect", "expressions", "Conditions that hold everywhere."),
+    Key("expect_error", "code", "The code of the diagnostic that the test must give, in place of 'expect'."),
+)
+TOLERANCE_KEYS = (
+    Key("rtol", "positive_or_zero", "Relative tolerance."),
+    Key("atol", "positive_or_zero", "Absolute tolerance."),
+)
+TRAINING_KEYS = (
+    Key("data", "data", "A built-in data set, a file, or source, validation and bind."),
+    Key("loss", "path", "The node to be made small."),
+    Key("optimizer", "optimizer", "A call such as adam(lr=1e-3), or a list of groups."),
+    Key("alternate", "alternate", "Steps taken in turn, one mini-batch each."),
+    Key("parameters", "paths", "Train only these parameters (path prefixes)."),
+    Key("freeze", "paths", "Leave these parameters as they are (path prefixes)."),
+    Key("epochs", "positive", "Passes over the data."),
+    Key("steps", "positive", "Optimiser steps, in place of epochs."),
+    Key("batch", "positive", "Rows of a mini-batch."),
+    Key("clip_norm", "positive_number", "Largest norm of the whole gradient."),
+    Key("seed", "natural", "Seed of initialisers, batches and noise."),
+    Key("after_step", "bindings", "Parameters or state: their value after each step."),
+    Key("metrics", "bindings", "Metrics by name."),
+)
+STEP_KEYS = (
+    Key("loss", "path", "The node to be made small.", True),
+    Key("optimizer", "optimizer", "This step's optimizer, if not the common one."),
+    Key("parameters", "paths", "Move only these parameters."),
+)
+GROUP_KEYS = (
+    Key("parameters", "paths", "Path prefixes of the group.", True),
+    Key("optimizer", "call", "The group's optimizer.", True),
+)
+DATA_KEYS = (
+    Key("source", "data_source", "A built-in data set or a file, with an optional slice.", True),
+    Key("validation", "share", "Share of the rows held out, from 0 up to 1."),
+    Key("bind", "bindings", "input: expression over the columns."),
+)
+PASS_KEYS = (
+    Key("data", "path", "Name of the data that the pass may look at."),
+    Key("budget", "expressions", "Conditions against 'before.' (the pass's input)."),
+)
+
+CONTEXTS: tuple[tuple[str, tuple[Key, ...]], ...] = (
+    ("a graph", GRAPH_KEYS),
+    ("a function", FUNCTION_KEYS),
+    ("a library", LIBRARY_KEYS),
+    ("a recipe", RECIPE_KEYS),
+    ("a test", TEST_KEYS),
+    ("'training:'", TRAINING_KEYS),
+    ("'data:' of a training", DATA_KEYS),
+)
+
+
+def contexts_of(name: str) -> tuple[str, ...]:
+    """Where else a key is valid."""
+    return tuple(context for context, keys in CONTEXTS if any(key.name == name for key in keys))
