@@ -29,7 +29,8 @@ right:  y: Conv(x, kernel, pads=[1, 1, 1, 1])""",
     Code(
         "G0504",
         "an attribute of the wrong kind",
-        """An attribute takes a whole number, a float, a text, a list of one of these, true or false, or a dtype.
+        """An attribute takes a whole number, a float, a text, a list of one of these, true or
+false, or a dtype.
 
 wrong:  y: Softmax(x, axis=1.5)
 right:  y: Softmax(x, axis=1)""",
@@ -103,7 +104,8 @@ right:  y: linear(x, width=4)""",
     Code(
         "G0514",
         "an attribute that is not known while compiling",
-        """Attributes shape the program; a tensor is known only when it runs. Make it an input of the function,
+        """Attributes shape the program; a tensor is known only when it runs. Make it an input of
+the function,
 or use an operator that takes it as an input.""",
     ),
     Code(
@@ -120,6 +122,7 @@ not. The note shows the condition.""",
     Code(
         "G0517",
         "a requirement that can't be decided",
-        """'require:' holds conditions on sizes, dimensions and attributes; a tensor's values are not known.""",
+        """'require:' holds conditions on sizes, dimensions and attributes; a tensor's values are
+not known.""",
     ),
 )

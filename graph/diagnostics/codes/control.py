@@ -8,7 +8,8 @@ CONTROL: tuple[Code, ...] = (
     Code(
         "G0601",
         "a slot without a graph",
-        """A slot is a graph given from outside: by --slot name=file.yaml, by slots: in a test, by the caller, or
+        """A slot is a graph given from outside: by --slot name=file.yaml, by slots: in a test, by
+the caller, or
 by a default in its declaration.""",
     ),
     Code(
@@ -40,13 +41,15 @@ right:  y: where(x > 0, x, 0)""",
     Code(
         "G0607",
         "a carried value that changes its type",
-        """What is carried from round to round keeps its dtype and shape, and a function returns the new states
+        """What is carried from round to round keeps its dtype and shape, and a function returns
+the new states
 first, in order.""",
     ),
     Code(
         "G0608",
         "scanned tensors of different lengths",
-        """scan goes over axis 0 of all tensors in over= at once; they have one length, which is also times=.""",
+        """scan goes over axis 0 of all tensors in over= at once; they have one length, which is
+also times=.""",
     ),
     Code(
         "G0609",

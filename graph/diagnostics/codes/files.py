@@ -8,12 +8,14 @@ FILES: tuple[Code, ...] = (
     Code(
         "G1301",
         "an unknown setting",
-        """--set names a size or attribute of the graph or a dimension of its inputs, --slot one of its slots.""",
+        """--set names a size or attribute of the graph or a dimension of its inputs, --slot one of
+its slots.""",
     ),
     Code(
         "G1302",
         "a document of another kind",
-        """This command takes a graph; libraries hold functions and are used by graphs, recipes by compile.""",
+        """This command takes a graph; libraries hold functions and are used by graphs, recipes by
+compile.""",
     ),
     Code(
         "G1310",

@@ -8,7 +8,8 @@ TYPES: tuple[Code, ...] = (
     Code(
         "G0401",
         "shapes that do not broadcast",
-        """Broadcasting is NumPy's: lengths are equal, or one is 1. Two differently named sizes are not assumed
+        """Broadcasting is NumPy's: lengths are equal, or one is 1. Two differently named sizes are
+not assumed
 equal: write the one name in both places if they are.
 
 wrong:  inputs:
@@ -60,7 +61,8 @@ right:  y: cholesky(A)               # A is float32[n, n]""",
     Code(
         "G0407",
         "operands that the standard refuses",
-        """The ONNX standard's own shape inference refuses the operands of an operator; its reason follows.""",
+        """The ONNX standard's own shape inference refuses the operands of an operator; its reason
+follows.""",
     ),
     Code(
         "G0408",
@@ -132,7 +134,8 @@ right:  y: x + array([1, 2]) * 3""",
     Code(
         "G0416",
         "division by zero",
-        """The divisor is zero while compiling. Floating-point tensors divided by zero when running give inf or
+        """The divisor is zero while compiling. Floating-point tensors divided by zero when running
+give inf or
 nan, as IEEE 754 says.""",
     ),
     Code(
@@ -143,7 +146,8 @@ nan, as IEEE 754 says.""",
     Code(
         "G0418",
         "an integer operator on something else",
-        """& | ^ ~ << >> are for integers. They bind tighter than comparisons, so 'x == 1 & m' would be read as
+        """& | ^ ~ << >> are for integers. They bind tighter than comparisons, so 'x == 1 & m'
+would be read as
 'x == (1 & m)'; booleans use and, or, not, which bind looser.
 
 wrong:  y: x == 1 & m
@@ -242,7 +246,8 @@ right:  y: maximum(a, b)""",
     Code(
         "G0432",
         "a transpose of the wrong rank",
-        """'.T' is for matrices, '.mT' swaps the last two axes of two or more; transpose(x, [axes]) is general.""",
+        """'.T' is for matrices, '.mT' swaps the last two axes of two or more; transpose(x, [axes])
+is general.""",
     ),
     Code(
         "G0433",
