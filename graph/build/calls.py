@@ -215,7 +215,7 @@ def apply(
 
         return call_slot(build, frame, function, arguments, span)
     assert isinstance(function, FunctionValue)
-    return call_function(build, function, arguments, span, path, frame.training)
+    return call_function(build, function, arguments, span, path, frame)
 
 
 def _call_prelude(build: Construction, name: str, arguments: Arguments, span: Span) -> Meaning:
@@ -244,7 +244,7 @@ def call_function(
     arguments: Arguments,
     span: Span,
     path: str,
-    training: bool,
+    caller: Frame,
     noise_path: str | None = None,
 ) -> NodeResult:
     """A call of a function or graph written in YAML. Errors inside it get a note at the call."""
@@ -253,9 +253,10 @@ def call_function(
     before, build.context, build.depth = build.context, None, build.depth + 1
     try:
         with build.generating(build.target):
-            frame = open_frame(build, function, arguments, span, path, training)
+            frame = open_frame(build, function, arguments, span, path, caller)
             frame.noise_path = noise_path
             build.frames.append(frame)
+            frame.run.frames.append(frame)
             check_requirements(build, frame)
             return NodeResult(_results(build, frame), frame)
     except SpecError as error:
@@ -289,7 +290,7 @@ def _results(build: Construction, frame: Frame) -> Meaning:
 
 
 def open_frame(
-    build: Construction, function: FunctionValue, arguments: Arguments, span: Span, path: str, training: bool
+    build: Construction, function: FunctionValue, arguments: Arguments, span: Span, path: str, caller: Frame
 ) -> Frame:
     """A frame for the call, with inputs and attributes bound and nothing evaluated."""
     from .files import instantiate, with_slots
@@ -302,7 +303,7 @@ def open_frame(
         file = with_slots(function.file, block, arguments, path)
     else:
         file = function.file
-    frame = Frame(block, file, path, training, call_span=span, is_graph=is_graph)
+    frame = Frame(block, file, path, caller.training, call_span=span, is_graph=is_graph, run=caller.run)
     frame.definitions = {t.text: n for n in block.nodes for t in n.targets if t.text != "_"}
     _bind(build, frame, arguments, span)
     return frame

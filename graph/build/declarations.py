@@ -38,6 +38,9 @@ def _make(build: Construction, frame: Frame, role: str, declaration: Declaration
             build, frame, declaration.type, frame.supplied[name], f"'{name}'", frame.call_span or declaration.name.span
         )
     type_ = declared_type(build, frame, declaration.type, copied=lambda other: _type_of(build, frame, other))
+    override = frame.run.overrides.get(frame.join(name))
+    if override is not None:
+        return Tensor(generate(build, override[1], override[0], type_, frame.join(name)))
     with build.at(declaration.name.span):
         if role == "Noise":
             return Tensor(_noise(build, frame, declaration, type_))

@@ -58,6 +58,8 @@ def open_graph(build: Construction, unit: Unit, training: bool) -> Frame:
     bind_inputs(build, frame, unit.settings)
     check_settings(file, unit.settings, frozenset(frame.dims))
     build.frames.append(frame)
+    frame.run.root = frame
+    frame.run.frames.append(frame)
     check_requirements(build, frame)
     return frame
 
@@ -198,7 +200,7 @@ def build_program(unit: Unit, variant: str = "infer", wanted: Sequence[str] | No
         frame = open_graph(build, unit, variant == "train")
         names = list(wanted) if wanted is not None else result_names(unit.document, variant)
         outputs = {n: output_value(build, frame, n) for n in names}
-        updates = collect_updates(build)
+        updates = collect_updates(build, frame.run.frames)
         return finish(build, frame, outputs, updates, variant)
 
 

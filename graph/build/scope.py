@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..diagnostics.span import Span
+from ..spec.expressions import Expression
 from ..spec.documents import Block, Document, NodeDefinition, SlotDeclaration
 from ..types import Dimension, DType
-from .meanings import Callable, Meaning, NodeResult
+from .meanings import Callable, FunctionValue, Meaning, NodeResult
 
 
 @dataclass(eq=False)
@@ -29,6 +30,21 @@ class FileScope:
     slots: dict[str, Callable | None] = field(default_factory=dict)
     slot_dims: dict[str, Dimension] = field(default_factory=dict)
     slot_path: str = ""  # where this instance's slots keep their parameters
+
+
+@dataclass(eq=False)
+class Run:
+    """One run of a graph or function: the document's own, or one that a test asks for (R36, R38).
+
+    `overrides` gives parameters, states and noise, by full path, an expression with the frame to
+    evaluate it in. `tolerance` holds a test's rtol and atol; `root` is the run's first frame.
+    """
+
+    overrides: dict[str, tuple[Expression, Frame]] = field(default_factory=dict)
+    tolerance: Mapping[str, float] | None = None
+    root: Frame | None = None
+    frames: list[Frame] = field(default_factory=list)
+    subject: FunctionValue | None = None
 
 
 @dataclass(eq=False)
@@ -55,6 +71,7 @@ class Frame:
     child_counts: dict[str, int] = field(default_factory=dict)
     call_span: Span | None = None
     is_graph: bool = False
+    run: Run = field(default_factory=Run)
     closed: bool = False  # the body of a loop: its inner values can't be read from outside
     noise_path: str | None = None  # where its noise is named, if not at `path` (slots: one a call)
 

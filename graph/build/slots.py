@@ -48,7 +48,7 @@ def call_slot(build: Construction, frame: Frame, slot: SlotValue, arguments: obj
     while isinstance(partial_function, PartialValue):
         given, partial_function = given.with_partial(partial_function), partial_function.function
     if isinstance(partial_function, FunctionValue):
-        result = call_function(build, partial_function, given, span, path, frame.training, noise_path)
+        result = call_function(build, partial_function, given, span, path, frame, noise_path)
     else:
         result = apply(build, frame, partial_function, given, span, path)
     return NodeResult(_checked(build, scope, slot, function, result.meaning, span), result.frame)
@@ -63,7 +63,7 @@ def _slot_paths(build: Construction, slot: SlotValue) -> tuple[str, str]:
 
 def _signature_frame(frame: Frame, file: FileScope, span: Span) -> Frame:
     """The scope of a signature: the file's sizes, and dimensions of this call."""
-    scope = Frame(Block(file.document.name), file, "", frame.training, call_span=span)
+    scope = Frame(Block(file.document.name), file, "", frame.training, call_span=span, run=frame.run)
     scope.values = dict(file.attributes)
     return scope
 

@@ -11,13 +11,12 @@ from .meanings import Tensor, is_tensor_like, kind_name
 from .scope import Frame, NodeContext
 
 
-def collect_updates(build: Construction, frames: list[Frame] | None = None) -> dict[str, Value]:
+def collect_updates(build: Construction, frames: list[Frame]) -> dict[str, Value]:
     """State name -> its value after the run. An update that changes nothing is dropped."""
     found: dict[str, Value] = {}
     done = 0
-    every = build.frames if frames is None else frames
-    while done < len(every):  # an update may call functions that have updates of their own
-        frame = every[done]
+    while done < len(frames):  # an update may call functions that have updates of their own
+        frame = frames[done]
         done += 1
         for update in frame.block.updates:
             name, value = state_update(build, frame, update)
