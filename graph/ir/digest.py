@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..operators.attributes import Attribute
+from ..types.dimensions import Symbol, named_sizes
+from ..types.types import named_sizes_of
 from .content_hash import array_digest, hash_parts
 from .graph import Graph, nested_graphs, topological
 from .node import Node, Value
@@ -71,9 +73,16 @@ def _plain(kind: str, value: Any) -> list[bytes | str]:
         return [struct.pack("<f", value)]
     if kind == "floats":
         return [struct.pack(f"<{len(value)}f", *value)]
-    if kind in ("ints", "strings", "known"):
-        return [str(v) for v in value]
-    return [str(value)]
+    if kind == "type":
+        return [str(value), *_ranges(named_sizes_of(value))]
+    if kind == "known":
+        sizes = frozenset().union(*(named_sizes(d) for d in value if d is not None))
+        return [*map(str, value), *_ranges(sizes)]
+    return [*map(str, value)] if kind in ("ints", "strings") else [str(value)]
+
+
+def _ranges(sizes: Iterable[Symbol]) -> list[str]:
+    return sorted(f"{s} {s.low} {s.high}" for s in sizes)
 
 
 def graph_digest(graph: Graph) -> str:

@@ -16,7 +16,7 @@ from ..operators.leaves import CONSTANT, LEAF_DOMAIN, LEAVES
 from ..operators.operator import Operator, RuleError
 from ..operators.table import operator as find_operator
 from ..operators.table import operator_names
-from ..types.dimensions import Dimension
+from ..types.dimensions import Dimension, symbol
 from ..types.dtypes import BOOL, FLOAT32, FLOAT64, INT64, STRING, DType
 from ..types.parsing import MAX_DEPTH, read_dimension, read_type
 from ..types.tokens import Token, TokenReader
@@ -151,13 +151,22 @@ class _Parser:
         self._metadata[key] = self.reader.string()
 
     def _size_statement(self, block: _Block) -> None:
+        name, size = self._size()
+        self._sizes[name] = size
+        self.reader.sizes.setdefault(name, symbol(name, size.low, size.high))
+
+    def _symbol_statement(self, block: _Block) -> None:
+        name, size = self._size()
+        self.reader.sizes[name] = symbol(name, size.low, size.high)
+
+    def _size(self) -> tuple[str, Size]:
         reader = self.reader
         name = reader.name("a size")
         reader.expect(":")
         low = reader.integer()
         reader.expect("..")
         high = reader.integer() if reader.token.kind == "number" or reader.at("-") else None
-        self._sizes[name] = Size(low, high)
+        return name, Size(low, high)
 
     def _assume_statement(self, block: _Block) -> None:
         self._assumptions.append(self._assumption(0))
@@ -466,6 +475,7 @@ class _Parser:
 _STATEMENTS: dict[str, Callable[[_Parser, _Block], None]] = {
     "metadata": _Parser._metadata_statement,
     "size": _Parser._size_statement,
+    "symbol": _Parser._symbol_statement,
     "assume": _Parser._assume_statement,
     "domain": _Parser._domain_statement,
     "weight": _Parser._weight_statement,

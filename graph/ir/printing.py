@@ -12,7 +12,9 @@
 A bare name is a key of `Program.names`; `%…` labels a value without a name. Bodies stand where
 they are first used, indented; one that is used again is numbered (`graph @0 {…}`, then `@0`).
 The signature is every Input, State, Noise and Parameter in order (in a body every Argument),
-unless `inputs` says otherwise. Not in the text: arrays of Weights, spans, paths and passes.
+unless `inputs` says otherwise. `size` gives the range of a size; `symbol` does where the sizes in
+types have another range than the program's table says. Not in the text: arrays of Weights,
+spans, paths and passes.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ from typing import Any
 from ..operators.attributes import Attribute
 from ..operators.leaves import CONSTANT, LEAF_DOMAIN
 from ..operators.operator import Operator
+from ..types.dimensions import Dim, Dimension, named_sizes
 from ..types.tokens import name_text, quoted
-from ..types.types import TensorType
+from ..types.types import TensorType, named_sizes_of
 from .graph import Graph, bodies, nested_graphs, topological
 from .literals import array_text, float_text
 from .node import Node, Value
@@ -46,6 +49,7 @@ STATEMENTS = frozenset(
         "initialize",
         "name",
         "size",
+        "symbol",
         "assume",
         "domain",
         "weight",
@@ -64,7 +68,8 @@ _LABEL = pattern(r"[A-Za-z][A-Za-z0-9_.]*")
 def print_graph(graph: Graph, names: Mapping[str, Value] | None = None) -> str:
     """The text of a graph; `names` labels values. Ends with a line break."""
     writer = _Writer(names or {}, graph.outputs)
-    return f"{writer.block('graph', graph, '')}\n"
+    sizes = _symbols((*graph.inputs, *graph.outputs), {}, ())
+    return f"{writer.block('graph', graph, '', sizes)}\n"
 
 
 def print_program(program: Program, *, origins: bool = False, digests: bool = False) -> str:
@@ -90,6 +95,10 @@ def _header(program: Program, digests: bool) -> Iterator[str]:
         yield f"metadata {quoted(key)} = {quoted(text)}"
     for name, size in program.sizes.items():
         yield f"size {name_text(name)}: {size_text(size)}"
+    roots = (*program.graph.inputs, *program.graph.outputs, *program.initializers.values())
+    written = (d for a in program.assumptions for d in _dimensions(a))
+    bounds = (b for d in program.domains.values() for b in (d.low, d.high) if isinstance(b, Dim))
+    yield from _symbols((*roots, *program.names.values()), program.sizes, (*written, *bounds))
     for assumption in program.assumptions:
         yield f"assume {assumption_text(assumption)}"
     for name, domain in program.domains.items():
@@ -97,6 +106,26 @@ def _header(program: Program, digests: bool) -> Iterator[str]:
     for name, array in program.weights.arrays.items():
         hashed = f" {quoted(program.weights.digest(name))}" if digests else ""
         yield f"weight {name_text(name)}: {weight_type(array)}{hashed}"
+
+
+def _dimensions(assumption: Assumption) -> Iterator[Dimension]:
+    yield from (assumption.left, assumption.right)
+    for alternative in assumption.alternatives:
+        yield from _dimensions(alternative)
+
+
+def _symbols(roots: tuple[Value, ...], sizes: Mapping[str, Size], others: Iterable[Dimension]) -> list[str]:
+    """The `symbol` statements: sizes whose range is not the one that the reader would give them."""
+    values = [v for g in nested_graphs(Graph((), roots)) for n in g.nodes for v in n.outputs]
+    contents = {d for v in values for d in v.known or () if isinstance(d, Dim)}
+    types = {v.type for v in values}
+    found = frozenset().union(*map(named_sizes_of, types), *map(named_sizes, (*contents, *others)))
+    given = {s: sizes.get(s.name, Size()) for s in sorted(found, key=lambda s: s.sort_key)}
+    return [
+        f"symbol {name_text(s.name)}: {size_text(Size(s.low, s.high))}"
+        for s, size in given.items()
+        if (size.low, size.high) != (s.low, s.high)
+    ]
 
 
 def weight_type(array: Any) -> TensorType:

@@ -23,7 +23,9 @@ def _find(name: str, domain: str) -> Operator:
         return LEAVES[name]
     if domain == "graphwright":
         return GRAPHWRIGHT[name]
-    if domain not in ("", "ai.onnx"):
+    if domain == "ai.onnx":
+        return _find(name, "")
+    if domain:
         raise KeyError(f"{domain}.{name}")
     return _standard(name)
 

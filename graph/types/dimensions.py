@@ -31,7 +31,7 @@ class Symbol:
 
     @property
     def sort_key(self) -> tuple[object, ...]:
-        return (0, self.name)
+        return (0, self.name, self.low, self.high or 0)
 
     def __str__(self) -> str:
         """The name, in double quotes where it is not made of ASCII words and dots."""
@@ -76,6 +76,9 @@ class Dim:
     def __hash__(self) -> int:
         return self._hash
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return Dim, (self.terms,)  # without the hash, which holds in one process only
+
     def __add__(self, other: Dimension) -> Dimension:
         return _normal(_terms(self) + _terms(other))
 
@@ -110,7 +113,7 @@ class Dim:
     @property
     def symbols(self) -> frozenset[str]:
         """The names of all sizes that occur, also inside compound atoms."""
-        return frozenset(name for m, _ in self.terms for a, _ in m for name in _atom_symbols(a))
+        return frozenset(size.name for size in named_sizes(self))
 
     def __str__(self) -> str:
         return " ".join(_signed(i, m, c) for i, (m, c) in enumerate(_printing_order(self.terms)))
@@ -144,6 +147,19 @@ def symbol_name(dimension: Dimension) -> str | None:
 
 def symbols_of(dimension: Dimension) -> frozenset[str]:
     return dimension.symbols if isinstance(dimension, Dim) else frozenset()
+
+
+def named_sizes(dimension: Dimension) -> frozenset[Symbol]:
+    """The sizes that occur, with their ranges, also inside compound atoms."""
+    if isinstance(dimension, int):
+        return frozenset()
+    return frozenset().union(*(_atom_sizes(a) for m, _ in dimension.terms for a, _ in m))
+
+
+def _atom_sizes(atom: Atom) -> frozenset[Symbol]:
+    return (
+        frozenset((atom,)) if isinstance(atom, Symbol) else named_sizes(atom.left) | named_sizes(atom.right)
+    )
 
 
 def floor_divide(left: Dimension, right: Dimension) -> Dimension:
@@ -438,12 +454,6 @@ def _quotient(left: Monomial, right: Monomial) -> Monomial | None:
             return None
         powers[atom] -= power
     return tuple((a, p) for a, p in powers.items() if p)
-
-
-def _atom_symbols(atom: Atom) -> frozenset[str]:
-    if isinstance(atom, Symbol):
-        return frozenset((atom.name,))
-    return symbols_of(atom.left) | symbols_of(atom.right)
 
 
 # --- printing -------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..diagnostics.span import Source
 from .dimensions import Dimension, exact_divide, floor_divide, maximum, minimum, symbol
 from .dtypes import DTYPES, DType
@@ -11,17 +13,19 @@ from .types import FactsType, OptionalType, QuantizedType, SequenceType, TensorT
 MAX_DEPTH = 60
 
 
-def parse_dimension(text: str) -> Dimension:
-    """The dimension that `text` spells, such as `(2*n + 1) // 3`. Raises SpecError (G14xx)."""
-    reader = TokenReader(Source("<dimension>", text))
+def parse_dimension(text: str, sizes: Mapping[str, Dimension] | None = None) -> Dimension:
+    """The dimension that `text` spells, such as `(2*n + 1) // 3`. A name that `sizes` has not is a
+    size from 1 on. Raises SpecError (G14xx)."""
+    reader = TokenReader(Source("<dimension>", text), sizes)
     result = read_dimension(reader)
     _expect_end(reader)
     return result
 
 
-def parse_type(text: str) -> Type:
-    """The type that `text` spells, such as `float32[n, 4]`. Raises SpecError (G14xx)."""
-    reader = TokenReader(Source("<type>", text))
+def parse_type(text: str, sizes: Mapping[str, Dimension] | None = None) -> Type:
+    """The type that `text` spells, such as `float32[n, 4]`. A name that `sizes` has not is a size
+    from 1 on. Raises SpecError (G14xx)."""
+    reader = TokenReader(Source("<type>", text), sizes)
     result = read_type(reader)
     _expect_end(reader)
     return result
@@ -81,7 +85,8 @@ def _factor(reader: TokenReader, depth: int) -> Dimension:
         right = read_dimension(reader, depth + 1)
         reader.expect(")")
         return minimum(left, right) if name == "min" else maximum(left, right)
-    return symbol(name)
+    found = reader.sizes.get(name)
+    return symbol(name) if found is None else found
 
 
 # --- types ------------------------------------------------------------------------------------

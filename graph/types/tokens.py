@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..diagnostics.diagnostic import SpecError, fail
 from ..diagnostics.span import Source, Span
+
+if TYPE_CHECKING:
+    from .dimensions import Dimension
 
 NAME = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*"
 PLAIN_NAME = re.compile(NAME)
@@ -37,10 +42,12 @@ class Token:
 
 
 class TokenReader:
-    """Reads tokens of a text one after the other, one token ahead."""
+    """Reads tokens of a text one after the other, one token ahead. `sizes` is what names in
+    dimensions stand for."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, sizes: Mapping[str, Dimension] | None = None) -> None:
         self.source = source
+        self.sizes: dict[str, Dimension] = dict(sizes or {})
         self._position = 0
         self.token = self._read()
 

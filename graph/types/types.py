@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .dimensions import Dimension, product
+from .dimensions import Dimension, Symbol, named_sizes, product
 from .dtypes import DType
 from .tokens import name_text
 
@@ -98,3 +98,12 @@ class FactsType:
 
 
 Type = TensorType | SequenceType | OptionalType | QuantizedType | FactsType
+
+
+def named_sizes_of(type: Type) -> frozenset[Symbol]:
+    """The sizes in a type's dimensions, with their ranges."""
+    while isinstance(type, SequenceType | OptionalType):
+        type = type.element
+    if isinstance(type, FactsType) or type.dims is None:
+        return frozenset()
+    return frozenset().union(*map(named_sizes, type.dims))

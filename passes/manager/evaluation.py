@@ -32,12 +32,12 @@ class Samples:
     sizes: Mapping[str, int] = field(default_factory=dict)
 
 
-def draw_samples(program: Program, seed: int) -> tuple[Samples, ...]:
+def draw_samples(program: Program, seed: int, evaluator: Evaluator) -> tuple[Samples, ...]:
     """At least two draws where the program has symbolic sizes, once at their minimum."""
     from ...backends.runtime.samples import draw, size_choices
 
     choices = list(size_choices(program, seed)) or [{}]
-    return tuple(Samples(draw(program, seed + i, sizes), sizes) for i, sizes in enumerate(choices))
+    return tuple(Samples(draw(program, seed + i, sizes, evaluator=evaluator), sizes) for i, sizes in enumerate(choices))
 
 
 def leaf_arrays(program: Program, feeds: Feeds, scratch: Mapping[str, Array] | None = None) -> dict[Value, Array]:

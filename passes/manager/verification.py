@@ -64,7 +64,7 @@ class Verifier:
     def prepare(self, program: Program) -> None:
         """Draws the inputs for a compile that starts with `program`."""
         self.first = program
-        self.samples = draw_samples(program, self.seed)
+        self.samples = draw_samples(program, self.seed, self.evaluator)
         self.outputs = OutputCheck(self.evaluator, self.samples)
 
     def verify(self, before: Program, result: Result, contract: Contract) -> Verification:

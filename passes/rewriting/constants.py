@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
 from ...graph.ir import Value, constant, leaf
+from ...graph.ir.content_hash import array_digest
 from ...graph.ir.node import SMALL
 from ...graph.operators.attributes import freeze_array
 from ...graph.types import TensorType, from_numpy
@@ -21,16 +21,6 @@ def folded_constant(array: Array, like: str) -> tuple[Value, dict[str, Array]]:
     frozen = freeze_array(np.asarray(array))
     if frozen.size <= SMALL:
         return constant(frozen), {}
-    name = f"{like.split('~')[0]}~{content_digest(frozen)}"
+    name = f"{like.split('~')[0]}~{array_digest(frozen)[:12]}"
     value = leaf("Weight", name, TensorType(from_numpy(frozen.dtype), frozen.shape))
     return value, {name: frozen}
-
-
-def content_digest(array: Array) -> str:
-    """12 hexadecimal digits of dtype, shape and bytes."""
-    digest = blake2b(f"{array.dtype.str}{array.shape}".encode(), digest_size=6)
-    if array.dtype == object:
-        digest.update(repr(array.tolist()).encode())
-    else:
-        digest.update(np.ascontiguousarray(array).view(np.uint8).data)
-    return digest.hexdigest()

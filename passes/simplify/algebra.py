@@ -1,7 +1,8 @@
 """Identities of real arithmetic, whose rounding or signs of zero may differ.
 
 Constants are joined only where nothing else reads the inner result, their product or sum is
-finite and normal, and it is no larger than the bigger of the two.
+finite and normal, and it is no larger than the bigger of the two. The joined constant is written
+as an expression and then folded: so the rule itself is checked without the rounding of storing it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from ...graph.ir import Program, Value
 from ..rewriting import Rule, Site, rules
 from ..rewriting.rewriting_pass import RewritingPass
+from .folding import folding_rules
 
 Array = np.ndarray[Any, Any]
 
@@ -23,13 +25,13 @@ TABLE = """
     add-zero:      x + const(c) -> x                             if zero(c)
     sub-zero:      x - const(c) -> x                             if zero(c)
     zero-sub:      const(c) - x -> -x                            if zero(c), signed(x)
-    mul-mul:       (y := x * const(a)) * const(b) -> x * product(a, b)    if sole(y), joined(product, a, b)
-    add-add:       (y := x + const(a)) + const(b) -> x + total(a, b)      if sole(y), joined(total, a, b)
-    sub-add:       (y := x - const(a)) + const(b) -> x + less(b, a)       if sole(y), joined(less, b, a)
-    add-sub:       (y := x + const(a)) - const(b) -> x + less(a, b)       if sole(y), joined(less, a, b)
-    mul-div:       (y := x * const(a)) / const(b) -> x * ratio(a, b)      if sole(y), joined(ratio, a, b)
-    div-mul:       (y := x / const(a)) * const(b) -> x * ratio(b, a)      if sole(y), joined(ratio, b, a)
-    div-div:       (y := x / const(a)) / const(b) -> x / product(a, b)    if sole(y), joined(product, a, b)
+    mul-mul:       (y := x * const(a)) * const(b) -> x * (a * b)    if sole(y), joined(product, a, b)
+    add-add:       (y := x + const(a)) + const(b) -> x + (a + b)      if sole(y), joined(total, a, b)
+    sub-add:       (y := x - const(a)) + const(b) -> x + (b - a)       if sole(y), joined(less, b, a)
+    add-sub:       (y := x + const(a)) - const(b) -> x + (a - b)       if sole(y), joined(less, a, b)
+    mul-div:       (y := x * const(a)) / const(b) -> x * (a / b)      if sole(y), joined(ratio, a, b)
+    div-mul:       (y := x / const(a)) * const(b) -> x * (b / a)      if sole(y), joined(ratio, b, a)
+    div-div:       (y := x / const(a)) / const(b) -> x / (a * b)    if sole(y), joined(product, a, b)
     neg-sub:       -(y := x - z) -> z - x                        if sole(y)
     log-softmax:   Log(y := Softmax(x, axis=a)) -> LogSoftmax(x, axis=a)  if sole(y)
     reciprocals:   Reciprocal(Reciprocal(x)) -> x
@@ -45,7 +47,7 @@ class SimplifyAlgebra(RewritingPass):
     sense: ClassVar[str] = "algebra"
 
     def rules(self, program: Program) -> tuple[Rule, ...]:
-        return algebra_rules()
+        return (*algebra_rules(), *folding_rules())
 
 
 @cache
@@ -89,9 +91,6 @@ def _join(site: Site, operation: np.ufunc, a: Value, b: Value) -> Array | None:
         return result.astype(left.dtype)
 
 
-_OPERATIONS = {"product": _product, "total": _total, "less": _less, "ratio": _ratio}
-
-
 def _joined(site: Site, operation: Callable[..., Array | None], a: Value, b: Value) -> str | None:
     """Why two constants may not become one; None where they may."""
     if not a.tensor.dtype.is_float or a.tensor.dtype.bits < 16:
@@ -122,5 +121,8 @@ _FUNCTIONS: dict[str, Any] = {
     "zero": _zero,
     "signed": _signed,
     "joined": _joined,
-    **_OPERATIONS,
+    "product": _product,
+    "total": _total,
+    "less": _less,
+    "ratio": _ratio,
 }
