@@ -12,7 +12,7 @@ from ..spec import expressions as ex
 from ..spec.documents import AttributeDeclaration, Block, Declaration
 from ..types import DTYPES, Dim, DType
 from .construction import Construction
-from .evaluation import Poisoned, evaluate
+from .evaluation import evaluate
 from .meanings import (
     Callable,
     FunctionValue,
@@ -51,13 +51,9 @@ class Arguments:
         return Arguments([*first, *self.positional], {**named, **self.keywords})
 
 
-def call(build: Construction, frame: Frame, expression: ex.Call, wanted: int | None) -> Meaning:
-    """The result of a call expression; `wanted` is the number of names that unpack it."""
-    return call_place(build, frame, expression, wanted).meaning
-
-
 def call_place(build: Construction, frame: Frame, expression: ex.Call, wanted: int | None = None) -> NodeResult:
-    """The result of a call, with the callee's frame where it is a function of the user's."""
+    """The result of a call, with the callee's frame where it is a function of the user's; `wanted` is
+    the number of names that unpack it."""
     from .special import SPECIAL_FORMS
 
     name = expression.function.name if isinstance(expression.function, ex.Name) else ""
@@ -79,7 +75,7 @@ def note_call(build: Construction, frame: Frame, expression: ex.Call, callee: Fr
     context = build.context
     if context is not None and context.frame is frame:
         owned = call_owns(build, frame.file, expression)
-        context.called.append((expression.span, callee, owned))
+        context.called.append((callee, owned))
 
 
 def _conversion(build: Construction, frame: Frame, expression: ex.Call, dtype: DType) -> Meaning:
@@ -462,13 +458,3 @@ def check_requirements(build: Construction, frame: Frame) -> None:
 
     for requirement in frame.block.require:
         require(build, frame, requirement.expression)
-
-
-def apply_values(
-    build: Construction, frame: Frame, function: Callable, values: Sequence[Meaning], span: Span, path: str
-) -> NodeResult:
-    """A call with positional arguments that all stand at `span`."""
-    return apply(build, frame, function, Arguments([(v, span) for v in values]), span, path)
-
-
-__all__ = ["Arguments", "Poisoned", "apply", "apply_values", "call", "call_function", "call_place", "partial"]

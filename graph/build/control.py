@@ -14,7 +14,6 @@ from ..types import BOOL, INT64, Dim, Dimension, TensorType
 from .bodies import branch_captures, close_branch, close_loop
 from .calls import Arguments, apply, call_path, function_argument, note_call
 from .construction import Construction, Loop, as_array
-from .declarations import shaped
 from .evaluation import evaluate, single
 from .meanings import (
     Callable,
@@ -438,5 +437,3 @@ def _test(
         raise fail("G0609", f"the test of while_loop must be a scalar bool, not {kind_name(meaning)}", expression.arguments[0].span)
     return meaning.value
 
-
-__all__ = ["cond", "repeat", "scan", "shaped", "while_loop"]

@@ -293,5 +293,3 @@ def graph_function(file: FileScope) -> FunctionValue:
     assert file.document.body is not None
     return FunctionValue(file.document.body, file)
 
-
-__all__ = ["SpecError", "Unit", "bind_inputs", "build_program", "finish", "graph_frame", "open_graph"]

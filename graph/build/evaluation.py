@@ -229,16 +229,17 @@ def _store_results(build: Construction, frame: Frame, name: str) -> None:
     context = build.context
     assert context is not None
     if len(definition.targets) == 1 and definition.targets[0].text != "_":
-        meaning = evaluate_wide(build, frame, definition.expression, None)
+        found = evaluate_wide(build, frame, definition.expression, None)
+        meaning = found.meaning
         rounds = meaning.rounds if isinstance(meaning, Repeated) else ()
         inner = meaning.result if isinstance(meaning, Repeated) else meaning
         if definition.type is not None:
             inner = assert_type(build, frame, definition.type, inner, f"'{name}'", definition.expression.span)
-        frame.nodes[name] = NodeResult(_storable(build, inner), _frame_of(context, definition.expression), rounds)
+        frame.nodes[name] = NodeResult(_storable(build, inner), _frame_of(context, found), rounds)
         return
     results = evaluate_wide(build, frame, definition.expression, len(definition.targets))
-    values = _unpack(build, results, len(definition.targets), definition.expression.span)
-    inner_frame = _frame_of(context, definition.expression)
+    values = _unpack(build, results.meaning, len(definition.targets), definition.expression.span)
+    inner_frame = _frame_of(context, results)
     for target, value in zip(definition.targets, values, strict=True):
         if target.text != "_":
             frame.nodes[target.text] = NodeResult(_storable(build, value), inner_frame)
@@ -256,13 +257,12 @@ def _storable(build: Construction, meaning: Meaning) -> Meaning:
     return meaning
 
 
-def _frame_of(context: NodeContext, expression: ex.Expression) -> Frame | None:
+def _frame_of(context: NodeContext, outermost: NodeResult) -> Frame | None:
     """The call that `node.name` looks into: the one that owns parameters, else the outermost."""
-    owning = [f for _, f, owned in context.called if owned]
+    owning = [f for f, owned in context.called if owned]
     if owning:
         return owning[0]
-    outermost = [f for s, f, _ in context.called if s == expression.span]
-    return outermost[0] if outermost else (context.called[-1][1] if context.called else None)
+    return outermost.frame or (context.called[-1][0] if context.called else None)
 
 
 def _unpack(build: Construction, meaning: Meaning, count: int, span: Span) -> tuple[Meaning, ...]:
@@ -282,17 +282,19 @@ def _unpack(build: Construction, meaning: Meaning, count: int, span: Span) -> tu
     return values
 
 
-def evaluate_wide(build: Construction, frame: Frame, expression: ex.Expression, wanted: int | None) -> Meaning:
+def evaluate_wide(
+    build: Construction, frame: Frame, expression: ex.Expression, wanted: int | None
+) -> NodeResult:
     """As `evaluate`, but several results are allowed, and a call is told how many are wanted."""
     if not isinstance(expression, ex.Call):
         if isinstance(expression, ex.Name):
-            return lookup(build, frame, expression.name, expression.span).meaning
-        return evaluate(build, frame, expression)
-    from .calls import call
+            return lookup(build, frame, expression.name, expression.span)
+        return NodeResult(evaluate(build, frame, expression))
+    from .calls import call_place
 
     with build.at(expression.span):
         try:
-            return call(build, frame, expression, wanted)
+            return call_place(build, frame, expression, wanted)
         except RuleError as error:
             raise located(error, build, expression) from None
         except UnknownDimension as error:
@@ -408,7 +410,7 @@ def _index(build: Construction, frame: Frame, item: ex.Expression) -> Index:
 
 
 def _call(build: Construction, frame: Frame, expression: ex.Call) -> Meaning:
-    return single(build, evaluate_wide(build, frame, expression, None), expression.span)
+    return single(build, evaluate_wide(build, frame, expression, None).meaning, expression.span)
 
 
 def _binary(build: Construction, frame: Frame, expression: ex.Binary) -> Meaning:

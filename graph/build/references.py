@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..spec import expressions as ex
+from ..spec.static_rules import children
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,32 +16,10 @@ class Reference:
     conditional: bool
 
 
-def children(expression: ex.Expression) -> Iterator[ex.Expression]:
-    """The direct sub-expressions in value position (the function of a call is none)."""
-    match expression:
-        case ex.Member(base=base):
-            yield base
-        case ex.ListOf(items=items):
-            yield from items
-        case ex.Unary(operand=operand):
-            yield operand
-        case ex.Binary(left=left, right=right):
-            yield left
-            yield right
-        case ex.Comparison(operands=operands) | ex.Logical(operands=operands):
-            yield from operands
-        case ex.Choice(condition=condition, then=then, otherwise=otherwise):
-            yield condition
-            yield then
-            yield otherwise
-        case ex.Call(arguments=arguments, keywords=keywords):
-            yield from arguments
-            yield from (k.value for k in keywords)
-        case ex.Subscript(base=base, items=items):
-            yield base
-            yield from items
-        case ex.Slice(start=start, stop=stop, step=step):
-            yield from (part for part in (start, stop, step) if part is not None)
+def _value_children(expression: ex.Expression) -> tuple[ex.Expression, ...]:
+    """The direct sub-expressions in value position: the function of a call is none."""
+    found = children(expression)
+    return found[1:] if isinstance(expression, ex.Call) else found
 
 
 def references(expression: ex.Expression) -> list[Reference]:
@@ -55,7 +33,7 @@ def references(expression: ex.Expression) -> list[Reference]:
         elif isinstance(node, ex.Choice):
             stack += [(node.otherwise, True), (node.then, True), (node.condition, conditional)]
         else:
-            stack += [(child, conditional) for child in reversed(list(children(node)))]
+            stack += [(child, conditional) for child in reversed(_value_children(node))]
     return found
 
 
@@ -67,5 +45,5 @@ def calls(expression: ex.Expression) -> list[ex.Call]:
         node = stack.pop()
         if isinstance(node, ex.Call):
             found.append(node)
-        stack += reversed(list(children(node)))
+        stack += reversed(_value_children(node))
     return found

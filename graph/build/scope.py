@@ -88,7 +88,7 @@ class NodeContext:
     label: str
     owner: Span | None = None
     counts: dict[str, int] = field(default_factory=dict)
-    called: list[tuple[Span, Frame, bool]] = field(default_factory=list)
+    called: list[tuple[Frame, bool]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

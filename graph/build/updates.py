@@ -38,7 +38,8 @@ def state_update(build: Construction, frame: Frame, update: Update) -> tuple[str
     name = update.state.text
     try:
         state = lookup(build, frame, name, update.state.span).meaning
-        if not isinstance(state, Tensor) or state.value.role != "State":
+        overridden = frame.join(name) in frame.run.overrides
+        if not isinstance(state, Tensor) or not (overridden or state.value.role == "State"):
             raise fail("G0709", f"'{name}' is no state of '{frame.block.name.text}'", update.state.span)
         before, build.context = build.context, NodeContext(frame, f"after_{name}")
         try:
@@ -59,7 +60,8 @@ def state_update(build: Construction, frame: Frame, update: Update) -> tuple[str
                 update.expression.span,
                 notes=(Note("the state is declared here", _declared(frame, name)),),
             )
-        return str(state.value.node.attribute("name")), value
+        full = frame.join(name) if overridden else str(state.value.node.attribute("name"))
+        return full, value
     except SpecError as error:
         if frame.call_span is None:
             raise
