@@ -160,6 +160,9 @@ class Construction:
     def _atom_value(self, atom: Symbol | Compound) -> Value:
         if isinstance(atom, Symbol):
             found = self.size_values.get(atom.name)
+            if found is None and self.allow_unbound_slots:
+                known = (symbol(atom.name, atom.low, atom.high),)
+                return self.size_values.setdefault(atom.name, self.placeholder(TensorType(INT64, ()), known))
             if found is None:
                 raise fail(
                     "G0410",

@@ -89,7 +89,8 @@ def _stored(
 
 def _noise(build: Construction, frame: Frame, declaration: Declaration, type_: TensorType) -> Value:
     """Noise is drawn for every call, and for every step of the loops around it: the leaf has one
-    leading axis for each loop, and the body gets the slice of its step (R29)."""
+    leading axis for each loop, and the body gets the slice of its step (R29). One stream fills the
+    leaf in order, so that more steps change no draw of the first ones."""
     base = frame.noise_path if frame.noise_path is not None else frame.path
     name = f"{base}.{declaration.name.text}" if base else declaration.name.text
     steps: list[Dimension] = [loop.steps for loop in build.loops]
@@ -97,7 +98,7 @@ def _noise(build: Construction, frame: Frame, declaration: Declaration, type_: T
     name = _free_name(build, name, whole)
     if name not in build.leaves:
         build.add_leaf("Noise", name, whole)
-        build.initializers[name] = _initializer(build, frame, declaration, type_, name)
+        build.initializers[name] = _initializer(build, frame, declaration, whole, name)
     value = build.leaves[name]
     for loop in build.loops:
         value = loop.slice_of(build, value)
