@@ -143,7 +143,7 @@ class _Planner:
             operands,
             named,
             node.outputs[: results if lowering.counted else len(node.outputs)],
-            _is_single(node, lowering, results),
+            is_single(node, lowering, results),
             tuple(v for v in last if v not in kept),
         )
 
@@ -192,7 +192,7 @@ def find_lowering(node: Node) -> Lowering:
     raise fail("G1101", f"the torch backend has no lowering of {node.operator.qualified_name}")
 
 
-def _is_single(node: Node, lowering: Lowering, results: int) -> bool:
+def is_single(node: Node, lowering: Lowering, results: int) -> bool:
     """Whether the function returns a bare result rather than a tuple."""
     if lowering.counted:
         return results == 1
