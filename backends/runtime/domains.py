@@ -207,7 +207,7 @@ def _draw_simplex(request: Request) -> Array:
 
 def _tolerance(array: Array) -> float:
     """For sums of rounded numbers: inputs may be float32 whatever they are checked in."""
-    return 1e-5 * max(1.0, float(array.shape[-1]) ** 0.5)
+    return 1e-5 * max(1.0, math.sqrt(array.shape[-1]))
 
 
 def _not_simplex(array: Array, low: float | None, high: float | None) -> str | None:

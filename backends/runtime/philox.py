@@ -76,8 +76,8 @@ class Stream:
 
 def stream(seed: int, name: str, step: int | None = None) -> Stream:
     """The stream of a draw: keyed by the first 128 bits of SHA-256 of "seed/name", or of
-    "seed/name@step" where a draw is repeated (training steps). Words are little-endian."""
-    text = f"{seed}/{name}" if step is None else f"{seed}/{name}@{step}"
+    "seed:step/name" where a draw is repeated (training steps). Words are little-endian."""
+    text = f"{seed}/{name}" if step is None else f"{seed}:{step}/{name}"
     digest = hashlib.sha256(text.encode("utf-8")).digest()
     words = [int.from_bytes(digest[4 * i : 4 * i + 4], "little") for i in range(4)]
     return Stream((words[0], words[1]), (words[2], words[3]))

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from ...graph.diagnostics import fail
 from ...graph.ir import Assumption, Program, Size
 from ...graph.types import OptionalType, SequenceType, TensorType
-from ...graph.types.dimensions import lower_bound, substitute, symbol_name
+from ...graph.types.dimensions import substitute, symbol_name
 from . import domains
 from .allocation import concrete_shape
 from .feeds import Array, complete
 from .input_domains import input_domains
 from .philox import derived_seed, stream
 from .protocols import Evaluator, Feeds
-from .sizes import check_sizes, holds, symbols, unknown_sizes
+from .sizes import check_sizes, direction, holds, symbols, unknown_sizes
 
 _TYPICAL = 12  # sizes are drawn near here: small enough to be quick, large enough to tell axes apart
 _ATTEMPTS = 500
@@ -109,9 +109,10 @@ def _raise_lows(assumption: Assumption, lows: dict[str, int]) -> None:
     left, right = assumption.left, assumption.right
     for side, other, margins in ((left, right, _LEFT_ABOVE), (right, left, _RIGHT_ABOVE)):
         name = symbol_name(side)
-        if name is not None and assumption.operator in margins:
-            least = lower_bound(other, lows) + margins[assumption.operator]
-            lows[name] = max(lows.get(name, 1), least)
+        least = substitute(other, lows)
+        grows = isinstance(other, int) or direction(other) == 1
+        if name is not None and assumption.operator in margins and grows and isinstance(least, int):
+            lows[name] = max(lows.get(name, 1), least + margins[assumption.operator])
 
 
 def _drawn(

@@ -88,22 +88,22 @@ def _use(equation: Equation, solution: Solution) -> bool:
 def _solve_for(dimension: Dim, name: str, target: int) -> int | None:
     """The size of at least 0 at which the dimension is `target`, found by bisection; None where
     there is none, or where the dimension does not just grow or just fall with the size."""
-    direction = _direction(dimension)
-    if not direction:
+    sign = direction(dimension)
+    if not sign:
         return None
     low, high = 0, 1
-    while direction * (evaluate(dimension, {name: high}) - target) < 0:
+    while sign * (evaluate(dimension, {name: high}) - target) < 0:
         low, high = high, 2 * high
     while low < high:
         middle = (low + high) // 2
-        if direction * (evaluate(dimension, {name: middle}) - target) < 0:
+        if sign * (evaluate(dimension, {name: middle}) - target) < 0:
             low = middle + 1
         else:
             high = middle
     return low if evaluate(dimension, {name: low}) == target else None
 
 
-def _direction(dimension: Dim) -> int:
+def direction(dimension: Dim) -> int:
     """1 for a polynomial that grows with its sizes, -1 for one that falls, 0 where neither is plain."""
     if any(isinstance(atom, Compound) for monomial, _ in dimension.terms for atom, _ in monomial):
         return 0
@@ -131,7 +131,7 @@ def _report_conflicts(equations: Sequence[Equation], solution: Solution, found: 
 
 def _impossible(dimension: Dim, number: int) -> bool:
     """Whether an equation in one plain unknown has no solution."""
-    if len(dimension.symbols) != 1 or not _direction(dimension):
+    if len(dimension.symbols) != 1 or not direction(dimension):
         return False
     (name,) = dimension.symbols
     return _solve_for(dimension, name, number) is None
