@@ -202,7 +202,7 @@ def _real(path: Path) -> str:
     return os.path.realpath(path)
 
 
-def _spec_files(folder: Path, limit: int = 2000, depth: int = 4) -> list[str]:
+def _spec_files(folder: Path, limit: int = 300, depth: int = 4) -> list[str]:
     """Relative paths of YAML files below a folder, for suggestions; at most `limit` folders."""
     found: list[str] = []
     for visited, (base, folders, names) in enumerate(os.walk(folder)):

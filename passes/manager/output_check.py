@@ -16,7 +16,7 @@ from .contract import Bounded, Contract, Exact
 from .evaluation import Samples, Unevaluable, evaluate, leaf_arrays
 from .intermediates import rounding_length, scale_of
 from .pass_ import Result
-from .sites import is_constant
+from .sites import is_constant, region_of
 from .ties import jumps, tied_elements
 from .verdict import HOLDS, Finding, Verdict, worst
 
@@ -139,20 +139,20 @@ class OutputCheck:
         """The float64 content of constants that the pass computed ahead: they were rounded when they
         were stored, which the shadow of the whole must not see."""
         present = {v for n in before.graph.nodes for v in n.outputs}
-        given = {v: a for v, a in leaf_arrays(before, {}).items() if is_constant(v)}
-        scratch = {**result.program.weights.arrays, **result.scratch}
+        arrays = {**before.weights.arrays, **result.program.weights.arrays, **result.scratch}
         shadows: dict[Value, Array] = {}
         for replacement in result.replacements:
-            for old, new in zip(replacement.old, replacement.new, strict=True):
-                if new in present or not is_constant(new) or not new.tensor.dtype.is_float:
-                    continue
-                for value in old.node.inputs:
-                    name = value.node.attribute("name") if value is not None and value.role == "Weight" else None
-                    if value is not None and name in scratch:
-                        given.setdefault(value, scratch[name])
-                found = evaluate(self.evaluator, [old], {**given, **shadows}, float64=True)
-                if not isinstance(found, Unevaluable):
-                    shadows[new] = found[0]
+            (new, *others) = replacement.new
+            if others or new in present or not is_constant(new) or not new.tensor.dtype.is_float:
+                continue
+            region = region_of(replacement)
+            if region is None or region.boundary:
+                continue
+            names = {v: v.node.attribute("name") for v in region.weights}
+            given = {v: arrays[name] for v, name in names.items() if name in arrays}
+            found = evaluate(self.evaluator, replacement.old, {**given, **shadows}, float64=True)
+            if not isinstance(found, Unevaluable):
+                shadows[new] = found[0]
         return shadows
 
 

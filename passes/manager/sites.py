@@ -48,6 +48,10 @@ class Region:
 def region_of(replacement: Replacement, least: int = 1) -> Region | None:
     """The smallest region, at least `least` levels deep, in which the new form meets the old one;
     None where there is none within reach."""
+    if all(map(is_constant, replacement.new)):
+        found = _expression(replacement)
+        if found is not None:
+            return found
     for depth in DEPTHS:
         if depth < least:
             continue
@@ -55,6 +59,27 @@ def region_of(replacement: Replacement, least: int = 1) -> Region | None:
         if found is not None:
             return found
     return None
+
+
+def _expression(replacement: Replacement) -> Region | None:
+    """The region of a constant computed ahead: the whole expression, without a boundary. None where
+    the old value is no expression over constants."""
+    order: list[Node] = []
+    seen: set[Node] = set()
+    stack = [(v.node, False) for v in replacement.old]
+    while stack:
+        node, finished = stack.pop()
+        if finished:
+            order.append(node)
+            continue
+        if node in seen:
+            continue
+        seen.add(node)
+        if len(seen) > LARGEST or not node.inputs:
+            return None
+        stack.append((node, True))
+        stack.extend((v.node, False) for v in node.inputs if v is not None and not is_constant(v))
+    return Region(replacement, (), tuple(order), (), 0)
 
 
 def _region(replacement: Replacement, depth: int) -> Region | None:
