@@ -70,10 +70,11 @@ def complete(
     evaluator: Evaluator | None = None,
     step: int | None = None,
 ) -> dict[str, Array]:
-    """`arrays` with every missing parameter, state and noise leaf filled (weights, else the
+    """`arrays` with every missing parameter, state, noise leaf and generated input filled (weights, else the
     initializer). Raises SpecError: G1333, G1337, G1338."""
     feeds = dict(arrays)
-    leaves = {**program.parameters, **program.states, **program.noise}
+    generated = {n: v for n, v in program.inputs.items() if n in program.initializers}  # of a spec test
+    leaves = {**program.parameters, **program.states, **program.noise, **generated}
     missing = {n: v for n, v in leaves.items() if n not in feeds}
     for name in [n for n, v in missing.items() if v.role != "Noise" and n in program.weights]:
         feeds[name] = _weight(name, missing.pop(name), program, sizes)

@@ -74,6 +74,7 @@ class Construction:
     context: NodeContext | None = None
     ownership: dict[int, bool] = field(default_factory=dict)
     slot_calls: dict[str, int] = field(default_factory=dict)
+    overridden: dict[tuple[int, str, TensorType], Value] = field(default_factory=dict)
     depth: int = 0
 
     # --- nodes ------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..diagnostics import fail
-from ..ir import Value
+from ..ir import Value, topological
 from ..spec import expressions as ex
 from ..spec.documents import Declaration
 from ..types import Dimension, TensorType
@@ -38,9 +38,8 @@ def _make(build: Construction, frame: Frame, role: str, declaration: Declaration
             build, frame, declaration.type, frame.supplied[name], f"'{name}'", frame.call_span or declaration.name.span
         )
     type_ = declared_type(build, frame, declaration.type, copied=lambda other: _type_of(build, frame, other))
-    override = frame.run.overrides.get(frame.join(name))
-    if override is not None:
-        return Tensor(generate(build, override[1], override[0], type_, frame.join(name)))
+    if frame.join(name) in frame.run.overrides:
+        return Tensor(_overridden(build, frame, role, frame.join(name), type_))
     with build.at(declaration.name.span):
         if role == "Noise":
             return Tensor(_noise(build, frame, declaration, type_))
@@ -52,6 +51,24 @@ def _make(build: Construction, frame: Frame, role: str, declaration: Declaration
                 hint="carry it: make it one of the scan's states",
             )
         return Tensor(_stored(build, frame, role, declaration, type_))
+
+
+def _overridden(build: Construction, frame: Frame, role: str, path: str, type_: TensorType) -> Value:
+    """What a test gives in place of a parameter, state or noise: once, however many runs
+    have it. Random numbers in it are drawn by the host, so it becomes the initializer of a leaf."""
+    expression, scope = frame.run.overrides[path]
+    key = (id(expression), path, type_)
+    made = build.overridden.get(key)
+    if made is None:
+        made = generate(build, scope, expression, type_, path)
+        if any(n.name == "Draw" for n in topological([made])):
+            name = path
+            while name in build.leaves:
+                name += "'"
+            build.initializers[name] = made
+            made = build.add_leaf(role, name, type_)
+        build.overridden[key] = made
+    return made
 
 
 def _type_of(build: Construction, frame: Frame, name: str) -> TensorType:

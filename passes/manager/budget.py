@@ -90,7 +90,9 @@ def metrics_in(expression: Expression) -> set[tuple[str, str]]:
             raise fail("G1031", "a budget holds metrics, numbers, arithmetic and comparisons", e.span)
 
     if not isinstance(expression, Comparison | Logical) and not _negation(expression):
-        raise fail("G1031", "a budget is a comparison, such as accuracy >= before.accuracy - 0.01", expression.span)
+        raise fail(
+            "G1031", "a budget is a comparison, such as accuracy >= before.accuracy - 0.01", expression.span
+        )
     walk(expression)
     return found
 

@@ -53,7 +53,9 @@ def _counted(equal: Array) -> Finding:
         return HOLDS
     where = np.unravel_index(int(np.argmin(equal)), equal.shape) if equal.ndim else ()
     at = list(map(int, where))
-    return Finding(Verdict.BROKEN, float(wrong), 0.0, 0.0, f"{wrong} of {equal.size} elements differ, first {at}")
+    return Finding(
+        Verdict.BROKEN, float(wrong), 0.0, 0.0, f"{wrong} of {equal.size} elements differ, first {at}"
+    )
 
 
 def _shape_mismatch(old: Array, new: Array) -> Finding | None:
@@ -109,10 +111,14 @@ def _native(measured: Measured, kept: Array, ties: float) -> Finding:
     new_error = _distance(shadow, measured.new.astype(np.float64), kept)
     allowed = NATIVE_FACTOR * old_error + measured.length * unit_roundoff(dtype) * top
     if new_error > allowed and np.isfinite(old_error):
-        reason = f"the error in {dtype.name} grew from {old_error:.3g} to {new_error:.3g} (allowed {allowed:.3g})"
+        reason = (
+            f"the error in {dtype.name} grew from {old_error:.3g} to {new_error:.3g} (allowed {allowed:.3g})"
+        )
         return Finding(Verdict.BROKEN, new_error, allowed, ties, reason)
     if ties > TIES_ALLOWED:
-        return Finding(Verdict.INCONCLUSIVE, new_error, allowed, ties, f"{ties:.1%} of the elements sit on ties")
+        return Finding(
+            Verdict.INCONCLUSIVE, new_error, allowed, ties, f"{ties:.1%} of the elements sit on ties"
+        )
     return Finding(Verdict.HOLDS, new_error, allowed, ties)
 
 

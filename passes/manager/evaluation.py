@@ -37,10 +37,14 @@ def draw_samples(program: Program, seed: int, evaluator: Evaluator) -> tuple[Sam
     from ...backends.runtime.samples import draw, size_choices
 
     choices = list(size_choices(program, seed)) or [{}]
-    return tuple(Samples(draw(program, seed + i, sizes, evaluator=evaluator), sizes) for i, sizes in enumerate(choices))
+    return tuple(
+        Samples(draw(program, seed + i, sizes, evaluator=evaluator), sizes) for i, sizes in enumerate(choices)
+    )
 
 
-def leaf_arrays(program: Program, feeds: Feeds, scratch: Mapping[str, Array] | None = None) -> dict[Value, Array]:
+def leaf_arrays(
+    program: Program, feeds: Feeds, scratch: Mapping[str, Array] | None = None
+) -> dict[Value, Array]:
     """The arrays of every leaf of the program: weights first, then what `feeds` has."""
     found: dict[Value, Array] = {}
     arrays = program.weights.arrays

@@ -164,7 +164,9 @@ class _Compile:
                 "reason": verification.reason,
             }
             feeds = self.verifier.samples[0].feeds
-            folder = self._reproducer(program_case(before, (culprit.result if culprit else result).program, feeds, facts))
+            folder = self._reproducer(
+                program_case(before, (culprit.result if culprit else result).program, feeds, facts)
+            )
             rule, number = (culprit.replacement.rule, culprit.number) if culprit else (None, None)
             origin = culprit_origin(culprit, before, result.program)
             diagnostic = outputs_diagnostic(step.pass_, verification.reason, rule, number, origin, folder)
@@ -253,7 +255,11 @@ class _Compile:
         if first.verdict is Verdict.BROKEN:
             error = fail("G1004", f"{where} is over its budget: {first}", place(step))
             if costs:
-                error = fail("G1004", f"{where} is over its budget: {first}. Most of it: {'; '.join(costs)}", place(step))
+                error = fail(
+                    "G1004",
+                    f"{where} is over its budget: {first}. Most of it: {'; '.join(costs)}",
+                    place(step),
+                )
         else:
             message = f"{first.examples} examples can't resolve the budget of {where}: {first}"
             error = fail("G1033", message, place(step), hint=f"about {first.needed} examples would")
@@ -313,7 +319,9 @@ def check_pipeline(pipeline: Pipeline, program: Program, context: Context) -> No
         pass_ = step.pass_
         if program.variant not in pass_.variants:
             variants = " or ".join(sorted(pass_.variants))
-            raise fail("G1003", f"pass {pass_.name} takes the {variants} variant, not {program.variant}", step.span)
+            raise fail(
+                "G1003", f"pass {pass_.name} takes the {variants} variant, not {program.variant}", step.span
+            )
         contract = pass_.contract
         if isinstance(contract, Budget) and not step.budgets and contract.metric not in known:
             message = f"pass {pass_.name} is lossy: it needs 'data:' and the metric '{contract.metric}'"
@@ -388,7 +396,9 @@ def joint_contract(contracts: Sequence[Contract]) -> Contract | None:
         if len(metrics) > 1:
             return None
         return Bounded(metrics.pop(), sum(c.limit for c in bounded))
-    return Exact("algebra" if any(c.sense == "algebra" for c in contracts if isinstance(c, Exact)) else "bits")
+    return Exact(
+        "algebra" if any(c.sense == "algebra" for c in contracts if isinstance(c, Exact)) else "bits"
+    )
 
 
 __all__ = ["Measurement", "PassManager"]

@@ -65,7 +65,9 @@ class OutputCheck:
                 return Finding(Verdict.INCONCLUSIVE, reason=f"the outputs can't be evaluated: {run.reason}")
         assert isinstance(old, list) and isinstance(new, list)
         if isinstance(contract, Bounded):
-            return worst(bounded(contract.metric, contract.limit, a, b) for a, b in zip(old, new, strict=True))
+            return worst(
+                bounded(contract.metric, contract.limit, a, b) for a, b in zip(old, new, strict=True)
+            )
         if isinstance(contract, Exact) and contract.sense == "algebra":
             return self._algebra(before, after, index, (old, new), shadows)
         return worst(same_bits(a, b) for a, b in zip(old, new, strict=True))
@@ -112,7 +114,9 @@ class OutputCheck:
         scale = scale_of(nodes, inner, self.evaluator)
         ties: Sequence[Array | None] = [None] * len(native[0])
         if any(map(jumps, nodes)):
-            unit = max((unit_roundoff(v.tensor.dtype) for v in values if v.tensor.dtype.is_float), default=0.0)
+            unit = max(
+                (unit_roundoff(v.tensor.dtype) for v in values if v.tensor.dtype.is_float), default=0.0
+            )
             reach = 4 * max_terms(nodes) * unit * max(scale, 1e-300)
             ties = tied_elements(tensors(before), nodes, inner, given, reach, self.evaluator)
         rows = zip(*native, *shadow, ties, strict=True)

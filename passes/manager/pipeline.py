@@ -133,7 +133,14 @@ def plain_value(text: str) -> object:
     """A number, true, false, null, a bracketed list of these, else the text itself."""
     if text.startswith("[") and text.endswith("]"):
         return [plain_value(t.strip()) for t in split_items(text[1:-1])]
-    constants: dict[str, Any] = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
+    constants: dict[str, Any] = {
+        "true": True,
+        "True": True,
+        "false": False,
+        "False": False,
+        "null": None,
+        "None": None,
+    }
     if text in constants:
         return constants[text]
     for kind in (int, float):

@@ -84,7 +84,9 @@ def site_case(site: BrokenSite, pass_name: str) -> Case:
     return Case(before, after, {**operands, **weights}, results, facts)
 
 
-def program_case(before: Program, after: Program, feeds: Mapping[str, Array], facts: Mapping[str, Any]) -> Case:
+def program_case(
+    before: Program, after: Program, feeds: Mapping[str, Array], facts: Mapping[str, Any]
+) -> Case:
     """The whole programs, where no site could be named."""
     arrays = {**before.weights.arrays, **after.weights.arrays, **feeds}
     return Case(before, after, arrays, {}, facts)
@@ -120,7 +122,9 @@ def _fill(case: Case, folder: Path) -> None:
     np.savez(folder / "operands.npz", **_storable(case.operands))  # type: ignore[arg-type]  # names are keywords
     if case.results:
         np.savez(folder / "results.npz", **_storable(case.results))  # type: ignore[arg-type]  # names are keywords
-    (folder / "facts.json").write_text(json.dumps(dict(case.facts), indent=2, default=str) + "\n", encoding="utf-8")
+    (folder / "facts.json").write_text(
+        json.dumps(dict(case.facts), indent=2, default=str) + "\n", encoding="utf-8"
+    )
     (folder / "run.py").write_text(RUN.format(script="run.py"), encoding="utf-8")
     (folder / "README.md").write_text(_readme(case), encoding="utf-8")
 
@@ -150,5 +154,7 @@ def _readme(case: Case) -> str:
 
 def difference_summary(old: Sequence[Array], new: Sequence[Array]) -> str:
     """The largest difference of two results, for people."""
-    tops = [float(np.max(np.abs(widened(a) - widened(b)), initial=0.0)) for a, b in zip(old, new, strict=True)]
+    tops = [
+        float(np.max(np.abs(widened(a) - widened(b)), initial=0.0)) for a, b in zip(old, new, strict=True)
+    ]
     return f"{max(tops, default=0.0):.3g}"

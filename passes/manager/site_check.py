@@ -90,7 +90,9 @@ def _algebra(
 
 def shift(olds: tuple[Array, ...], region: Region, length: int, scale: float) -> float:
     """How far rounding may move a value of the region: k u times its largest number."""
-    floats = [v.tensor.dtype for v in region.boundary if isinstance(v.type, TensorType) and v.type.dtype.is_float]
+    floats = [
+        v.tensor.dtype for v in region.boundary if isinstance(v.type, TensorType) and v.type.dtype.is_float
+    ]
     unit = max((unit_roundoff(d) for d in floats), default=2.0**-53)
     return 4 * length * unit * max(scale, 1e-300)
 

@@ -18,7 +18,9 @@ from ...graph.types import TensorType
 
 Array = np.ndarray[Any, Any]
 
-_SHIFTED = frozenset("Greater GreaterOrEqual Less LessOrEqual Equal Floor Ceil Round Sign QuantizeLinear".split())
+_SHIFTED = frozenset(
+    "Greater GreaterOrEqual Less LessOrEqual Equal Floor Ceil Round Sign QuantizeLinear".split()
+)
 _RANKED = frozenset(("ArgMax", "ArgMin", "TopK", "Hardmax"))
 
 

@@ -166,4 +166,3 @@ class Verifier:
             for v, a in actual.items()
         }
         return check_site(region, given, contract, self.evaluator), given
-

@@ -119,7 +119,11 @@ def _affine(node: Node, site: Site, is_constant: ConstantExpressions) -> Sequenc
     if is_constant(left) and node.name in ("Add", "Mul"):
         left, right = right, left
     if not is_constant(right):
-        return "neither operand is constant" if node.name in ("Add", "Mul") else "the right operand is no constant"
+        return (
+            "neither operand is constant"
+            if node.name in ("Add", "Mul")
+            else "the right operand is no constant"
+        )
     if is_constant(left):
         return "both operands are constant"
     linear = find_linear(left, is_constant)

@@ -61,7 +61,9 @@ def _is_constant(value: Value, program: Program) -> bool:
     name = value.node.attribute("name")
     if value.role == "Parameter" or (value.role == "State" and name not in program.updates):
         array = program.weights.arrays.get(name)
-        return array is not None and array.shape == value.tensor.dims and array.dtype == value.tensor.dtype.numpy
+        return (
+            array is not None and array.shape == value.tensor.dims and array.dtype == value.tensor.dtype.numpy
+        )
     return False
 
 

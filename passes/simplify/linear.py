@@ -180,9 +180,7 @@ def _biased_matmul(value: Value, is_constant: IsConstant) -> Linear | str:
     if node.name == "Sub":
         vector = apply("Neg", vector)
     nodes = (node, *inner.nodes)
-    return Linear(
-        value, nodes, inner.weight, vector, inner.channels, inner.axis, inner.rebuild, inner.scaled
-    )
+    return Linear(value, nodes, inner.weight, vector, inner.channels, inner.axis, inner.rebuild, inner.scaled)
 
 
 _FINDERS: dict[str, Callable[[Value, IsConstant], Linear | str]] = {

@@ -33,7 +33,11 @@ class MergeWeights:
         pairs = duplicates(program)
         if not pairs:
             return Result(program)
-        return Result(merged(program, pairs), notes=(f"{len(pairs)} duplicate weights",), visits=len(program.graph.nodes))
+        return Result(
+            merged(program, pairs),
+            notes=(f"{len(pairs)} duplicate weights",),
+            visits=len(program.graph.nodes),
+        )
 
 
 def merged(program: Program, pairs: dict[Value, Value]) -> Program:

@@ -1,1 +1,1 @@
-"""Running the tests that specs carry."""
+"""Running the tests that specs carry, and generators of random specs and graphs."""
