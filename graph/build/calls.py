@@ -65,8 +65,11 @@ def call_place(build: Construction, frame: Frame, expression: ex.Call, wanted: i
     arguments = evaluate_arguments(build, frame, expression, function)
     path = call_path(build, frame, expression, function_name(function), call_owns(build, frame.file, expression))
     result = apply(build, frame, function, arguments, expression.span, path, wanted)
-    if result.frame is not None:
-        note_call(build, frame, expression, result.frame)
+    if result.frame is None:
+        return result
+    note_call(build, frame, expression, result.frame)
+    if wanted is None and result.frame.file.is_prelude and isinstance(result.meaning, Results):
+        return NodeResult(result.meaning.values[0], result.frame)
     return result
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from ..diagnostics import Note, Span, did_you_mean, fail
 from ..ir import Size
 from ..spec.documents import Block, Document, SizeDeclaration, Use
-from ..spec.resolution import Resolution
+from ..spec.resolution import STANDARD_LIBRARY, Resolution
+from ..spec.resolution import load as load_documents
 from ..types import Dim, Dimension
 from .construction import Construction
 from .meanings import Callable, FunctionValue, Meaning, kind_name
@@ -79,12 +81,33 @@ def _scope(
                 notes=(Note("imported here", imported[block.name.text].path.span),),
             )
         scope.functions[block.name.text] = FunctionValue(block, scope)
+    for name, function in _prelude_functions(document).items():
+        scope.functions.setdefault(name, function)
     _bind_sizes(build, scope, settings)
     _bind_graph_attributes(build, scope, settings.attributes)
     if document.body is not None:
         scope.slot_declarations = document.body.slots
         scope.slots = {s.name.text: settings.slots.get(s.name.text) for s in document.body.slots}
     return scope
+
+
+PRELUDE_FILE = STANDARD_LIBRARY / "lowerings" / "prelude.yaml"
+
+
+@cache
+def _prelude_document() -> Document:
+    """The library that every spec has without `use:`, parsed once."""
+    document, _ = load_documents(str(PRELUDE_FILE))
+    return document
+
+
+def _prelude_functions(document: Document) -> dict[str, Callable]:
+    prelude = _prelude_document()
+    if document.source.path == prelude.source.path:
+        return {}
+    scope = FileScope(prelude, is_prelude=True)
+    scope.functions = {b.name.text: FunctionValue(b, scope) for b in prelude.functions}
+    return scope.functions
 
 
 def _entries(document: Document, count: int) -> list[Use]:

@@ -29,6 +29,7 @@ class FileScope:
     slot_declarations: tuple[SlotDeclaration, ...] = ()
     slots: dict[str, Callable | None] = field(default_factory=dict)
     slot_dims: dict[str, Dimension] = field(default_factory=dict)
+    is_prelude: bool = False
     slot_path: str = ""  # where this instance's slots keep their parameters
 
 
