@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...graph.ir import Node
+from ...graph.operators.rules.indexing import positions
 from ...graph.types.dtypes import BY_CODE
 from .kernel import Array, Datum, Kernel
 
@@ -57,18 +58,14 @@ def _split(node: Node, inputs: Sequence[Datum]) -> Sequence[Datum]:
 
 
 def _slice(node: Node, inputs: Sequence[Datum]) -> Sequence[Datum]:
-    """As the standard clamps: a negative step starts no later than the last element."""
     x, starts, ends, axes, steps = (*inputs, None, None)[:5]
     index: list[slice] = [slice(None)] * x.ndim
     for i in range(len(starts)):
         axis = int(axes[i]) if axes is not None else i
         step = int(steps[i]) if steps is not None else 1
-        size = x.shape[axis]
-        low, high = (0, size) if step > 0 else (-1, size - 1)
-        start, end = (int(b) + size if b < 0 else int(b) for b in (starts[i], ends[i]))
-        start = min(max(start, 0), high)
-        end = min(max(end, low), high)
-        index[axis] = slice(start, None if end < 0 else end, step)
+        taken = positions(x.shape[axis], int(starts[i]), int(ends[i]), step)
+        stop = taken.stop if taken.stop >= 0 else None
+        index[axis] = slice(taken.start, stop if taken else taken.start, step)
     return [x[tuple(index)]]
 
 

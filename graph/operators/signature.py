@@ -16,8 +16,8 @@ OperandKind = DType | Type | None
 
 
 def check_signature(call: Call) -> None:
-    """Raises RuleError: G0501 arity, G0403 dtypes that differ, G0404 a dtype that the operator
-    does not take, G0409 a tensor where none may be, G0505 a missing attribute."""
+    """Raises RuleError: G0501 arity, G0403 dtypes that differ, G0460 a dtype that the operator
+    does not take, G0462 a tensor where none may be, G0560 a missing attribute."""
     kinds = tuple(
         [
             None if v is None else v.type.dtype if v.type.__class__ is TensorType else v.type
@@ -27,7 +27,7 @@ def check_signature(call: Call) -> None:
     _check_operands(call.operator, kinds)
     for name in required_attributes(call.operator):
         if name not in call.attributes:
-            raise RuleError("G0505", f"{call.operator.name} needs the attribute '{name}'")
+            raise RuleError("G0560", f"{call.operator.name} needs the attribute '{name}'")
 
 
 @cache
@@ -100,7 +100,7 @@ def _check_operand(
     if not isinstance(kind, DType):
         if formal.dtypes is not None:
             raise RuleError(
-                "G0409",
+                "G0462",
                 f"operand {index + 1} ({formal.name}) of {operator.name} is a tensor, not {kind}",
                 (index,),
             )
@@ -132,7 +132,7 @@ def _not_taken(operator: Operator, formal: Formal, index: int, kind: DType) -> R
     shown = ", ".join(allowed) if len(allowed) <= 6 else f"{', '.join(allowed[:6])}, …"
     target = _nearest_dtype(kind, formal.dtypes or frozenset())
     return RuleError(
-        "G0404",
+        "G0460",
         f"operand {index + 1} ({formal.name}) of {operator.name} can't be {kind.name}; it takes {shown}",
         (index,),
         f"convert with {target}(x)" if target else None,

@@ -11,6 +11,7 @@ from .expressions import EXPRESSIONS
 from .files import FILES
 from .models import MODELS
 from .names import NAMES
+from .operands import OPERANDS
 from .passes import PASSES
 from .reading import READING
 from .running import DATA, DRAWS, FEEDS
@@ -27,6 +28,7 @@ TABLES: tuple[tuple[Code, ...], ...] = (
     NAMES,
     TYPES,
     CALLS,
+    OPERANDS,
     CONTROL,
     STATE,
     TESTING,

@@ -50,7 +50,7 @@ def _heads(call: Call, index: int, dims: Dims, attribute: str) -> tuple[Dimensio
     heads = call.attribute(attribute)
     if heads is None:
         raise RuleError(
-            "G0505", f"{call.operator.name} of rank 3 operands needs the attribute '{attribute}'", (index,)
+            "G0560", f"{call.operator.name} of rank 3 operands needs the attribute '{attribute}'", (index,)
         )
     size = quotient(call, dims[2], heads, f"the last axis by {attribute}", (index,))
     return (dims[0], heads, dims[1], size)
@@ -84,7 +84,7 @@ def _linear_attention(call: Call) -> Sequence[Type]:
 def _rotary(call: Call) -> Sequence[Type]:
     found = require_rank(call, 0, 3, 4)
     if found.dims is not None and len(found.dims) == 3 and not call.attribute("num_heads"):
-        raise RuleError("G0505", "RotaryEmbedding of a rank 3 operand needs the attribute 'num_heads'", (0,))
+        raise RuleError("G0560", "RotaryEmbedding of a rank 3 operand needs the attribute 'num_heads'", (0,))
     return (found,)
 
 

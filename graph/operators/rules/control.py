@@ -61,7 +61,7 @@ def covers(declared: Type, given: Type) -> bool:
 
 
 def _disagree(call: Call, message: str, operands: Sequence[int] = ()) -> RuleError:
-    return RuleError("G0414", f"{call.operator.name}: {message}", operands)
+    return RuleError("G0467", f"{call.operator.name}: {message}", operands)
 
 
 def _body_of(call: Call, name: str, arguments: int) -> Body:

@@ -45,7 +45,7 @@ class Window:
 
 
 def window(call: Call, kernel: Dims) -> Window:
-    """Raises RuleError G0506 or G0411 for attributes that don't fit the number of spatial axes."""
+    """Raises RuleError G0561 or G0464 for attributes that don't fit the number of spatial axes."""
     rank = len(kernel)
     auto_pad = choice(call, "auto_pad", _AUTO_PAD) if "auto_pad" in call.operator.attributes else "NOTSET"
     strides = call.attribute("strides") or (1,) * rank
@@ -68,12 +68,12 @@ def window(call: Call, kernel: Dims) -> Window:
 
 
 def window_dims(call: Call, spatial: Dims, found: Window) -> Dims:
-    """How many positions the window takes on each axis. Raises RuleError G0412 where it doesn't fit."""
+    """How many positions the window takes on each axis. Raises RuleError G0465 where it doesn't fit."""
     dims = tuple(_positions(spatial[i], found, i) for i in range(len(spatial)))
     for axis, count in enumerate(dims):
         if isinstance(count, int) and count <= 0 and spatial[axis] != 0:
             raise RuleError(
-                "G0412",
+                "G0465",
                 f"{call.operator.name}: a window of {found.extent(axis)} does not fit into {spatial[axis]} "
                 f"elements with {found.padding(axis)} of padding: {tensor(call, 0)}",
                 (0,),
@@ -109,7 +109,7 @@ def _kernel_dims(call: Call, weight: Dims) -> Dims:
 
 
 def convolution_dims(call: Call, data: int = 0, kernel: int = 1, bias: int = 2) -> Dims | None:
-    """The shape of a convolution's result. Raises G0401, G0405, G0411, G0412."""
+    """The shape of a convolution's result. Raises G0401, G0405, G0464, G0465."""
     x, w = require_rank(call, data, 2), require_rank(call, kernel, 2)
     if x.dims is None or w.dims is None:
         return None

@@ -79,7 +79,7 @@ def _bit_cast(call: Call) -> Sequence[Type]:
     assert target is not None
     if target.bits != source.dtype.bits:
         raise RuleError(
-            "G0404",
+            "G0460",
             f"BitCast needs as many bits: {source.dtype.name} has {source.dtype.bits}, "
             f"{target.name} has {target.bits}",
             (0,),

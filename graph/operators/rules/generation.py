@@ -42,9 +42,9 @@ _CONSTANTS: dict[str, DType] = {
 
 
 def constant_array(call: Call) -> np.ndarray[Any, Any]:
-    """The array that a Constant node holds. Raises RuleError G0505 unless one attribute is given."""
+    """The array that a Constant node holds. Raises RuleError G0560 unless one attribute is given."""
     if len(call.attributes) != 1:
-        raise RuleError("G0505", "Constant needs exactly one attribute: value, value_int, value_ints, …")
+        raise RuleError("G0560", "Constant needs exactly one attribute: value, value_int, value_ints, …")
     (name,) = call.attributes
     value = call.attribute(name)
     if name not in _CONSTANTS:
@@ -76,7 +76,7 @@ def _constant_of_shape(call: Call) -> Sequence[Type]:
         raise refuse(call, f"the value must have one element, not {fill.size}")
     dims: Dims | None = whole_content(call, 0)
     if dims is not None and any(isinstance(d, int) and d < 0 for d in dims):
-        raise RuleError("G0412", f"ConstantOfShape: [{', '.join(map(str, dims))}] has a negative size", (0,))
+        raise RuleError("G0465", f"ConstantOfShape: [{', '.join(map(str, dims))}] has a negative size", (0,))
     return (TensorType(from_numpy(fill.dtype), dims),)
 
 
@@ -192,7 +192,7 @@ def _one_hot(call: Call) -> Sequence[Type]:
 def _random(call: Call) -> Sequence[Type]:
     shape = call.attribute("shape")
     if any(lower_bound(d) < 0 for d in shape):
-        raise RuleError("G0412", f"{call.operator.name}: {list(shape)} has a negative size")
+        raise RuleError("G0465", f"{call.operator.name}: {list(shape)} has a negative size")
     return (TensorType(BY_CODE[call.attribute("dtype")], tuple(shape)),)
 
 

@@ -49,7 +49,7 @@ def _slice(call: Call) -> Sequence[Type]:
 
 
 def slice_bounds(call: Call) -> list[tuple[int, Dimension, Dimension, int]] | None:
-    """(axis, start, end, step) for each axis sliced, None where unknown. Raises G0408, G0411."""
+    """(axis, start, end, step) for each axis sliced, None where unknown. Raises G0461, G0464."""
     starts, ends = whole_content(call, 1), whole_content(call, 2)
     dims = tensor(call, 0).dims
     if starts is None or ends is None or dims is None:
@@ -115,13 +115,19 @@ def _slice_content(call: Call, array: Objects, result: TensorType) -> Objects | 
     bounds = slice_bounds(call)
     if bounds is None:
         return None
-    index = [slice(None)] * array.ndim
     for axis, start, end, step in bounds:
         if not isinstance(start, int) or not isinstance(end, int):
             return None
-        past = step < 0 and end < -array.shape[axis]
-        index[axis] = slice(start, None if past else end, step)
-    return array[tuple(index)]
+        array = array.take(positions(array.shape[axis], start, end, step), axis=axis)
+    return array
+
+
+def positions(size: int, start: int, end: int, step: int) -> range:
+    """The positions that a slice takes. The standard clamps a start to the axis, where NumPy
+    lets a negative step start before it."""
+    low, high = (0, size) if step > 0 else (-1, size - 1)
+    first, last = (b + size if b < 0 else b for b in (start, end))
+    return range(min(max(first, 0), high), min(max(last, low), high), step)
 
 
 # --- Gather, Scatter --------------------------------------------------------------------------
@@ -139,14 +145,14 @@ def _gather(call: Call) -> Sequence[Type]:
 
 
 def _check_range(call: Call, size: Dimension) -> None:
-    """Raises RuleError G0413 for a known index that is outside the axis."""
+    """Raises RuleError G0466 for a known index that is outside the axis."""
     operand = call.inputs[1]
     if operand is None or operand.known is None:
         return
     for index in operand.known:
         if index is not None and (lower_bound(index - size) >= 0 or lower_bound(-index - size) > 0):
             raise RuleError(
-                "G0413", f"{call.operator.name}: index {index} is outside an axis of {size}", (1, 0)
+                "G0466", f"{call.operator.name}: index {index} is outside an axis of {size}", (1, 0)
             )
 
 

@@ -87,7 +87,7 @@ def _inferred(call: Call, target: Known, source: Dims | None, dims: Dims) -> Dim
 
 def _reshape_error(call: Call, target: Known, reason: str) -> RuleError:
     shown = ", ".join("?" if t is None else str(t) for t in target)
-    return RuleError("G0410", f"cannot reshape {tensor(call, 0)} to [{shown}]: {reason}", (0, 1))
+    return RuleError("G0402", f"cannot reshape {tensor(call, 0)} to [{shown}]: {reason}", (0, 1))
 
 
 def _flatten(call: Call) -> Sequence[Type]:
@@ -132,7 +132,7 @@ def _unsqueeze(call: Call) -> Sequence[Type]:
 
 
 def permutation(call: Call, rank: int) -> tuple[int, ...]:
-    """The order of axes of a Transpose. Raises RuleError G0411."""
+    """The order of axes of a Transpose. Raises RuleError G0464."""
     perm: Sequence[int] | None = call.attribute("perm")
     if perm is None:
         return tuple(reversed(range(rank)))
@@ -171,7 +171,7 @@ def _concat(call: Call) -> Sequence[Type]:
 
 def split_sizes(call: Call, size: Dimension | None) -> tuple[Dimension, ...] | None:
     """The sizes along the split axis; None where neither they nor their number is known.
-    Raises RuleError G0411."""
+    Raises RuleError G0464."""
     known = whole_content(call, 1)
     if known is not None:
         if size is not None and sum_of(known) != size and isinstance(size - sum_of(known), int):
@@ -271,7 +271,7 @@ def _pad(call: Call) -> Sequence[Type]:
     for position, axis in enumerate(axes):
         dims[axis] = dims[axis] + pads[position] + pads[position + len(axes)]
         if isinstance(dims[axis], int) and lower_bound(dims[axis]) < 0:
-            raise RuleError("G0412", f"Pad leaves {dims[axis]} elements on axis {axis} of {found}", (0, 1))
+            raise RuleError("G0465", f"Pad leaves {dims[axis]} elements on axis {axis} of {found}", (0, 1))
     return _shaped(call, tuple(dims))
 
 

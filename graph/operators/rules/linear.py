@@ -73,7 +73,7 @@ def _det(call: Call) -> Sequence[Type]:
 
 
 def einsum_terms(call: Call) -> tuple[list[str], str]:
-    """The operands' labels and the result's, with `...` kept. Raises RuleError G0411."""
+    """The operands' labels and the result's, with `...` kept. Raises RuleError G0464."""
     equation = "".join(str(call.attribute("equation")).split())
     left, arrow, right = equation.partition("->")
     terms = left.split(",")

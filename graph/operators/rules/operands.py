@@ -14,12 +14,12 @@ Dims = tuple[Dimension, ...]
 
 
 def tensor(call: Call, index: int) -> TensorType:
-    """The type of the tensor at `index`. Raises RuleError G0409 where it is absent or no tensor."""
+    """The type of the tensor at `index`. Raises RuleError G0462 where it is absent or no tensor."""
     operand = call.inputs[index] if index < len(call.inputs) else None
     found = operand.type if operand is not None else None
     if isinstance(found, TensorType):
         return found
-    raise RuleError("G0409", f"operand {index + 1} of {call.operator.name} must be a tensor", (index,))
+    raise RuleError("G0462", f"operand {index + 1} of {call.operator.name} must be a tensor", (index,))
 
 
 def optional_tensor(call: Call, index: int) -> TensorType | None:
@@ -61,7 +61,7 @@ def floats(call: Call, index: int) -> tuple[float, ...] | None:
 
 
 def normal_axis(call: Call, axis: int, rank: int, operand: int = 0) -> int:
-    """`axis` counted from the front. Raises RuleError G0408 where it is outside the rank."""
+    """`axis` counted from the front. Raises RuleError G0461 where it is outside the rank."""
     if -rank <= axis < rank:
         return axis + rank if axis < 0 else axis
     raise axis_error(call, axis, rank, operand)
@@ -72,15 +72,15 @@ def axis_error(call: Call, axis: int, rank: int, operand: int = 0) -> RuleError:
     shown = f": the operand is {found.type}" if found is not None else ""
     allowed = f"{-rank}..{rank - 1}" if rank else "nothing (a scalar has no axis)"
     return RuleError(
-        "G0408", f"{call.operator.name} has axis {axis}, allowed is {allowed}{shown}", (operand,)
+        "G0461", f"{call.operator.name} has axis {axis}, allowed is {allowed}{shown}", (operand,)
     )
 
 
 def normal_axes(call: Call, axes: Sequence[int], rank: int, operand: int = 0) -> tuple[int, ...]:
-    """Distinct axes counted from the front. Raises RuleError G0408."""
+    """Distinct axes counted from the front. Raises RuleError G0461."""
     found = tuple(normal_axis(call, a, rank, operand) for a in axes)
     if len(set(found)) != len(found):
-        raise RuleError("G0408", f"{call.operator.name} names an axis twice: {list(axes)}", (operand,))
+        raise RuleError("G0461", f"{call.operator.name} names an axis twice: {list(axes)}", (operand,))
     return found
 
 
@@ -101,12 +101,12 @@ def require_rank(call: Call, index: int, low: int, high: int | None = None) -> T
 
 def refuse(call: Call, message: str, operands: Sequence[int] = (), hint: str | None = None) -> RuleError:
     """The error of operands that the operator can't take together, or with its attributes."""
-    return RuleError("G0411", f"{call.operator.name}: {message}", operands, hint)
+    return RuleError("G0464", f"{call.operator.name}: {message}", operands, hint)
 
 
 def quotient(call: Call, size: Dimension, by: Dimension, what: str, operands: Sequence[int]) -> Dimension:
     """`size / by`, which must be whole. A symbolic size that may or may not divide is taken at
-    the call's word and checked when run. Raises RuleError G0411 for numbers that don't."""
+    the call's word and checked when run. Raises RuleError G0464 for numbers that don't."""
     exact = exact_divide(size, by) if by != 0 else None
     if exact is not None:
         return exact
@@ -117,20 +117,20 @@ def quotient(call: Call, size: Dimension, by: Dimension, what: str, operands: Se
 
 
 def choice(call: Call, name: str, allowed: Sequence[str]) -> str:
-    """A string attribute that must be one of `allowed`. Raises RuleError G0506."""
+    """A string attribute that must be one of `allowed`. Raises RuleError G0561."""
     found: str = call.attribute(name)
     if found not in allowed:
         raise RuleError(
-            "G0506", f"{call.operator.name} has {name}='{found}', allowed are {', '.join(map(repr, allowed))}"
+            "G0561", f"{call.operator.name} has {name}='{found}', allowed are {', '.join(map(repr, allowed))}"
         )
     return found
 
 
 def dtype_attribute(call: Call, name: str) -> DType | None:
-    """The dtype that an int attribute names, None where it is absent. Raises RuleError G0506."""
+    """The dtype that an int attribute names, None where it is absent. Raises RuleError G0561."""
     code: Any = call.attribute(name)
     if code is None:
         return None
     if code not in BY_CODE:
-        raise RuleError("G0506", f"{call.operator.name}: {name}={code} is no dtype")
+        raise RuleError("G0561", f"{call.operator.name}: {name}={code} is no dtype")
     return BY_CODE[code]

@@ -14,7 +14,7 @@ from .operands import dtype_attribute, normal_axis, optional_tensor, present, te
 
 def check_granularity(call: Call) -> None:
     """Checks the scale's shape: a scalar, one number for each index of `axis`, or one for each
-    block of `block_size`. Raises RuleError G0401, G0405, G0408, G0411."""
+    block of `block_size`. Raises RuleError G0401, G0405, G0461, G0464."""
     found, scale = tensor(call, 0), tensor(call, 1)
     if present(call, 2) and not (_is_single(call, 1) and _is_single(call, 2)):
         require_same_shape(call, 1, 2)

@@ -21,7 +21,7 @@ _NAMES = (
 
 def reduced_axes(call: Call, rank: int) -> tuple[int, ...] | None:
     """The axes that a Reduce operator takes away: all where none is named, none with
-    noop_with_empty_axes; None where they are not known. Raises RuleError G0408."""
+    noop_with_empty_axes; None where they are not known. Raises RuleError G0461."""
     given = integers(call, 1) if present(call, 1) else ()
     if given is None:
         return None

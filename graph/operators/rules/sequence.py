@@ -30,7 +30,7 @@ def _sequence(call: Call, index: int = 0) -> SequenceType:
     if isinstance(found, SequenceType):
         return found
     raise RuleError(
-        "G0409", f"operand {index + 1} of {call.operator.name} is a sequence, not {found}", (index,)
+        "G0462", f"operand {index + 1} of {call.operator.name} is a sequence, not {found}", (index,)
     )
 
 
@@ -95,7 +95,7 @@ def _concat(call: Call) -> Sequence[Type]:
     """How many tensors the sequence holds is not in its type, so the shape is unknown."""
     element = _sequence(call).element
     if not isinstance(element, TensorType):
-        raise RuleError("G0409", f"ConcatFromSequence needs a sequence of tensors, not of {element}", (0,))
+        raise RuleError("G0462", f"ConcatFromSequence needs a sequence of tensors, not of {element}", (0,))
     return (TensorType(element.dtype, None),)
 
 
@@ -106,7 +106,7 @@ def _optional(call: Call) -> Sequence[Type]:
         return (OptionalType(operand.type),)
     declared: Type | None = call.attribute("type")
     if declared is None:
-        raise RuleError("G0505", "Optional without an operand needs the attribute 'type'")
+        raise RuleError("G0560", "Optional without an operand needs the attribute 'type'")
     return (OptionalType(declared),)
 
 

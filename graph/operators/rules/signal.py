@@ -24,12 +24,19 @@ def _dft(call: Call) -> Sequence[Type]:
     found = require_rank(call, 0, 2)
     axis = integers(call, 2) if present(call, 2) else (-2,)
     if found.dims is None or axis is None:
-        return (TensorType(found.dtype, None),)
+        return (TensorType(found.dtype, _dims_along_any_axis(call, found)),)
     along = normal_axis(call, axis[0], len(found.dims))
     if along == len(found.dims) - 1:
         raise refuse(call, "the last axis holds real and imaginary parts, it can't be transformed", (0, 2))
     _check_parts(call, found.dims[-1])
     return (TensorType(found.dtype, _dft_dims(call, found, along)),)
+
+
+def _dims_along_any_axis(call: Call, found: TensorType) -> tuple[Dimension, ...] | None:
+    """The shape where the axis does not matter: a full transform of unchanged length."""
+    if found.dims is None or call.attribute("onesided") or present(call, 1):
+        return None
+    return (*found.dims[:-1], 2)
 
 
 def _dft_dims(call: Call, found: TensorType, axis: int) -> tuple[Dimension, ...] | None:

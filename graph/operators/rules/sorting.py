@@ -22,7 +22,7 @@ def _top_k(call: Call) -> Sequence[Type]:
     size = found.dims[axis]
     if isinstance(size, int) and isinstance(count[0], int) and not 0 <= count[0] <= size:
         raise RuleError(
-            "G0413", f"TopK takes {count[0]} of {size} elements of axis {axis} of {found}", (1, 0)
+            "G0466", f"TopK takes {count[0]} of {size} elements of axis {axis} of {found}", (1, 0)
         )
     dims = (*found.dims[:axis], count[0], *found.dims[axis + 1 :])
     return (TensorType(found.dtype, dims), TensorType(INT64, dims))
