@@ -58,8 +58,8 @@ def explain(pass_: RewritingPass, program: Program, node: str) -> Explanation:
 
 def explain_node(rules: Iterable[Rule], program: Program, node: Node, name: str) -> Explanation:
     index = RuleIndex(rules)
-    sweep = Sweep(program, index, "explain", counting=True)
-    sweep._count(program.graph)
+    sweep = Sweep(program, index, "explain")
+    sweep.watch(program.graph)
     attempts = [_attempt(rule, node, sweep) for rule in index.all_for(node.operator)]
     attempts.sort(key=lambda a: (a.reason is not None, -a.depth))
     return Explanation(name, node.name, tuple(attempts))

@@ -53,8 +53,7 @@ class Site(Protocol):
 
 class Rule(Protocol):
     """One rewriting. `roots` are operator names ("" for every operator but leaves); `sense` is
-    what it keeps: "bits" or "algebra" (see `contract.Exact`); `reads_consumers` asks for another
-    sweep after it fired, since then the counts have changed."""
+    what it keeps: "bits" or "algebra" (see `contract.Exact`)."""
 
     @property
     def name(self) -> str: ...
@@ -64,9 +63,6 @@ class Rule(Protocol):
 
     @property
     def sense(self) -> str: ...
-
-    @property
-    def reads_consumers(self) -> bool: ...
 
     @property
     def operands(self) -> frozenset[str]:
@@ -87,7 +83,6 @@ class Procedure:
     roots: tuple[str, ...]
     rewrite: Callable[[Node, Site], Sequence[Value] | str | None]
     sense: str = "bits"
-    reads_consumers: bool = False
     operands: frozenset[str] = frozenset()
 
     def attempt(self, node: Node, site: Site) -> Sequence[Value] | None:
@@ -110,7 +105,6 @@ class Pair:
     functions: Mapping[str, Function]
     sense: str
     text: str
-    reads_consumers: bool = False
 
     @property
     def roots(self) -> tuple[str, ...]:
@@ -175,7 +169,6 @@ def rules(text: str, functions: Mapping[str, Function], sense: str = "bits") -> 
                 functions,
                 sense,
                 line.strip(),
-                any(isinstance(c.func, ast.Name) and c.func.id == "sole" for c in calls),
             )
         )
     return tuple(found)

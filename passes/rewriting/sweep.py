@@ -109,15 +109,15 @@ def rewrite(program: Program, rules: Iterable[Rule], by: str, limit: int | None 
     index = RuleIndex(rules)
     counters = Counters()
     replacements: list[Replacement] = []
-    counting = any(r.reads_consumers for r in index.rules)
     with collector_paused():
         for number in range(SWEEPS):
             left = None if limit is None else limit - counters.hits.total()
-            sweep = Sweep(program, index, by, left, counting)
+            sweep = Sweep(program, index, by, left)
             program = sweep.run()
             counters.add(sweep.counters)
             replacements.extend(sweep.replacements)
-            if not counting or not sweep.counters.hits or (left is not None and left <= 0):
+            again = sweep.blocked and sweep.counters.hits and (left is None or left > 0)
+            if not again:
                 break
             if number == SWEEPS - 1:
                 raise _restless(by, sweep.counters.hits)
@@ -134,7 +134,7 @@ class Sweep:
     """One sweep over one program (and, by sweeps of their own, its closed bodies)."""
 
     def __init__(
-        self, program: Program, index: RuleIndex, by: str, limit: int | None = None, counting: bool = False
+        self, program: Program, index: RuleIndex, by: str, limit: int | None = None
     ) -> None:
         self.program, self.index, self.by, self.limit = program, index, by, limit
         self.counters = Counters(sweeps=1)
@@ -148,8 +148,11 @@ class Sweep:
         self._origins: dict[Value, Origin] = dict(program.origins)
         self._consumed: Sequence[Node] = ()
         self._bodies: dict[Graph, Graph] = {}
-        self._counting = counting
-        self._counts: dict[Value, int] = {}
+        self._graph: Graph | None = None
+        self._old_counts: dict[Value, int] = {}
+        self._counts: dict[Value, int] | None = None
+        self.blocked = False
+        """Whether a rule was told of several readers: another sweep might find fewer."""
 
     # --- what rules see (rule.Site) --------------------------------------------------------------
 
@@ -171,7 +174,12 @@ class Sweep:
         return value
 
     def readers(self, value: Value) -> int:
-        return self._counts.get(value, 0)
+        if self._counts is None:
+            self._counts = self._count()
+        count = self._counts.get(value, 0)
+        if count > 1:
+            self.blocked = True
+        return count
 
     def consume(self, nodes: Sequence[Node]) -> None:
         self._consumed = nodes
@@ -188,38 +196,51 @@ class Sweep:
 
     def graph(self, graph: Graph) -> Graph:
         """The graph with every node in its final form; inputs stay."""
-        if self._counting:
-            self._count(graph)
+        self._graph = graph
         done = self._done
         for node in graph.nodes:
             self.counters.visits += 1
             if node not in done:
                 self._settle(node)
             new = done[node]
-            if new is not node.outputs:
+            if new is not node.outputs or self._counts is not None:
                 self._carry(node, new)
         return Graph(graph.inputs, tuple(done[v.node][v.index] for v in graph.outputs))
 
-    def _count(self, graph: Graph) -> None:
-        counts = self._counts
-        for node in graph.nodes:
+    def _count(self) -> dict[Value, int]:
+        """The readers of every value so far, counted when first asked for: those in the graph before
+        the sweep, for the values that now stand in its values' place."""
+        old: dict[Value, int] = {}
+        nodes = self._graph.nodes if self._graph is not None else ()
+        for node in nodes:
             for value in node.inputs:
                 if value is not None:
-                    counts[value] = counts.get(value, 0) + 1
-        for value in graph.outputs:
-            counts[value] = counts.get(value, 0) + 1
+                    old[value] = old.get(value, 0) + 1
+        for value in self._graph.outputs if self._graph is not None else ():
+            old[value] = old.get(value, 0) + 1
+        self._old_counts = old
+        counts: dict[Value, int] = {}
+        for node in nodes:
+            new = self._done.get(node)
+            if new is not None:
+                for old_value, new_value in zip(node.outputs, new, strict=True):
+                    counts[new_value] = counts.get(new_value, 0) + old.get(old_value, 0)
+        return counts
+
+    def watch(self, graph: Graph) -> None:
+        """Counts the readers in a graph that is not going to be swept (for explanations)."""
+        self._graph = graph
+        self._done = {node: node.outputs for node in graph.nodes}
 
     def _carry(self, node: Node, new: tuple[Value, ...]) -> None:
         """Origins and reader counts of old values, for the values that stand in their place."""
-        origins = self._origins
+        origins, counts = self._origins, self._counts
         for old_value, new_value in zip(node.outputs, new, strict=True):
-            if old_value is new_value:
-                continue
-            origin = origins.get(old_value)
-            if origin is not None and new_value not in origins and not new_value.is_leaf:
-                origins[new_value] = origin
-            if self._counting:
-                self._counts[new_value] = self._counts.get(new_value, 0) + self._counts.get(old_value, 0)
+            if counts is not None:
+                counts[new_value] = counts.get(new_value, 0) + self._old_counts.get(old_value, 0)
+            if old_value is not new_value and old_value in origins:
+                if new_value not in origins and not new_value.is_leaf:
+                    origins[new_value] = origins[old_value]
 
     def _settle(self, root: Node) -> None:
         """Finds the final form of `root` and of every node that it or its replacements need."""
@@ -335,9 +356,10 @@ class Sweep:
 
     def _body(self, body: Graph) -> Graph:
         left = None if self.limit is None else self.limit - self.counters.hits.total()
-        inner = Sweep(self.program, self.index, self.by, left, self._counting)
+        inner = Sweep(self.program, self.index, self.by, left)
         inner.in_body, inner.refuse = True, self.refuse
         new = inner.graph(body)
+        self.blocked = self.blocked or inner.blocked
         self.counters.add(replace_sweeps(inner.counters))
         self.replacements.extend(replace(r, in_body=True) for r in inner.replacements)
         return body if new.outputs == body.outputs else new

@@ -54,9 +54,7 @@ def chain_rules() -> tuple[Rule, ...]:
         Procedure("pad-nothing", ("Pad",), _pad_nothing),
         Procedure("expand-operand", tuple(BROADCASTING), _expand_operand, operands=frozenset({"Expand"})),
         Procedure("expand-expand", ("Expand",), _expand_expand, operands=frozenset({"Expand"})),
-        Procedure(
-            "concat-concat", ("Concat",), _concat_concat, reads_consumers=True, operands=frozenset({"Concat"})
-        ),
+        Procedure("concat-concat", ("Concat",), _concat_concat, operands=frozenset({"Concat"})),
         Procedure("concat-split", ("Concat",), _concat_split, operands=frozenset({"Split"})),
     )
 
