@@ -109,6 +109,3 @@ def from_type_proto(proto: Any, dimensions: Mapping[str, Dimension] | None = Non
         else:
             return TensorType(dtype, None)
     return TensorType(dtype, tuple(dims))
-
-
-__all__ = ["from_type_proto", "infer_opaque", "type_proto"]

@@ -11,14 +11,21 @@ from .operator import KnownRule, Operator, TypeRule
 from .rules import EXTRA_ATTRIBUTES, EXTRA_INPUTS, KNOWN_RULES, TRAIT_SETS, TYPE_RULES
 
 
-@cache
 def operator(name: str, domain: str = "") -> Operator:
     """The operator. Raises KeyError for an unknown one."""
+    return _find(name, domain)
+
+
+@cache
+def _find(name: str, domain: str) -> Operator:
+    # one cache key an operator: `cache` tells operator("Add") from operator("Add", "")
     if domain == LEAF_DOMAIN:
         return LEAVES[name]
     if domain == "graphwright":
         return GRAPHWRIGHT[name]
-    if domain not in ("", "ai.onnx"):
+    if domain == "ai.onnx":
+        return _find(name, "")
+    if domain:
         raise KeyError(f"{domain}.{name}")
     return _standard(name)
 

@@ -1,6 +1,7 @@
 """What a plain scalar is under the YAML 1.2 core schema (section 10.3.2 of the standard).
 
-So `no` and `on` are text, `1e-5` is a float, and there is no octal `010` or sexagesimal `1:30`.
+So `no` and `on` are text, `1e-5` is a float, and there is no octal or sexagesimal: `010`, `0o7` and
+`1:30` stay text.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _TRUE = frozenset(("true", "True", "TRUE"))
 _FALSE = frozenset(("false", "False", "FALSE"))
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+\Z")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
+_FLOAT = re.compile(r"[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)\Z")
 _INFINITE = re.compile(r"[-+]?\.?(?:inf|Inf|INF)\Z")
 _NAN = frozenset((".nan", ".NaN", ".NAN"))
 
@@ -40,8 +41,8 @@ def core_text(text: str) -> CoreValue:
         return None
     if text in _TRUE or text in _FALSE:
         return text in _TRUE
-    if _INTEGER.match(text) and len(text) <= 20:
-        return int(text)
+    if _INTEGER.match(text) and len(text) <= 400:
+        return int(text) if len(text) <= 20 else float(text)
     if _FLOAT.match(text) and len(text) <= 400:
         return float(text)
     if _INFINITE.match(text):

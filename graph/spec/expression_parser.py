@@ -317,13 +317,6 @@ class ExpressionParser:
     def _number(self, text: str) -> Expression:
         place = self.here
         following = self.index + 1
-        if text.startswith(".") and self.index and self.starts[self.index] == self.ends[self.index - 1]:
-            raise fail(
-                "G0202",
-                f"'{text}' after a name",
-                place,
-                hint=f"write '[{text[1:]}]' for an iteration or item",
-            )
         if self.kinds[following] == NAME and self.starts[following] == self.ends[self.index]:
             self._number_and_name(text, self.texts[following])
         self.index += 1
@@ -522,6 +515,9 @@ class ExpressionParser:
         """What is wrong at the next token; `message` where nothing better is known."""
         kind, text, place = self.kinds[self.index], self.texts[self.index], self.here
         if kind == END:
+            opening = self._open_bracket()
+            if opening is not None:
+                return self._unclosed(opening)
             where = message or "the expression ends too early"
             return fail("G0202", f"{where}, but the text ends", place, hint=self._flow_hint())
         if text in (")", "]"):
@@ -539,6 +535,16 @@ class ExpressionParser:
             what = "an operator or ',' is missing before" if kind != SYMBOL else "unexpected"
             return fail("G0202", f"{what} '{shown}'", place)
         return fail("G0202", f"{message}, found '{shown}'", place)
+
+    def _open_bracket(self) -> int | None:
+        """The innermost bracket that is still open at the end of the text."""
+        opened: list[int] = []
+        for index, text in enumerate(self.texts):
+            if text in _CLOSING:
+                opened.append(index)
+            elif text in (")", "]") and opened:
+                opened.pop()
+        return opened[-1] if opened else None
 
     def _follows_directly(self) -> bool:
         return self.index > 0 and self.starts[self.index] == self.ends[self.index - 1]

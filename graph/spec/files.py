@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..diagnostics import Source, SpecError, did_you_mean, fail
@@ -35,23 +37,32 @@ def _bytes(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError) as error:
         raise _cannot_open(path, error) from None
-    with os.fdopen(descriptor, "rb") as file:
+    with _closing(descriptor):
         status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise fail("G0014", f"'{path}' is a folder", hint="name a YAML file")
         if not stat.S_ISREG(status.st_mode):
             raise fail("G0014", f"'{path}' is no regular file", hint="name a YAML file")
         if status.st_size > MAX_BYTES:
             raise fail("G0009", f"'{path}' has {status.st_size} bytes; a spec has at most {MAX_BYTES}")
         try:
-            return file.read(MAX_BYTES + 1)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read(MAX_BYTES + 1)
         except OSError as error:
             raise fail("G0014", f"'{path}' cannot be read: {error.strerror}") from None
+
+
+@contextmanager
+def _closing(descriptor: int) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _cannot_open(path: Path, error: OSError | ValueError) -> SpecError:
     if isinstance(error, FileNotFoundError):
         return fail("G0014", f"there is no file '{path}'", hint=did_you_mean(path.name, _neighbours(path)))
-    if isinstance(error, IsADirectoryError):
-        return fail("G0014", f"'{path}' is a folder", hint="name a YAML file")
     reason = error.strerror if isinstance(error, OSError) else "not a path"
     return fail("G0014", f"'{path}' cannot be opened: {reason}")
 

@@ -85,6 +85,7 @@ class _Loader:
         self.chain.append(_Step(real, entry))
         targets = [self._target(document, use.path) for use in document.use]
         self.used[document.source] = tuple(target for target in targets if target is not None)
+        self._check_names(document, targets)
         self.chain.pop()
         self.order.append(document)
 
@@ -122,6 +123,27 @@ class _Loader:
             return None
         self.follow(document, real, entry)
         return document
+
+    def _check_names(self, document: Document, targets: list[Document | None]) -> None:
+        """Reports (G0121) functions that a list under `use:` brings in under a name already taken."""
+        slots = document.body.slots if document.body is not None else ()
+        local = {
+            label.text: label for label in (*(f.name for f in document.functions), *(s.name for s in slots))
+        }
+        brought: dict[str, Label] = {}
+        for use, target in zip(document.use, targets, strict=True):
+            if target is None or use.prefix is not None:
+                continue
+            for name, label in exported_names(target):
+                other = local.get(name) or brought.setdefault(name, label)
+                if other is label:
+                    continue
+                span = other.span if name in local else use.path.span
+                places = (label,) if name in local else (other, label)
+                notes = tuple(Note(f"'{name}' is defined here", place.span) for place in places)
+                message = f"the name '{name}' comes from two places"
+                hint = "rename one, or give the library a prefix: 'use:' then 'prefix: path'"
+                self.diagnostics.error("G0121", message, span, hint=hint, notes=notes)
 
     # --- where a path leads ---
 
@@ -164,6 +186,14 @@ class _Loader:
         self.diagnostics.error("G0119", message, entry.span, hint=hint, notes=notes)
 
 
+def exported_names(document: Document) -> list[tuple[str, Label]]:
+    """What a document offers to those that use it: a library its functions, a graph itself (with
+    `_` for the hyphens of its name)."""
+    if document.kind == "graph":
+        return [(document.name.text.replace("-", "_"), document.name)]
+    return [(function.name.text, function.name) for function in document.functions]
+
+
 def _folder(source: Source) -> Path:
     return Path(source.path).parent
 
@@ -172,7 +202,7 @@ def _real(path: Path) -> str:
     return os.path.realpath(path)
 
 
-def _spec_files(folder: Path, limit: int = 2000, depth: int = 4) -> list[str]:
+def _spec_files(folder: Path, limit: int = 300, depth: int = 4) -> list[str]:
     """Relative paths of YAML files below a folder, for suggestions; at most `limit` folders."""
     found: list[str] = []
     for visited, (base, folders, names) in enumerate(os.walk(folder)):

@@ -188,12 +188,22 @@ class TypeParser(ExpressionParser):
         domain = self.domain()
         default: Expression | None = None
         if self.accept("="):
+            self._no_late_domain()
             default = self.expression()
             self.check_limits(default)
         self._end_of_declaration("name: type = default")
         if isinstance(default, Nothing):
             return Declaration(name, found_type, None, domain, True)
         return Declaration(name, found_type, default, domain)
+
+    def _no_late_domain(self) -> None:
+        depth = 0
+        for index in range(self.index, len(self.texts)):
+            text = self.texts[index]
+            depth += (text in ("(", "[")) - (text in (")", "]"))
+            if text == "in" and depth == 0:
+                self.index = index
+                self._end_of_declaration("name: type in low..high = default")
 
     def _end_of_declaration(self, form: str) -> None:
         if self.kinds[self.index] == END:

@@ -31,7 +31,11 @@ class YamlNode:
 
     @property
     def span(self) -> Span:
-        return Span(self.source, self.line, self.column, self.end_line, self.end_column)
+        """At least one column wide, also where nothing was written."""
+        end = self.end_column
+        if self.end_line == self.line and end == self.column:
+            end += 1
+        return Span(self.source, self.line, self.column, self.end_line, end)
 
 
 @dataclass(slots=True, eq=False)

@@ -68,6 +68,8 @@ _ROWS = (
     ("float8e8m0", 24, "float", 8),
     ("uint2", 25, "uint", 2),
     ("int2", 26, "int", 2),
+    ("float6e2m3", 27, "float", 6),
+    ("float6e3m2", 28, "float", 6),
 )
 
 DTYPES: dict[str, DType] = {row[0]: DType(*row) for row in _ROWS}
@@ -85,6 +87,8 @@ _ML_DTYPES = {
     "float8e5m2fnuz": "float8_e5m2fnuz",
     "float8e8m0": "float8_e8m0fnu",
     "float4e2m1": "float4_e2m1fn",
+    "float6e2m3": "float6_e2m3fn",
+    "float6e3m2": "float6_e3m2fn",
     "uint4": "uint4",
     "int4": "int4",
     "uint2": "uint2",

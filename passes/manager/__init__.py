@@ -1,1 +1,30 @@
 """Pass, contract, verification, records, recipes to pipelines."""
+
+from .contract import Bounded, Budget, Contract, Exact
+from .failure import ContractBroken
+from .manager import PassManager
+from .pass_ import Context, Pass, Replacement, Result
+from .pipeline import Pipeline, Step, parse_passes, pipeline
+from .record import CompileRecord, PassRecord
+from .verdict import Finding, Verdict
+
+__all__ = [
+    "Bounded",
+    "Budget",
+    "CompileRecord",
+    "Context",
+    "Contract",
+    "ContractBroken",
+    "Exact",
+    "Finding",
+    "Pass",
+    "PassManager",
+    "PassRecord",
+    "Pipeline",
+    "Replacement",
+    "Result",
+    "Step",
+    "Verdict",
+    "parse_passes",
+    "pipeline",
+]

@@ -12,6 +12,9 @@ class Exact:
 
     sense: str = "bits"
 
+    def __str__(self) -> str:
+        return f"exact ({self.sense})"
+
 
 @dataclass(frozen=True, slots=True)
 class Bounded:
@@ -21,6 +24,9 @@ class Bounded:
     metric: str
     limit: float
 
+    def __str__(self) -> str:
+        return f"{self.metric} at most {self.limit:g}"
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -28,6 +34,9 @@ class Budget:
 
     metric: str
     max_drop: float
+
+    def __str__(self) -> str:
+        return f"{self.metric} drops by at most {self.max_drop:g}"
 
 
 Contract = Exact | Bounded | Budget

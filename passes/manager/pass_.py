@@ -2,41 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
 
 from ...graph.ir import Program, Value
 from .contract import Contract
 
+if TYPE_CHECKING:
+    from .budget import Meter
+
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """A site: `old` values were replaced by `new` ones by `rule`. The manager evaluates both on
-    boundary values, so an error is found where it is made."""
+    """A site: `old` values were replaced by `new` ones by `rule`. Both are built on the same
+    operands, so the manager finds where they part, evaluates both from there, and an error is
+    found where it is made.
+
+    `sense` overrides the sense of the pass's Exact contract ("bits" or "algebra"; "" keeps it),
+    `bound` is the site's own error bound under a Bounded contract, `in_body` marks a site in a
+    closed body, whose arguments have no values outside of it.
+    """
 
     old: tuple[Value, ...]
     new: tuple[Value, ...]
     rule: str
+    sense: str = ""
+    bound: float | None = None
+    in_body: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """The transformed program; the sites changed (empty for a pass without pairs, which is then
-    compared at the outputs); remarks for the report."""
+    compared at the outputs); remarks for the report; rule name -> how often it fired; node visits
+    and rule attempts. `scratch` holds the weights that sites mention and the program has not."""
 
     program: Program
     replacements: tuple[Replacement, ...] = ()
     notes: tuple[str, ...] = ()
+    hits: Mapping[str, int] = field(default_factory=dict)
+    visits: int = 0
+    attempts: int = 0
+    scratch: Mapping[str, np.ndarray[Any, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a pass may use besides the program: the seed, data sets by name, and options of the
-    compile. Same program, options, data and seed give the same result."""
+    """What a pass may use besides the program. Same program, options, data and seed give the same
+    result.
+
+    `data` are data sets by name, `meter` measures metrics on them, `sizes` binds symbolic sizes
+    for counts of operations. `firings` stops rewriting after so many rule firings (bisection).
+    """
 
     seed: int = 0
     data: dict[str, Any] = field(default_factory=dict)
     backend: str = "torch"
+    meter: Meter | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    firings: int | None = None
 
 
 class Pass(Protocol):

@@ -1,1 +1,17 @@
-"""Patterns, the sweep, replacement maps, why-not explanations."""
+"""Patterns, rules, the sweep that runs them, and why a rule did not match."""
+
+from .rule import Pair, Procedure, Rule, Site, rules
+from .sweep import Counters, RuleIndex, Rewritten, Sweep, rewrite
+
+__all__ = [
+    "Counters",
+    "Pair",
+    "Procedure",
+    "Rewritten",
+    "Rule",
+    "RuleIndex",
+    "Site",
+    "Sweep",
+    "rewrite",
+    "rules",
+]

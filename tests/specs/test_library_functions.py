@@ -188,6 +188,24 @@ def test_prototype_similarities(run_nodes, agree, rng):
     agree(run_nodes("functions/prototypes.yaml", {"a": a, "b": b, "z": z, "P": P}, nodes), expected)
 
 
+def test_prototype_scores(run_nodes, agree, rng):
+    activation = rng.uniform(size=(5, 6)).astype(np.float32)
+    own = np.arange(6)[None] // 2 == rng.integers(0, 3, size=5)[:, None]
+    nodes = {"cluster": "cluster_score(activation, own)", "separation": "separation_score(activation, own)"}
+    expected = {
+        "cluster": np.mean([row[mine].max() for row, mine in zip(activation, own, strict=True)]),
+        "separation": np.mean([row[~mine].max() for row, mine in zip(activation, own, strict=True)]),
+    }
+    agree(run_nodes("functions/prototypes.yaml", {"activation": activation, "own": own}, nodes), expected)
+
+
+def test_effective_sample_size(run_nodes, agree, rng):
+    w = draw(rng, 9)
+    share = np.exp(w.astype(float)) / np.exp(w.astype(float)).sum()
+    nodes = {"size": "effective_sample_size(w)"}
+    agree(run_nodes("functions/sampling.yaml", {"w": w}, nodes), {"size": 1 / (share**2).sum()})
+
+
 def test_policy_gradient_blocks(run_nodes, agree, rng):
     reward = draw(rng, 3, 5)
     mask = rng.uniform(size=(3, 5)) < 0.7

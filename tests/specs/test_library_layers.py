@@ -171,6 +171,18 @@ def test_attention_over_valid_keys(run_nodes, agree, rng):
     agree(run_nodes("layers/attention.yaml", inputs, {"y": "attend(q, k, v, valid)"}), {"y": expected})
 
 
+def test_causal_attention_of_the_last_positions_over_valid_keys(run_nodes, agree, rng):
+    q, k, v = draw(rng, 2, 3, 2, 4), draw(rng, 2, 5, 2, 4), draw(rng, 2, 5, 2, 4)
+    valid = np.array([[1, 1, 0, 1, 1], [1, 0, 1, 1, 0]], dtype=bool)
+    heads_first = [double(t).transpose(1, 2) for t in (q, k, v)]
+    past = torch.arange(5)[None, :] <= torch.arange(2, 5)[:, None]  # the queries stand at 2, 3, 4
+    mask = past & torch.tensor(valid)[:, None, None, :]
+    expected = F.scaled_dot_product_attention(*heads_first, attn_mask=mask).transpose(1, 2)
+    inputs = {"q": q, "k": k, "v": v, "valid": valid}
+    node = "attend(q, k, v, valid, causal=true)"
+    agree(run_nodes("layers/attention.yaml", inputs, {"y": node}), {"y": expected})
+
+
 def test_rotary_is_a_complex_rotation(run_nodes, agree, rng):
     x = draw(rng, 2, 7, 3, 8)
     turn = np.exp(1j * np.arange(7)[:, None] * 10000.0 ** (-np.arange(4) / 4))

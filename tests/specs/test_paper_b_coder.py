@@ -44,7 +44,8 @@ def test_true_values_solve_the_bellman_equation(run_spec, rng):
         "done": np.zeros((4, 6), dtype=bool),
         "solution": np.zeros(4, dtype=bool),
     }
-    results = run_spec("papers/b_coder.yaml", inputs, attributes={"alpha": ALPHA, "discount": DISCOUNT})
+    attributes = {"alpha": ALPHA, "discount": DISCOUNT, "highest": 10.0}
+    results = run_spec("papers/b_coder.yaml", inputs, attributes=attributes)
     for outputs in results.values():
         error = outputs["implied_reward"][:, :-1] - REWARD[state, action][:, :-1]
         assert np.abs(error).max() <= 1e-6

@@ -62,14 +62,14 @@ def test_no_attack_within_the_radius_and_the_sign(run_spec, problem):
 
 def test_the_radius_is_tight_when_the_components_lie_on_a_line(run_spec):
     """Moving straight from the own component to the rival's flips the class just past the radius."""
-    x = np.array([[0.5, 0.0]], dtype=np.float32)
+    x = np.array([[-0.5, 0.0]], dtype=np.float32)
     component = np.array([[-2.0, 0.0], [3.0, 0.0]], dtype=np.float32)
     theta = np.array([[0.0, -60.0], [-60.0, 0.0], [-60.0, -60.0], [-60.0, -60.0]], dtype=np.float32)
     results = run_spec(
         "papers/cbc_rbf.yaml",
-        {"x": x - 1, "label": np.array([0])},
+        {"x": x, "label": np.array([0])},
         sizes={"D": 2, "K": 2, "classes": 2},
         parameters={"component": component, "theta": theta},
     )
     for outputs in results.values():
-        assert abs(outputs["radius"][0] - 1.0) < 1e-5  # half way between -2 and 3 is 0.5
+        assert abs(outputs["radius"][0] - 1.0) < 1e-5  # the middle between -2 and 3

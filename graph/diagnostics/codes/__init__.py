@@ -13,6 +13,7 @@ from .models import MODELS
 from .names import NAMES
 from .passes import PASSES
 from .reading import READING
+from .running import DATA, DRAWS, FEEDS
 from .state import STATE
 from .testing import TESTING
 from .text_form import TEXT_FORM
@@ -35,6 +36,9 @@ TABLES: tuple[tuple[Code, ...], ...] = (
     MODELS,
     FILES,
     TEXT_FORM,
+    DRAWS,
+    DATA,
+    FEEDS,
 )
 CODES: dict[str, Code] = {code.identifier: code for table in TABLES for code in table}
 

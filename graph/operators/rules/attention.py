@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...types.dimensions import Dimension, exact_divide
+from ...types.dimensions import Dimension
 from ...types.types import TensorType, Type
 from ..operator import Call, RuleError, TypeRule
 from .broadcasting import require_equal
-from .operands import Dims, choice, optional_tensor, refuse, require_rank, tensor
+from .operands import Dims, choice, optional_tensor, quotient, refuse, require_rank
 
 
 def _attention(call: Call) -> Sequence[Type]:
@@ -52,11 +52,7 @@ def _heads(call: Call, index: int, dims: Dims, attribute: str) -> tuple[Dimensio
         raise RuleError(
             "G0505", f"{call.operator.name} of rank 3 operands needs the attribute '{attribute}'", (index,)
         )
-    size = exact_divide(dims[2], heads) if heads > 0 else None
-    if size is None:
-        raise refuse(
-            call, f"{attribute}={heads} does not divide the last axis of {tensor(call, index)}", (index,)
-        )
+    size = quotient(call, dims[2], heads, f"the last axis by {attribute}", (index,))
     return (dims[0], heads, dims[1], size)
 
 

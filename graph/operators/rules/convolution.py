@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...types.dimensions import Dimension, exact_divide, lower_bound, minimum
+from ...types.dimensions import Dimension, minimum
 from ...types.dtypes import INT32, INT64
 from ...types.types import TensorType, Type
 from ..operator import Call, RuleError, TypeRule
 from .broadcasting import require_equal
-from .operands import Dims, choice, optional_tensor, present, refuse, require_rank, tensor, whole_content
+from .operands import (
+    Dims,
+    choice,
+    optional_tensor,
+    present,
+    quotient,
+    refuse,
+    require_rank,
+    tensor,
+    whole_content,
+)
 
 _AUTO_PAD = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 
@@ -109,8 +119,7 @@ def convolution_dims(call: Call, data: int = 0, kernel: int = 1, bias: int = 2) 
         )
     group = call.attribute("group")
     _check_channels(call, x.dims[1], w.dims[1] * group, (data, kernel))
-    if exact_divide(w.dims[0], group) is None:
-        raise refuse(call, f"group={group} does not divide the {w.dims[0]} results of {w}", (kernel,))
+    quotient(call, w.dims[0], group, "the results by group", (kernel,))
     b = optional_tensor(call, bias)
     if b is not None and b.dims is not None:
         require_rank(call, bias, 1, 1)
@@ -273,9 +282,7 @@ def _col2im(call: Call) -> Sequence[Type]:
     patch: Dimension = 1
     for size in block:
         patch = patch * size
-    channels = exact_divide(found.dims[1], patch) if lower_bound(patch) > 0 else None
-    if channels is None:
-        raise refuse(call, f"{found.dims[1]} columns are no multiple of the block {list(block)}", (0, 2))
+    channels = quotient(call, found.dims[1], patch, "the columns by the block", (0,))
     return (TensorType(found.dtype, (found.dims[0], channels, *image)),)
 
 

@@ -10,7 +10,7 @@ from ...types.types import TensorType, Type
 from ..operator import Call, KnownRule, RuleError, TypeRule
 from .broadcasting import broadcast, broadcasts_to, require_same_shape
 from .contents import elementwise, strict
-from .operands import Dims, choice, dtype_attribute, refuse, require_rank, tensor
+from .operands import Dims, choice, dtype_attribute, require_rank, tensor
 
 
 def same_as_first(call: Call) -> Sequence[Type]:
@@ -102,13 +102,6 @@ def _swiglu(call: Call) -> Sequence[Type]:
 
 def _bit_shift(call: Call) -> Sequence[Type]:
     choice(call, "direction", ("LEFT", "RIGHT"))
-    return _binary(call)
-
-
-def _modulo(call: Call) -> Sequence[Type]:
-    first = tensor(call, 0)
-    if first.dtype.is_float and not call.attribute("fmod"):
-        raise refuse(call, f"of {first.dtype.name} needs fmod=1", (0, 1), "write Mod(x, y, fmod=1)")
     return _binary(call)
 
 
@@ -247,7 +240,7 @@ _SAME = (
     "HardSigmoid HardSwish LeakyRelu Log Mish Neg Not Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin "
     "Sinh Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu Identity"
 )
-_BINARY = "Add Sub Mul Div Pow And Or Xor BitwiseAnd BitwiseOr BitwiseXor"
+_BINARY = "Add Sub Mul Div Mod Pow And Or Xor BitwiseAnd BitwiseOr BitwiseXor"
 _COMPARISONS = "Equal Greater GreaterOrEqual Less LessOrEqual"
 _VARIADIC = "Max Min Mean Sum"
 
@@ -265,7 +258,6 @@ TYPES: dict[str, TypeRule] = {
     "Gelu": _gelu,
     "IsInf": _boolean,
     "IsNaN": _boolean,
-    "Mod": _modulo,
     "PRelu": _prelu,
     "SwiGLU": _swiglu,
     "Where": _where,

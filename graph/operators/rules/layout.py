@@ -24,6 +24,7 @@ from .operands import (
     normal_axes,
     normal_axis,
     present,
+    quotient,
     refuse,
     require_rank,
     tensor,
@@ -297,9 +298,7 @@ def _depth_to_space(call: Call) -> Sequence[Type]:
     if found.dims is None:
         return (found,)
     n, c, h, w = found.dims
-    depth = exact_divide(c, block * block)
-    if depth is None:
-        raise refuse(call, f"cannot divide the {c} channels of {found} by blocksize² = {block * block}", (0,))
+    depth = quotient(call, c, block * block, "the channels by blocksize²", (0,))
     return _shaped(call, (n, depth, h * block, w * block))
 
 
@@ -308,9 +307,7 @@ def _space_to_depth(call: Call) -> Sequence[Type]:
     if found.dims is None:
         return (found,)
     n, c, h, w = found.dims
-    height, width = exact_divide(h, block), exact_divide(w, block)
-    if height is None or width is None:
-        raise refuse(call, f"cannot divide the last axes of {found} by blocksize = {block}", (0,))
+    height, width = (quotient(call, d, block, "the last axes by blocksize", (0,)) for d in (h, w))
     return _shaped(call, (n, c * block * block, height, width))
 
 

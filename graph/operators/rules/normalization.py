@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...types.dimensions import Dimension, exact_divide
+from ...types.dimensions import Dimension
 from ...types.dtypes import BY_CODE
 from ...types.types import TensorType, Type
 from ..operator import Call, TypeRule
 from .broadcasting import broadcasts_to, require_equal
-from .operands import normal_axes, normal_axis, present, refuse, require_rank, tensor
+from .operands import normal_axes, normal_axis, present, quotient, require_rank, tensor
 
 
 def _along_axis(call: Call) -> Sequence[Type]:
@@ -46,8 +46,7 @@ def _group(call: Call) -> Sequence[Type]:
     found, groups = require_rank(call, 0, 2), call.attribute("num_groups")
     if found.dims is not None:
         _vectors(call, (1, 2), found.dims[1])
-        if groups < 1 or exact_divide(found.dims[1], groups) is None:
-            raise refuse(call, f"num_groups={groups} does not divide the {found.dims[1]} channels", (0,))
+        quotient(call, found.dims[1], groups, "the channels by num_groups", (0,))
     return (found,)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...types.dimensions import Dimension
+from ...types.dimensions import Dimension, exact_divide
 from ...types.dtypes import BY_CODE, DType
 from ...types.types import TensorType
 from ..operator import Call, Known, RuleError
@@ -102,6 +102,18 @@ def require_rank(call: Call, index: int, low: int, high: int | None = None) -> T
 def refuse(call: Call, message: str, operands: Sequence[int] = (), hint: str | None = None) -> RuleError:
     """The error of operands that the operator can't take together, or with its attributes."""
     return RuleError("G0411", f"{call.operator.name}: {message}", operands, hint)
+
+
+def quotient(call: Call, size: Dimension, by: Dimension, what: str, operands: Sequence[int]) -> Dimension:
+    """`size / by`, which must be whole. A symbolic size that may or may not divide is taken at
+    the call's word and checked when run. Raises RuleError G0411 for numbers that don't."""
+    exact = exact_divide(size, by) if by != 0 else None
+    if exact is not None:
+        return exact
+    if by == 0 or (isinstance(size, int) and isinstance(by, int)):
+        shown = " and ".join(str(tensor(call, i)) for i in operands)
+        raise refuse(call, f"{what}: {by} does not divide {size} of {shown}", operands)
+    return size // by
 
 
 def choice(call: Call, name: str, allowed: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ def check_granularity(call: Call) -> None:
     """Checks the scale's shape: a scalar, one number for each index of `axis`, or one for each
     block of `block_size`. Raises RuleError G0401, G0405, G0408, G0411."""
     found, scale = tensor(call, 0), tensor(call, 1)
-    if present(call, 2):
+    if present(call, 2) and not (_is_single(call, 1) and _is_single(call, 2)):
         require_same_shape(call, 1, 2)
     if found.dims is None or scale.dims is None or len(scale.dims) == 0 or scale.dims == (1,):
         return
@@ -36,6 +36,10 @@ def check_granularity(call: Call) -> None:
     for i, (have, size) in enumerate(zip(scale.dims, found.dims, strict=True)):
         wanted: Dimension = (size + block - 1) // block if i == axis else size
         require_equal(call, have, wanted, (1, 0))
+
+
+def _is_single(call: Call, index: int) -> bool:
+    return tensor(call, index).dims in ((), (1,))
 
 
 def _quantize(call: Call) -> Sequence[Type]:

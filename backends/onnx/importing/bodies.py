@@ -1,0 +1,206 @@
+"""Bodies of If, Loop, Scan and SequenceMap: closed, with what they capture as operands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import onnx
+
+from ....graph.diagnostics import fail
+from ....graph.ir import Graph, Value, argument
+from ....graph.operators import Attribute
+from ....graph.types.dtypes import BOOL, INT64
+from ....graph.types.types import OptionalType, SequenceType, TensorType, Type
+from .scope import Captures, Scope
+from .upgrades import Call
+
+DEEPEST = 32
+ReadGraph = Callable[[Scope, onnx.GraphProto], tuple[Value, ...]]
+
+CONTROL = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+
+
+def close_bodies(call: Call, scope: Scope, read: ReadGraph, name: str) -> None:
+    """Replaces the GraphProtos among a call's attributes by closed Graphs, and appends the values
+    that they capture to its operands. Raises SpecError G1213 for bodies that don't fit."""
+    depth, outer = 1, scope
+    while outer.parent is not None:
+        depth, outer = depth + 1, outer.parent
+    if depth > DEEPEST:
+        raise fail("G1213", f"bodies are nested more than {DEEPEST} deep")
+    {"If": _if, "Loop": _loop, "Scan": _scan, "SequenceMap": _sequence_map}[call.name](call, scope, read, name)
+
+
+def _graph(call: Call, name: str) -> onnx.GraphProto:
+    found = call.attributes.get(name)
+    if found is None or found.kind != "graph":
+        raise fail("G1213", f"{call.name} has no body '{name}'")
+    proto: onnx.GraphProto = found.value
+    return proto
+
+
+def _body(
+    call: Call,
+    scope: Scope,
+    read: ReadGraph,
+    proto: onnx.GraphProto,
+    types: Sequence[Type],
+    captures: Captures,
+    name: str,
+) -> Graph:
+    """The body with arguments of these types; `captures` grows by what it captures."""
+    initialized = {t.name for t in proto.initializer}
+    formals = [i for i in proto.input if i.name not in initialized] if call.name == "If" else list(proto.input)
+    if len(formals) != len(types):
+        raise fail("G1213", f"a body of {call.name} takes {len(formals)} inputs and is given {len(types)}")
+    inner = Scope(
+        scope.reading,
+        scope.opsets,
+        parent=scope,
+        captures=captures,
+        path=f"{scope.path}{name}/",
+        attributes=scope.attributes,
+        calls=scope.calls,
+        repeated=True,
+    )
+    arguments = tuple(argument(i, t) for i, t in enumerate(types))
+    inner.values.update({f.name: a for f, a in zip(formals, arguments, strict=True)})
+    outputs = read(inner, proto)
+    for key, value in inner.values.items():
+        if isinstance(value, Value):
+            scope.reading.names.setdefault(key, value)
+    return Graph(arguments, outputs)
+
+
+def _with_captures(body: Graph, captures: Captures) -> Graph:
+    return Graph((*body.inputs, *captures.arguments.values()), body.outputs)
+
+
+def _finish(call: Call, captures: Captures) -> None:
+    call.inputs.extend(captures.arguments)
+    if call.name in ("Loop", "Scan"):
+        call.attributes["captures"] = Attribute("int", len(captures.arguments))
+
+
+def _if(call: Call, scope: Scope, read: ReadGraph, name: str) -> None:
+    captures = Captures(0)
+    if len(call.inputs) != 1:
+        raise fail("G1213", f"If takes one condition, not {len(call.inputs)} inputs")
+    branches = {
+        key: _body(call, scope, read, _graph(call, key), (), captures, f"{name}.{key}")
+        for key in ("then_branch", "else_branch")
+    }
+    for key, body in branches.items():
+        call.attributes[key] = Attribute("graph", _with_captures(body, captures))
+    _finish(call, captures)
+
+
+# --- Loop and Scan: carried values keep one type ------------------------------------------------
+
+
+def _loop(call: Call, scope: Scope, read: ReadGraph, name: str) -> None:
+    while len(call.inputs) < 2:
+        call.inputs.append(None)
+    proto = _graph(call, "body")
+    condition = call.inputs[1]
+    fixed: list[Type] = [
+        _argument_type(call, proto, 0, TensorType(INT64, ())),
+        _argument_type(call, proto, 1, TensorType(BOOL, ()) if condition is None else condition.type),
+    ]
+    carried = _operand_types(call, call.inputs[2:])
+    body, captures = _stable(call, scope, read, proto, fixed, carried, (), 1, name)
+    call.attributes["body"] = Attribute("graph", _with_captures(body, captures))
+    _finish(call, captures)
+
+
+def _argument_type(call: Call, proto: onnx.GraphProto, index: int, usual: Type) -> Type:
+    """The type of the iteration number or the condition: [] usually, [1] in some models."""
+    if index < len(proto.input) and proto.input[index].type.tensor_type.HasField("shape"):
+        dims = proto.input[index].type.tensor_type.shape.dim
+        if len(dims) == 1 and dims[0].dim_value == 1 and isinstance(usual, TensorType):
+            return TensorType(usual.dtype, (1,))
+    return usual
+
+
+def _scan(call: Call, scope: Scope, read: ReadGraph, name: str) -> None:
+    found = call.attributes.get("num_scan_inputs")
+    scanned = found.value if found is not None else 0
+    if not isinstance(scanned, int) or not 0 < scanned <= len(call.inputs):
+        raise fail("G1213", f"num_scan_inputs={scanned} of a Scan with {len(call.inputs)} inputs")
+    types = _operand_types(call, call.inputs)
+    axes = call.attributes.get("scan_input_axes")
+    places = axes.value if axes is not None and axes.value else (0,) * scanned
+    if len(places) != scanned:
+        raise fail("G1213", f"{len(places)} scan_input_axes for {scanned} scanned inputs")
+    states, rows = types[: len(types) - scanned], types[len(types) - scanned :]
+    slices = [_slice_type(call, t, a) for t, a in zip(rows, places, strict=True)]
+    body, captures = _stable(call, scope, read, _graph(call, "body"), [], states, slices, 0, name)
+    call.attributes["body"] = Attribute("graph", _with_captures(body, captures))
+    _finish(call, captures)
+
+
+def _slice_type(call: Call, given: Type, axis: int) -> Type:
+    if not isinstance(given, TensorType):
+        raise fail("G1213", f"{call.name} can't scan a value of type {given}")
+    if given.dims is None:
+        return given
+    if not -len(given.dims) <= axis < len(given.dims):
+        raise fail("G1213", f"{call.name} can't scan axis {axis} of {given}")
+    at = axis % len(given.dims)
+    return TensorType(given.dtype, given.dims[:at] + given.dims[at + 1 :])
+
+
+def _operand_types(call: Call, operands: Sequence[Value | None]) -> list[Type]:
+    if any(v is None for v in operands):
+        raise fail("G1213", f"{call.name} has an absent operand")
+    return [v.type for v in operands if v is not None]
+
+
+def _stable(
+    call: Call,
+    scope: Scope,
+    read: ReadGraph,
+    proto: onnx.GraphProto,
+    fixed: Sequence[Type],
+    carried: Sequence[Type],
+    slices: Sequence[Type],
+    first: int,
+    name: str,
+) -> tuple[Graph, Captures]:
+    """The body with carried types that one step keeps: those that it changes are widened to an
+    unknown rank. `first` is the position of the first carried result."""
+    types = list(carried)
+    for _ in range(len(types) + 1):
+        captures = Captures(len(fixed) + len(types) + len(slices))
+        body = _body(call, scope, read, proto, [*fixed, *types, *slices], captures, name)
+        after = [v.type for v in body.outputs[first : first + len(types)]]
+        if len(after) < len(types):
+            raise fail("G1213", f"the body of {call.name} has {len(body.outputs)} results")
+        widened = [_widened(call, a, b) for a, b in zip(types, after, strict=True)]
+        if widened == types:
+            break
+        types = widened
+    return body, captures
+
+
+def _widened(call: Call, before: Type, after: Type) -> Type:
+    if before == after:
+        return before
+    if isinstance(before, TensorType) and isinstance(after, TensorType) and before.dtype is after.dtype:
+        return TensorType(before.dtype, None)
+    for container in (SequenceType, OptionalType):
+        if isinstance(before, container) and isinstance(after, container):
+            return container(_widened(call, before.element, after.element))
+    raise fail("G1213", f"a value carried by {call.name} starts as {before} and becomes {after}")
+
+
+def _sequence_map(call: Call, scope: Scope, read: ReadGraph, name: str) -> None:
+    types = [
+        t.element if isinstance(t, SequenceType) else t for t in _operand_types(call, call.inputs)
+    ]
+    captures = Captures(len(types))
+    body = _body(call, scope, read, _graph(call, "body"), types, captures, name)
+    if any(isinstance(v.type, SequenceType) for v in captures.arguments):
+        raise fail("G1213", "the body of SequenceMap captures a sequence")
+    call.attributes["body"] = Attribute("graph", _with_captures(body, captures))
+    _finish(call, captures)

@@ -1,0 +1,171 @@
+"""Sizes of imported models: names for dimensions, and what a model takes to be equal."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ....graph.types.dimensions import (
+    Compound,
+    Dim,
+    Dimension,
+    Symbol,
+    floor_divide,
+    maximum,
+    minimum,
+    substitute,
+    symbol,
+    symbols_of,
+)
+from ....graph.types.types import OptionalType, SequenceType, TensorType, Type
+
+LONGEST_TEXT = 200
+
+
+@dataclass
+class Sizes:
+    """Symbol names of one model. `given` and what was found equal are substituted on reading."""
+
+    replaced: dict[str, Dimension] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)  # dim_param text -> symbol name
+
+    def parse(self, text: str) -> Dimension:
+        """The dimension of a `dim_param`: an expression over names, or else one name for the text."""
+        if text.isidentifier():
+            return self.resolve(self._named(text))
+        parsed = _parse(text) if len(text) <= LONGEST_TEXT else None
+        return self.resolve(parsed if parsed is not None else self._named(text))
+
+    def fresh(self, stem: str) -> Dimension:
+        """The size of an unnamed dimension; the same on every reading of a model."""
+        return self.resolve(self._named(f"?{stem}"))
+
+    def _named(self, text: str) -> Dimension:
+        name = self.names.get(text)
+        if name is None:
+            name = _unused(_identifier(text), set(self.names.values()))
+            self.names[text] = name
+        return symbol(name)
+
+    def resolve(self, dimension: Dimension) -> Dimension:
+        """The dimension with everything that was found equal put in."""
+        while isinstance(dimension, Dim) and not self.replaced.keys().isdisjoint(symbols_of(dimension)):
+            dimension = substitute(dimension, self.replaced)
+        return dimension
+
+    def resolve_type(self, given: Type) -> Type:
+        if isinstance(given, TensorType) and given.dims is not None:
+            return TensorType(given.dtype, tuple(self.resolve(d) for d in given.dims))
+        if isinstance(given, SequenceType):
+            return SequenceType(self.resolve_type(given.element))
+        if isinstance(given, OptionalType):
+            return OptionalType(self.resolve_type(given.element))
+        return given
+
+    def equate(self, left: Dimension, right: Dimension) -> bool:
+        """Makes two dimensions equal by replacing a size. False where no size can be replaced."""
+        left, right = self.resolve(left), self.resolve(right)
+        if left == right:
+            return True
+        found = _solve(left - right, self)
+        if found is None:
+            return False
+        self.replaced.update(found)
+        return True
+
+
+def _identifier(text: str) -> str:
+    name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_") or "size"
+    return name if not name[0].isdigit() else f"d{name}"
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    if name not in taken:
+        return name
+    return next(f"{name}_{k}" for k in range(2, len(taken) + 3) if f"{name}_{k}" not in taken)
+
+
+# --- solving ----------------------------------------------------------------------------------
+
+
+def _solve(difference: Dimension, sizes: Sizes) -> Mapping[str, Dimension] | None:
+    """A replacement of one size that makes `difference` zero, or brings it nearer to that."""
+    if isinstance(difference, int):
+        return None
+    candidates: list[tuple[str, Dimension]] = []
+    for monomial, coefficient in difference.terms:
+        if len(monomial) != 1 or monomial[0][1] != 1 or not isinstance(monomial[0][0], Symbol):
+            continue
+        name = monomial[0][0].name
+        rest = difference - coefficient * symbol(name)
+        if abs(coefficient) == 1:
+            candidates.append((name, rest * -coefficient))
+        elif isinstance(rest, int) and rest % coefficient == 0 and -rest // coefficient > 0:
+            return {name: -rest // coefficient}
+    for name, value in sorted(candidates, key=_generated_last, reverse=True):
+        if name not in symbols_of(value) and not (isinstance(value, int) and value < 0):
+            return {name: value}
+    return _divisible(difference, sizes)
+
+
+def _generated_last(candidate: tuple[str, Dimension]) -> tuple[int, str]:
+    """Prefers to replace by a number, then to replace the later name."""
+    name, value = candidate
+    return (int(isinstance(value, int)), name)
+
+
+def _divisible(difference: Dim, sizes: Sizes) -> Mapping[str, Dimension] | None:
+    """`2*(h // 2) == h` says that 2 divides h: replaces h by 2 times a new size."""
+    for monomial, _ in difference.terms:
+        for atom, _power in monomial:
+            if not isinstance(atom, Compound) or atom.operator != "//" or not isinstance(atom.right, int):
+                continue
+            plain = [s for s in sorted(symbols_of(atom.left)) if s in symbols_of(difference)]
+            if len(plain) == 1 and atom.right > 1:
+                part = sizes.fresh(f"{plain[0]}_by_{atom.right}")
+                return {plain[0]: part * atom.right}
+    return None
+
+
+# --- dim_param expressions --------------------------------------------------------------------
+
+
+def _parse(text: str) -> Dimension | None:
+    """The dimension that an expression such as `2*n + 1` or `max(n, m) // 2` states, else None."""
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+        return _value(tree)
+    except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError, KeyError):
+        return None
+
+
+def _value(node: ast.expr) -> Dimension:
+    match node:
+        case ast.Constant(value=int(number)) if not isinstance(number, bool):
+            return number
+        case ast.Name(id=name) if name.isascii():
+            return symbol(name)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_value(operand)
+        case ast.BinOp(left=left, op=op, right=right):
+            return _binary(op, _value(left), _value(right))
+        case ast.Call(func=ast.Name(id="min" | "max" as name), args=[left, right], keywords=[]):
+            return (minimum if name == "min" else maximum)(_value(left), _value(right))
+    raise ValueError
+
+
+def _binary(op: ast.operator, left: Dimension, right: Dimension) -> Dimension:
+    match op:
+        case ast.Add():
+            return left + right
+        case ast.Sub():
+            return left - right
+        case ast.Mult():
+            return left * right
+        case ast.FloorDiv():
+            return floor_divide(left, right)
+        case ast.Mod():
+            return left - floor_divide(left, right) * right
+    raise ValueError

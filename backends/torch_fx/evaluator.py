@@ -1,0 +1,243 @@
+"""Evaluation of graphs op by op, without tracing: what passes are verified with.
+
+A plan is one list of steps in topological order, with the values that each step frees. Bodies of
+If, Loop and Scan get their own plan, made once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...graph.diagnostics import fail
+from ...graph.ir import Graph, Node, Value, bodies
+from ...graph.types.types import TensorType
+from .arrays import from_torch, to_torch
+from .lowerings import LOWERINGS, Lowering, keywords
+from .lowerings.lowering import shadow_dtype
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class TorchEvaluator:
+    """Computes values with the lowerings, eagerly. An `Evaluator`."""
+
+    def evaluate(
+        self, outputs: Sequence[Value], given: Mapping[Value, Array], *, float64: bool = False
+    ) -> list[Array]:
+        """The arrays of `outputs`; see `Evaluator`. Raises SpecError: G1101 for an operator
+        without a lowering, G1104 for a leaf that is not given."""
+        plan = _plan(outputs, frozenset(given), float64)
+        values = {v: _converted(to_torch(a), float64) for v, a in given.items()}
+        with torch.no_grad():
+            plan.run(values)
+        return [from_torch(values[v], v.type) for v in outputs]
+
+
+def _converted(value: Any, float64: bool) -> Any:
+    if not float64 or not isinstance(value, torch.Tensor):
+        return [_converted(v, float64) for v in value] if isinstance(value, list) else value
+    if value.dtype.is_floating_point:
+        wide = value.to(torch.float32) if value.dtype.itemsize == 1 else value
+        return wide.to(torch.float64)
+    return value.to(torch.complex128) if value.dtype.is_complex else value
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One call: operands are values, or the numbers that stand for them."""
+
+    function: Callable[..., Any]
+    operands: tuple[Any, ...]
+    keywords: Mapping[str, Any]
+    outputs: tuple[Value, ...]
+    is_single: bool
+    frees: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    constants: Mapping[Value, Any]
+    steps: tuple[_Step, ...]
+
+    def run(self, values: dict[Value, Any]) -> None:
+        """Computes every step into `values`."""
+        values.update(self.constants)
+        for step in self.steps:
+            operands = [values[o] if o.__class__ is Value else o for o in step.operands]
+            result = step.function(*operands, **step.keywords)
+            if step.is_single:
+                values[step.outputs[0]] = result
+            else:
+                for value, part in zip(step.outputs, result, strict=False):
+                    values[value] = part
+            for value in step.frees:
+                values.pop(value, None)
+
+
+@dataclass(frozen=True)
+class _Body:
+    """A closed body as a function of tensors."""
+
+    graph: Graph
+    plan: _Plan
+    results: tuple[tuple[str, tuple[int | None, ...]], ...]
+
+    def __call__(self, *operands: Any) -> tuple[Any, ...]:
+        values = dict(zip(self.graph.inputs, operands, strict=True))
+        self.plan.run(values)
+        return tuple(values[v] for v in self.graph.outputs)
+
+
+def result_types(graph: Graph) -> tuple[tuple[str, tuple[int | None, ...]], ...]:
+    """For each output of a body its dtype's name and its sizes, None where symbolic."""
+    found = []
+    for value in graph.outputs:
+        type = value.type
+        if isinstance(type, TensorType):
+            dims = tuple(d if isinstance(d, int) else None for d in type.dims or ())
+            found.append((type.dtype.name, dims))
+        else:
+            found.append(("float32", ()))
+    return tuple(found)
+
+
+@dataclass
+class _Planner:
+    given: frozenset[Value]
+    float64: bool
+    constants: dict[Value, Any] = field(default_factory=dict)
+
+    def plan(self, outputs: Sequence[Value]) -> _Plan:
+        order = _needed(outputs, self.given)
+        kept = {*outputs, *self.given}
+        last, results = _last_uses(order), _results_used(order, outputs)
+        steps = [self._step(node, results[node], last.get(node, ()), kept) for node in order if node.inputs or not self._is_constant(node)]
+        return _Plan(self.constants, tuple(steps))
+
+    def _is_constant(self, node: Node) -> bool:
+        """Whether the node is a constant, which is then converted once."""
+        array = constant_array(node)
+        if array is None:
+            return False
+        self.constants[node.outputs[0]] = _converted(to_torch(array), self.float64)
+        return True
+
+    def _step(self, node: Node, results: int, last: tuple[Value, ...], kept: set[Value]) -> _Step:
+        lowering = find_lowering(node)
+        named = keywords(node, lowering, float64=self.float64)
+        for name, graph in bodies(node):
+            named[name] = self._body(graph)
+        if lowering.counted and results > 1:
+            named["results"] = results
+        if self.float64 and node.name == "Constant":
+            named["dtype"] = shadow_dtype(named.get("dtype"))
+        operands = tuple(_operand(v, i in lowering.integers) for i, v in enumerate(node.inputs))
+        return _Step(
+            lowering.function,
+            operands,
+            named,
+            node.outputs[: results if lowering.counted else len(node.outputs)],
+            is_single(node, lowering, results),
+            tuple(v for v in last if v not in kept),
+        )
+
+    def _body(self, graph: Graph) -> _Body:
+        planner = _Planner(frozenset(graph.inputs), self.float64)
+        return _Body(graph, planner.plan(graph.outputs), result_types(graph))
+
+
+def _plan(outputs: Sequence[Value], given: frozenset[Value], float64: bool) -> _Plan:
+    return _Planner(given, float64).plan(outputs)
+
+
+def _operand(value: Value | None, as_integers: bool) -> Any:
+    """A value, or the integers of a small constant where the lowering takes them."""
+    if value is None or not as_integers or value.constant is None or value.constant.dtype.kind not in "iu":
+        return value
+    return value.constant.ravel().tolist()
+
+
+def constant_array(node: Node) -> Array | None:
+    """The content of a constant leaf or a `Constant` operator, else None."""
+    if node.outputs and node.outputs[0].role == "Constant":
+        return node.outputs[0].constant
+    if node.name != "Constant" or node.operator.domain:
+        return None
+    for name, attribute in node.attributes.items():
+        if name == "value":
+            return np.asarray(attribute.value)
+        if name.startswith("value_float"):
+            return np.asarray(attribute.value, dtype=np.float32)
+        if name.startswith("value_int"):
+            return np.asarray(attribute.value, dtype=np.int64)
+        if name.startswith("value_string"):
+            return np.asarray(attribute.value, dtype=object)
+    return None
+
+
+def find_lowering(node: Node) -> Lowering:
+    """The node's lowering. Raises SpecError (G1101; G1104 for a leaf)."""
+    found = LOWERINGS.get(node.operator.qualified_name)
+    if found is not None:
+        return found
+    if node.outputs and node.outputs[0].is_leaf:
+        name = node.attribute("name", node.attribute("index"))
+        raise fail("G1104", f"{node.name.lower()} '{name}' has no value")
+    raise fail("G1101", f"the torch backend has no lowering of {node.operator.qualified_name}")
+
+
+def is_single(node: Node, lowering: Lowering, results: int) -> bool:
+    """Whether the function returns a bare result rather than a tuple."""
+    if lowering.counted:
+        return results == 1
+    formals = node.operator.outputs
+    return len(formals) == 1 and not formals[0].variadic
+
+
+def _needed(outputs: Sequence[Value], given: frozenset[Value]) -> list[Node]:
+    """Every node that `outputs` need beyond what is given, operands first."""
+    order: list[Node] = []
+    done: set[Node] = set()
+    for output in outputs:
+        if output in given or output.node in done:
+            continue
+        done.add(output.node)
+        stack = [(output.node, iter(output.node.inputs))]
+        while stack:
+            node, operands = stack[-1]
+            for value in operands:
+                if value is not None and value not in given and value.node not in done:
+                    done.add(value.node)
+                    stack.append((value.node, iter(value.node.inputs)))
+                    break
+            else:
+                order.append(node)
+                stack.pop()
+    return order
+
+
+def _last_uses(order: Sequence[Node]) -> dict[Node, tuple[Value, ...]]:
+    """Node -> the values that no later node reads."""
+    seen: set[Value] = set()
+    found: dict[Node, tuple[Value, ...]] = {}
+    for node in reversed(order):
+        fresh = {v for v in node.inputs if v is not None and v not in seen}
+        unread = [v for v in node.outputs if v not in seen]
+        seen.update(fresh)
+        found[node] = (*fresh, *unread)
+    return found
+
+
+def _results_used(order: Sequence[Node], outputs: Sequence[Value]) -> dict[Node, int]:
+    """Node -> the number of leading results that something reads (at least 1)."""
+    used = dict.fromkeys(order, 1)
+    for value in (*outputs, *(v for n in order for v in n.inputs if v is not None)):
+        if used.get(value.node, value.index + 1) <= value.index:
+            used[value.node] = value.index + 1
+    return used

@@ -1,0 +1,43 @@
+"""How every operator is computed with torch: one plain function each, one file a group."""
+
+from __future__ import annotations
+
+from .casting import CASTING
+from .control import CONTROL
+from .convolution import CONVOLUTION
+from .elementwise import ELEMENTWISE
+from .generation import GENERATION
+from .graphwright import GRAPHWRIGHT
+from .layout import LAYOUT
+from .linear import LINEAR
+from .lowering import Lowering, keywords
+from .normalization import NORMALIZATION
+from .pooling import POOLING
+from .quantization import QUANTIZATION
+from .reduction import REDUCTION
+from .sequence import SEQUENCE
+from .sorting import SORTING
+
+_STANDARD = (
+    ELEMENTWISE,
+    CASTING,
+    REDUCTION,
+    LAYOUT,
+    LINEAR,
+    CONVOLUTION,
+    POOLING,
+    NORMALIZATION,
+    GENERATION,
+    SORTING,
+    CONTROL,
+    SEQUENCE,
+    QUANTIZATION,
+)
+
+LOWERINGS: dict[str, Lowering] = {
+    **{name: lowering for table in _STANDARD for name, lowering in table.items()},
+    **{f"graphwright.{name}": lowering for name, lowering in GRAPHWRIGHT.items()},
+}
+"""Qualified operator name (`Conv`, `graphwright.Cholesky`) -> its lowering."""
+
+__all__ = ["LOWERINGS", "Lowering", "keywords"]

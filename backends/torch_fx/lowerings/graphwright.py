@@ -1,0 +1,48 @@
+"""The operators of the graphwright domain."""
+
+from __future__ import annotations
+
+import torch
+
+from .carriers import Tensor
+from .lowering import Lowering
+
+
+def stop_gradient(x: Tensor) -> Tensor:
+    """The identity, through which no gradient flows."""
+    return x.detach()
+
+
+def cholesky(a: Tensor) -> Tensor:
+    """Lower L with A = L Lᵀ."""
+    return torch.linalg.cholesky(a)
+
+
+def solve(a: Tensor, b: Tensor) -> Tensor:
+    """X with A X = B."""
+    return torch.linalg.solve(a, b)
+
+
+def solve_spd(a: Tensor, b: Tensor) -> Tensor:
+    """X with A X = B for symmetric positive definite A."""
+    return torch.cholesky_solve(b, torch.linalg.cholesky(a))
+
+
+def triangular_solve(l: Tensor, b: Tensor) -> Tensor:  # noqa: E741  # the operand is called L
+    """X with L X = B for lower triangular L."""
+    return torch.linalg.solve_triangular(l, b, upper=False)
+
+
+def log_det_spd(a: Tensor) -> Tensor:
+    """log det A = 2 Σ log L_ii with A = L Lᵀ."""
+    return 2 * torch.linalg.cholesky(a).diagonal(dim1=-2, dim2=-1).log().sum(-1)
+
+
+GRAPHWRIGHT: dict[str, Lowering] = {
+    "StopGradient": Lowering(stop_gradient),
+    "Cholesky": Lowering(cholesky),
+    "Solve": Lowering(solve),
+    "SolveSPD": Lowering(solve_spd),
+    "TriangularSolve": Lowering(triangular_solve),
+    "LogDetSPD": Lowering(log_det_spd),
+}

@@ -1,0 +1,1 @@
+"""Records to IR: scopes, functions, control flow, slots, noise, state, variants."""

@@ -1,0 +1,165 @@
+"""Declared values of a call, made when first used: parameters, states, noise (R2, R6, R28-R30)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..diagnostics import fail
+from ..ir import Value
+from ..spec import expressions as ex
+from ..spec.documents import Declaration
+from ..types import Dimension, TensorType
+from .construction import Construction, as_array
+from .meanings import Items, Meaning, Tensor, is_tensor_like, kind_name
+from .scope import Frame, Target
+from .signatures import declared_type, fit
+
+
+def declared_value(build: Construction, frame: Frame, name: str) -> Meaning:
+    """The parameter, state or noise of that name in this call, made if need be; None if there is none."""
+    for role, declarations in (
+        ("Parameter", frame.block.parameters),
+        ("State", frame.block.state),
+        ("Noise", frame.block.noise),
+    ):
+        for declaration in declarations:
+            if declaration.name.text == name:
+                value = _make(build, frame, role, declaration)
+                frame.values[name] = value
+                return value
+    return None
+
+
+def _make(build: Construction, frame: Frame, role: str, declaration: Declaration) -> Tensor:
+    name = declaration.name.text
+    assert declaration.type is not None
+    if name in frame.supplied:
+        return fit(
+            build, frame, declaration.type, frame.supplied[name], f"'{name}'", frame.call_span or declaration.name.span
+        )
+    type_ = declared_type(build, frame, declaration.type, copied=lambda other: _type_of(build, frame, other))
+    override = frame.run.overrides.get(frame.join(name))
+    if override is not None:
+        return Tensor(generate(build, override[1], override[0], type_, frame.join(name)))
+    with build.at(declaration.name.span):
+        if role == "Noise":
+            return Tensor(_noise(build, frame, declaration, type_))
+        if role == "State" and build.loops:
+            raise fail(
+                "G0702",
+                f"the state '{name}' is owned inside a scan",
+                declaration.name.span,
+                hint="carry it: make it one of the scan's states",
+            )
+        return Tensor(_stored(build, frame, role, declaration, type_))
+
+
+def _type_of(build: Construction, frame: Frame, name: str) -> TensorType:
+    """The type that `like(name)` copies."""
+    from .evaluation import lookup
+
+    span = build.span or frame.block.name.span
+    found = lookup(build, frame, name, span).meaning
+    if isinstance(found, Tensor):
+        return found.type
+    if is_tensor_like(found):
+        return build.value(found).tensor
+    raise fail("G0414", f"like({name}) needs a tensor; it is {kind_name(found)}", span)
+
+
+def _stored(
+    build: Construction, frame: Frame, role: str, declaration: Declaration, type_: TensorType
+) -> Value:
+    """A parameter or state: one leaf for each path."""
+    path = frame.join(declaration.name.text)
+    found = build.leaves.get(path)
+    if found is not None:
+        if found.tensor != type_:
+            raise fail(
+                "G0703", f"'{path}' is {found.type} elsewhere, but {type_} here", declaration.name.span
+            )
+        return found
+    value = build.add_leaf(role, path, type_)
+    if declaration.default is not None:
+        build.initializers[path] = _initializer(build, frame, declaration, type_, path)
+    elif role == "State":
+        build.initializers[path] = build.cast(build.constant(0), type_.dtype)
+    return value
+
+
+def _noise(build: Construction, frame: Frame, declaration: Declaration, type_: TensorType) -> Value:
+    """Noise is drawn for every call, and for every step of the loops around it: the leaf has one
+    leading axis for each loop, and the body gets the slice of its step (R29). One stream fills the
+    leaf in order, so that more steps change no draw of the first ones."""
+    base = frame.noise_path if frame.noise_path is not None else frame.path
+    name = f"{base}.{declaration.name.text}" if base else declaration.name.text
+    steps: list[Dimension] = [loop.steps for loop in build.loops]
+    whole = TensorType(type_.dtype, (*steps, *type_.shape))
+    name = _free_name(build, name, whole)
+    if name not in build.leaves:
+        build.add_leaf("Noise", name, whole)
+        build.initializers[name] = _initializer(build, frame, declaration, whole, name)
+    value = build.leaves[name]
+    for loop in build.loops:
+        value = loop.slice_of(build, value)
+    return value
+
+
+def _free_name(build: Construction, name: str, type_: TensorType) -> str:
+    """The name, or one with a number where another run of the same call needs another shape."""
+    free, count = name, 0
+    while free in build.leaves and build.leaves[free].tensor != type_:
+        count += 1
+        free = f"{name}@{count}"
+    return free
+
+
+def _initializer(
+    build: Construction, frame: Frame, declaration: Declaration, type_: TensorType, stream: str
+) -> Value:
+    if declaration.default is None:
+        raise fail(
+            "G0705",
+            f"noise '{declaration.name.text}' has no distribution",
+            declaration.name.span,
+            hint=f"write {declaration.name.text}: … = normal()",
+        )
+    loops, build.loops = build.loops, []
+    try:
+        return generate(build, frame, declaration.default, type_, stream)
+    finally:
+        build.loops = loops
+
+
+def generate(
+    build: Construction, frame: Frame, expression: ex.Expression, type_: TensorType, stream: str
+) -> Value:
+    """A generator expression as a value of that type: converted to its dtype, broadcast to its shape."""
+    from .evaluation import evaluate
+
+    with build.generating(Target(type_.shape, type_.dtype, stream)), build.at(expression.span):
+        return shaped(build, evaluate(build, frame, expression), type_)
+
+
+def shaped(build: Construction, meaning: Meaning, type_: TensorType) -> Value:
+    """A meaning as a value of exactly that type: rounded to its dtype, broadcast to its shape."""
+    if isinstance(meaning, Items):
+        meaning = as_array(build, meaning)
+    if not is_tensor_like(meaning):
+        raise fail("G0706", f"an initialiser makes a tensor, not {kind_name(meaning)}", build.span)
+    if isinstance(meaning, Tensor) and not meaning.weak:
+        value = build.cast(meaning.value, type_.dtype)
+    else:
+        value = build.value(meaning, type_.dtype)
+    if value.tensor.dims == type_.dims:
+        return value
+    if not _broadcasts(value.tensor.shape, type_.shape):
+        raise fail("G0706", f"an initialiser of type {value.type} does not fit {type_}", build.span)
+    return build.op("Expand", value, build.shape_value(type_.shape))
+
+
+def _broadcasts(found: Sequence[Dimension], wanted: Sequence[Dimension]) -> bool:
+    if len(found) > len(wanted):
+        return False
+    tail = wanted[len(wanted) - len(found) :]
+    return all(a == b or a == 1 for a, b in zip(found, tail, strict=True))

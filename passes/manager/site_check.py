@@ -1,0 +1,102 @@
+"""Both forms of one site computed from the same boundary values, and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...backends.runtime.protocols import Evaluator
+from ...graph.ir import Value
+from ...graph.types import TensorType
+from .comparison import Measured, bounded, same_algebra, same_bits, unit_roundoff
+from .contract import Bounded, Contract, Exact
+from .evaluation import Unevaluable, evaluate
+from .intermediates import rounding_length, scale_of
+from .sites import Region, is_constant
+from .ties import tied_elements
+from .verdict import HOLDS, Finding, Verdict, worst
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class SiteRun:
+    """What one site gave: the finding, and both forms' results in their own dtype."""
+
+    finding: Finding
+    old: tuple[Array, ...] = ()
+    new: tuple[Array, ...] = ()
+
+
+def contract_at(region: Region, contract: Contract) -> Contract:
+    """The contract of one site: the pass's, unless the site has a sense or a bound of its own."""
+    replacement = region.replacement
+    if isinstance(contract, Exact) and replacement.sense:
+        return Exact(replacement.sense)
+    if isinstance(contract, Bounded) and replacement.bound is not None:
+        return Bounded(contract.metric, min(replacement.bound, contract.limit))
+    return contract
+
+
+def check_site(
+    region: Region, given: Mapping[Value, Array], contract: Contract, evaluator: Evaluator
+) -> SiteRun:
+    """Evaluates both forms on `given` (the boundary and every weight) and compares them."""
+    old, new = region.replacement.old, region.replacement.new
+    native = evaluate(evaluator, (*old, *new), given)
+    if isinstance(native, Unevaluable):
+        return SiteRun(Finding(Verdict.INCONCLUSIVE, reason=f"it can't be evaluated: {native.reason}"))
+    olds, news = tuple(native[: len(old)]), tuple(native[len(old) :])
+    wanted = contract_at(region, contract)
+    if isinstance(wanted, Bounded):
+        pairs = zip(olds, news, strict=True)
+        return SiteRun(worst(bounded(wanted.metric, wanted.limit, a, b) for a, b in pairs), olds, news)
+    if isinstance(wanted, Exact) and wanted.sense == "algebra":
+        return SiteRun(_algebra(region, given, olds, news, evaluator), olds, news)
+    if isinstance(wanted, Exact):
+        return SiteRun(worst(same_bits(a, b) for a, b in zip(olds, news, strict=True)), olds, news)
+    return SiteRun(HOLDS, olds, news)
+
+
+def _algebra(
+    region: Region,
+    given: Mapping[Value, Array],
+    olds: tuple[Array, ...],
+    news: tuple[Array, ...],
+    evaluator: Evaluator,
+) -> Finding:
+    old, new = region.replacement.old, region.replacement.new
+    nodes = (*region.old_nodes, *region.new_nodes)
+    values = [v for n in nodes for v in n.outputs if v not in given]
+    operands = [v for n in nodes for v in n.inputs if v is not None and is_constant(v) and v not in given]
+    wanted = tuple(dict.fromkeys((*old, *new, *values, *operands)))
+    wanted = tuple(v for v in wanted if isinstance(v.type, TensorType))
+    found = evaluate(evaluator, wanted, given, float64=True)
+    if isinstance(found, Unevaluable):
+        return Finding(Verdict.INCONCLUSIVE, reason=f"it has no float64 run: {found.reason}")
+    shadow = {v: widened(a) for v, a in given.items()}
+    shadow.update(zip(wanted, found, strict=True))
+    scale = scale_of(nodes, shadow, evaluator)
+    length = rounding_length(nodes, shadow)
+    ties = tied_elements(old, region.old_nodes, shadow, given, shift(olds, region, length, scale), evaluator)
+    return worst(
+        same_algebra(Measured(a, b, shadow[v], shadow[w], scale, length, tied, is_constant(w)))
+        for a, b, v, w, tied in zip(olds, news, old, new, ties, strict=True)
+    )
+
+
+def shift(olds: tuple[Array, ...], region: Region, length: int, scale: float) -> float:
+    """How far rounding may move a value of the region: k u times its largest number."""
+    floats = [v.tensor.dtype for v in region.boundary if isinstance(v.type, TensorType) and v.type.dtype.is_float]
+    unit = max((unit_roundoff(d) for d in floats), default=2.0**-53)
+    return 4 * length * unit * max(scale, 1e-300)
+
+
+def widened(array: Array) -> Array:
+    """A floating-point array in float64, any other as it is."""
+    if array.dtype.kind == "f" or (array.dtype.kind == "V" and array.dtype != object):
+        return array.astype(np.float64)
+    return array

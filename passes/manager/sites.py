@@ -1,0 +1,228 @@
+"""Sites: where a pass changed the graph, and the values from which both forms are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...graph.ir import Node, Value
+from ...graph.operators.leaves import CONSTANT, WEIGHT
+from ...graph.types import TensorType
+from .pass_ import Replacement
+
+Array = np.ndarray[Any, Any]
+
+DEPTHS = (1, 2, 3, 4, 6, 8, 12, 16, 32)
+LARGEST = 2000
+"""A site with more nodes than this has no boundary of its own; the outputs are compared."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A replacement with its boundary: both forms depend on `boundary` and on constants only.
+    `old_nodes` and `new_nodes` lie between, operands first."""
+
+    replacement: Replacement
+    boundary: tuple[Value, ...]
+    old_nodes: tuple[Node, ...]
+    new_nodes: tuple[Node, ...]
+    depth: int
+
+    @property
+    def weights(self) -> tuple[Value, ...]:
+        """The large constants among the operands, which need their content."""
+        found: dict[Value, None] = {}
+        for node in (*self.old_nodes, *self.new_nodes):
+            for value in (*node.inputs, *node.outputs):
+                if value is not None and value.node.operator is WEIGHT:
+                    found[value] = None
+        for value in self.replacement.new:
+            if value.node.operator is WEIGHT:
+                found[value] = None
+        return tuple(v for v in found if v not in self.boundary)
+
+
+def region_of(replacement: Replacement, least: int = 1) -> Region | None:
+    """The smallest region, at least `least` levels deep, in which the new form meets the old one;
+    None where there is none within reach."""
+    if all(map(is_constant, replacement.new)):
+        found = _expression(replacement)
+        if found is not None:
+            return found
+    for depth in DEPTHS:
+        if depth < least:
+            continue
+        found = _region(replacement, depth)
+        if found is not None:
+            return found
+    return None
+
+
+def _expression(replacement: Replacement) -> Region | None:
+    """The region of a constant computed ahead: the whole expression, without a boundary. None where
+    the old value is no expression over constants."""
+    order: list[Node] = []
+    seen: set[Node] = set()
+    stack = [(v.node, False) for v in replacement.old]
+    while stack:
+        node, finished = stack.pop()
+        if finished:
+            order.append(node)
+            continue
+        if node in seen:
+            continue
+        seen.add(node)
+        if len(seen) > LARGEST or not node.inputs:
+            return None
+        stack.append((node, True))
+        stack.extend((v.node, False) for v in node.inputs if v is not None and not is_constant(v))
+    return Region(replacement, (), tuple(order), (), 0)
+
+
+def _region(replacement: Replacement, depth: int) -> Region | None:
+    cone = _cone(replacement.old, depth)
+    if cone is None:
+        return None
+    met = _meeting(replacement.new, cone, frozenset(replacement.old))
+    if met is None:
+        return None
+    new_nodes, cut = met
+    old_nodes, rim = _between(replacement.old, cut, cone, depth)
+    boundary = dict.fromkeys((*cut, *rim))
+    return Region(replacement, tuple(boundary), tuple(old_nodes), tuple(new_nodes), depth)
+
+
+def _cone(values: tuple[Value, ...], depth: int) -> dict[Value, int] | None:
+    """Every value within `depth` steps behind `values`, with the least number of steps."""
+    level = {v: 0 for v in values}
+    front = list(values)
+    for step in range(1, depth + 1):
+        following = []
+        for node in dict.fromkeys(v.node for v in front):
+            for value in node.inputs:
+                if value is not None and value not in level:
+                    level[value] = step
+                    following.append(value)
+        if len(level) > LARGEST:
+            return None
+        front = following
+    return level
+
+
+def is_constant(value: Value) -> bool:
+    return value.node.operator is CONSTANT or value.node.operator is WEIGHT
+
+
+def _meeting(
+    new: tuple[Value, ...], cone: Mapping[Value, int], old: frozenset[Value]
+) -> tuple[list[Node], dict[Value, None]] | None:
+    """The nodes of the new form and the values of the old cone that it is built on; None where
+    it is built on something else."""
+    cut: dict[Value, None] = {}
+    order: list[Node] = []
+    seen: set[Node] = set()
+    stack: list[tuple[Node, bool]] = []
+
+    def enter(value: Value) -> bool:
+        if value in cone and value not in old and not is_constant(value):
+            cut[value] = None
+            return True
+        if is_constant(value):
+            return True
+        if value.is_leaf or value in old:
+            return False
+        stack.append((value.node, False))
+        return True
+
+    if not all(enter(v) for v in new):
+        return None
+    while stack:
+        node, finished = stack.pop()
+        if finished:
+            order.append(node)
+            continue
+        if node in seen:
+            continue
+        seen.add(node)
+        if len(seen) > LARGEST:
+            return None
+        stack.append((node, True))
+        if not all(enter(v) for v in node.inputs if v is not None):
+            return None
+    return order, cut
+
+
+def _between(
+    old: tuple[Value, ...], cut: Mapping[Value, None], cone: Mapping[Value, int], depth: int
+) -> tuple[list[Node], list[Value]]:
+    """The nodes of the old form down to the cut, and the values where the walk ended elsewhere."""
+    order: list[Node] = []
+    rim: dict[Value, None] = {}
+    seen: set[Node] = set()
+    stack = [(v.node, False) for v in old if v not in cut]
+    while stack:
+        node, finished = stack.pop()
+        if finished:
+            order.append(node)
+            continue
+        if node in seen:
+            continue
+        seen.add(node)
+        stack.append((node, True))
+        for value in node.inputs:
+            if value is None or value in cut or is_constant(value):
+                continue
+            if cone.get(value, depth) >= depth or value.is_leaf:
+                rim[value] = None
+            else:
+                stack.append((value.node, False))
+    return order, [v for v in rim if v.node not in seen]
+
+
+# --- boundary values ----------------------------------------------------------------------------
+
+
+def redrawn(value: Value, array: Array, generator: np.random.Generator) -> Array:
+    """Other numbers of the same kind: elements of `array` drawn again, floats moved by a quarter
+    within its range, so that positive ones stay positive and indices stay indices. Integers of
+    rank 0 and 1 (shapes, axes, limits) stay."""
+    if not array.size or array.dtype == object:
+        return array
+    if array.dtype.kind in "iu" and array.ndim < 2:
+        return array
+    drawn = generator.choice(array.reshape(-1), size=array.shape)
+    if array.dtype.kind != "f" or array.size < 2:
+        return np.asarray(drawn, dtype=array.dtype)
+    finite = array[np.isfinite(array)]
+    if not finite.size:
+        return np.asarray(drawn, dtype=array.dtype)
+    moved = drawn * (1 + 0.25 * generator.standard_normal(array.shape))
+    return np.clip(moved, finite.min(), finite.max()).astype(array.dtype)
+
+
+def from_type(value: Value, sizes: Mapping[str, int], generator: np.random.Generator) -> Array | None:
+    """Numbers for a value of which only the type is known (an argument of a body): normal floats,
+    zeros otherwise; None where the type has no fixed shape."""
+    from ...graph.types.dimensions import evaluate
+
+    type = value.type
+    if not isinstance(type, TensorType) or type.dims is None or type.dtype.kind in ("string", "complex"):
+        return None
+    try:
+        shape = tuple(evaluate(d, sizes) for d in type.dims)
+    except KeyError:
+        return None
+    if value.known is not None and all(type_is_int(k) for k in value.known):
+        return np.asarray(value.known, dtype=type.dtype.numpy).reshape(shape)
+    if type.dtype.is_float:
+        return generator.standard_normal(shape).astype(type.dtype.numpy)
+    if type.dtype.kind == "bool":
+        return generator.integers(0, 2, shape).astype(bool)
+    return np.zeros(shape, type.dtype.numpy)
+
+
+def type_is_int(value: object) -> bool:
+    return type(value) is int

@@ -1,0 +1,135 @@
+"""Expressions over constants: which values are, and their content, computed in float64 and rounded
+once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ...graph.ir import Node, Program, Value, substitute, topological
+from ...graph.operators.leaves import CONSTANT, WEIGHT
+from ..manager.pass_ import Replacement
+from ..rewriting.constants import folded_constant
+from .folding import growth, refusal
+
+Array = np.ndarray[Any, Any]
+
+
+class ConstantExpressions:
+    """Remembers which nodes depend on constants alone and may be computed ahead."""
+
+    def __init__(self) -> None:
+        self._known: dict[Node, bool] = {}
+
+    def __call__(self, value: Value) -> bool:
+        known = self._known
+        stack = [value.node]
+        while stack:
+            node = stack[-1]
+            if node in known:
+                stack.pop()
+                continue
+            if node.operator is CONSTANT or node.operator is WEIGHT:
+                known[node] = True
+            elif value_is_leaf(node) or refusal(node) is not None:
+                known[node] = False
+            else:
+                operands = [v.node for v in node.inputs if v is not None]
+                if any(known.get(n) is False for n in operands):
+                    known[node] = False
+                else:
+                    waiting = [n for n in operands if n not in known]
+                    if waiting:
+                        stack.extend(waiting)
+                        continue
+                    known[node] = bool(operands)
+            stack.pop()
+        return known[value.node]
+
+
+def value_is_leaf(node: Node) -> bool:
+    return bool(node.outputs) and node.outputs[0].is_leaf
+
+
+@dataclass(frozen=True)
+class Folded:
+    program: Program
+    replacements: tuple[Replacement, ...]
+    weights: Mapping[str, Array]
+
+
+def fold_expressions(
+    program: Program, is_constant: ConstantExpressions, max_input: int = 8192, max_output: int = 262144
+) -> Folded:
+    """The program with every constant expression that something else reads, computed in float64 and
+    rounded once to its own dtype. Large results become weights."""
+    pairs: dict[Value, Value] = {}
+    weights: dict[str, Array] = {}
+    for value in _frontier(program, is_constant):
+        array = _content(value, program, max_input, max_output)
+        if array is None:
+            continue
+        pairs[value], stored = folded_constant(array, _source_name(value))
+        weights.update(stored)
+    if not pairs:
+        return Folded(program, (), {})
+    outputs = substitute(program.graph.outputs, pairs)
+    names = list(program.names)
+    named = substitute(tuple(program.names.values()), pairs)
+    tracked = list(program.origins)
+    moved = zip(substitute(tracked, pairs), tracked, strict=True)
+    folded = replace(
+        program.with_graph(outputs),
+        names=dict(zip(names, named, strict=True)),
+        origins={m: program.origins[v] for m, v in moved},
+        weights=program.weights.with_arrays(weights),
+    )
+    sites = tuple(Replacement((o,), (n,), "constant-expression", "algebra") for o, n in pairs.items())
+    return Folded(folded, sites, weights)
+
+
+def _frontier(program: Program, is_constant: ConstantExpressions) -> list[Value]:
+    found: dict[Value, None] = {}
+    for node in program.graph.nodes:
+        if not node.inputs or is_constant(node.outputs[0]):
+            continue
+        for value in node.inputs:
+            if value is not None and not value.is_leaf and is_constant(value):
+                found[value] = None
+    for value in program.graph.outputs:
+        if not value.is_leaf and is_constant(value):
+            found[value] = None
+    return list(found)
+
+
+def _content(value: Value, program: Program, max_input: int, max_output: int) -> Array | None:
+    from ...backends.reference import ReferenceEvaluator
+
+    nodes = topological([value])
+    leaves = [n.outputs[0] for n in nodes if n.operator is WEIGHT]
+    given = {v: program.weights.arrays.get(v.node.attribute("name")) for v in leaves}
+    if any(a is None for a in given.values()):
+        return None
+    sizes = [n.outputs[0].tensor.size for n in nodes if n.operator is WEIGHT or n.operator is CONSTANT]
+    if growth(value.node, [s for s in sizes if isinstance(s, int)], max_input, max_output) is not None:
+        return None
+    arrays = {v: a for v, a in given.items() if a is not None}
+    try:
+        with np.errstate(all="ignore"):
+            (array,) = ReferenceEvaluator().evaluate([value], arrays, float64=True)
+            return np.asarray(array).astype(value.tensor.dtype.numpy)
+    except (NotImplementedError, ValueError, IndexError, TypeError, ZeroDivisionError):
+        return None
+
+
+def _source_name(value: Value) -> str:
+    """The largest weight that goes into the expression, for the new weight's name."""
+    best, name = -1, "folded"
+    for node in topological([value]):
+        size = node.outputs[0].tensor.size if node.operator is WEIGHT else -1
+        if isinstance(size, int) and size > best:
+            best, name = size, node.attribute("name")
+    return name
