@@ -102,7 +102,7 @@ def _known(node: Node) -> Findings:
     for value in node.outputs:
         if value.known is None:
             continue
-        if not isinstance(value.type, TensorType) or not value.type.dtype.is_integer:
+        if not isinstance(value.type, TensorType) or value.type.dtype.kind not in ("int", "uint", "bool"):
             yield f"{value.type} has known content"
         elif value.type.is_static and value.type.size != len(value.known):
             yield f"{value.type} has known content of {len(value.known)} elements"
@@ -302,7 +302,7 @@ RULES: tuple[Rule, ...] = (
     Rule("attributes", "node", Level.NODES, "Declared, of their kind, defaults left out.", _attributes),
     Rule("arrays", "node", Level.NODES, "Arrays in nodes are small and can't be written.", _arrays),
     Rule("links", "node", Level.NODES, "Results point back at their node.", _links),
-    Rule("known", "node", Level.NODES, "Known content is an integer tensor's, of its size.", _known),
+    Rule("known", "node", Level.NODES, "Known content is an integer or bool tensor's, of its size.", _known),
     Rule("constant", "node", Level.NODES, "A constant's known content is its content.", _constant_content),
     Rule("types", "node", Level.FULL, "Types are those that the rule infers.", _types),
     Rule("known-rule", "node", Level.FULL, "Known content is what the rule infers.", _known_by_rule),
