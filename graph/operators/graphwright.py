@@ -62,7 +62,9 @@ def _gradient(call: Call) -> Sequence[Type]:
     loss = call.inputs[0]
     assert loss is not None
     if not isinstance(loss.type, TensorType) or loss.type.rank or not loss.type.dtype.is_float:
-        raise RuleError("G0704", f"grad needs a floating-point scalar, not {loss.type}", (0,), "reduce it: mean(…)")
+        raise RuleError(
+            "G0704", f"grad needs a floating-point scalar, not {loss.type}", (0,), "reduce it: mean(…)"
+        )
     return tuple(v.type for v in call.inputs[1:] if v is not None)
 
 
