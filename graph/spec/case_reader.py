@@ -108,7 +108,6 @@ def _expected_code(reading: Reading, node: YamlNode) -> str | None:
     if not _CODE.match(label.text) or label.text not in CODES:
         hint = did_you_mean(label.text, CODES) or "a code such as G0301; 'graphwright list codes' shows them"
         reading.error("G0804", f"'{label.text}' is no code of a diagnostic", label.span, hint=hint)
-        return None
     return label.text
 
 

@@ -59,11 +59,16 @@ BINARY = [
     ">=",
 ]
 FORMS = [
-    "{}{op}{}", "{} {op} {}", "{}{op}{}{op}{}", "{} < {} <= {}", "-{}", "+{}", "~{}", "not {}", "{} if {} else {}",
+    "{}{op}{}", "{} {op} {}", "{}{op}{}{op}{}", "{} < {} <= {}", "-{}", "+{}", "~{}", "not {}",
+    "{} if {} else {}",
     "{} is None", "{} is not None", "({})", "( {} )", "[{}, {}]", "[{},]", "[]", "f({}, {}, axis={})", "f()",
     "x.f({})", "f(k={}, j={})", "x[{}]", "x[{}, None]", "x[:, {}]", "x[{}:{}]", "x[..., {}::2]", "({})[{}]",
     "({}).T", "x.y.z", "f({})[0]", "f({}).value[1:]",
 ]  # fmt: skip
+
+
+WORDS = "x 1 1.5 ( ) [ ] , : . + - * ** // == < not and or if else is None in ... .. = := 'a' f( x[ lambda"
+TOKENS = tuple((WORDS + " for # µ ! 010 1j -> ~ &").split(" "))
 
 
 @st.composite
@@ -192,14 +197,7 @@ def test_same_trees_and_places_as_python(text):
 
 
 @settings(max_examples=1500)
-@given(
-    st.lists(
-        st.sampled_from(
-            "x 1 1.5 ( ) [ ] , : . + - * ** // == < not and or if else is None in ... .. = := 'a' f( x[ lambda for # µ ! 010 1j -> ~ &".split()
-        ),
-        max_size=12,
-    ).map(" ".join)
-)
+@given(st.lists(st.sampled_from(TOKENS), max_size=12).map(" ".join))
 def test_what_python_refuses_is_a_diagnostic(text):
     try:
         parse_expression(text)

@@ -70,10 +70,11 @@ def test_without_libyaml_trees_are_the_same(text):
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("1e-5", 1e-5), ("010", "010"), ("1:30", "1:30"), ("no", "no"), ("on", "on"), ("yes", "yes"), ("off", "off"),
-        ("0x10", "0x10"), ("0o7", "0o7"), ("1_000", "1_000"), ("-3", -3), ("+3", 3), ("-.5", -0.5), ("1.", 1.0),
-        (".inf", math.inf), ("-.inf", -math.inf), ("null", None), ("~", None), ("true", True), ("False", False),
-        ("2006.00010", 2006.0001), ("'3'", "3"), ("!!str 3", "3"), ("2024-01-01", "2024-01-01"), ("1e999", math.inf),
+        ("1e-5", 1e-5), ("010", "010"), ("1:30", "1:30"), ("no", "no"), ("on", "on"), ("yes", "yes"),
+        ("0x10", "0x10"), ("0o7", "0o7"), ("1_000", "1_000"), ("-3", -3), ("+3", 3), ("-.5", -0.5),
+        ("1.", 1.0), (".inf", math.inf), ("-.inf", -math.inf), ("null", None), ("~", None), ("true", True),
+        ("False", False), ("2006.00010", 2006.0001), ("'3'", "3"), ("!!str 3", "3"), ("off", "off"),
+        ("2024-01-01", "2024-01-01"), ("1e999", math.inf), ("9" * 30, 1e30),
     ],
 )  # fmt: skip
 def test_core_scalars_of_yaml_1_2(text, value):
