@@ -1,0 +1,5 @@
+"""Writing ONNX models."""
+
+from .emission import check, emit, save
+
+__all__ = ["check", "emit", "save"]

@@ -1,0 +1,42 @@
+"""Which rules may replace a node that a target does not take, in the order they are tried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from ....graph.ir import Node, Value, apply
+from .islands import float_island, integer_island
+from .linear_algebra import cholesky, log_det_spd, solve, solve_spd, triangular_solve
+from .newer_operators import NEWER
+from .special_functions import SPECIAL
+
+Rule = Callable[[Node], Sequence[Value] | None]
+
+
+def _one(function: Callable[..., Value]) -> Rule:
+    """A rule from a function of the operands that gives the one result."""
+    return lambda node: (function(*node.inputs),)
+
+
+OWN: Mapping[str, Rule] = {
+    "StopGradient": _one(lambda x: apply("Identity", x)),
+    "Cholesky": _one(cholesky),
+    "TriangularSolve": _one(triangular_solve),
+    "Solve": _one(solve),
+    "SolveSPD": _one(solve_spd),
+    "LogDetSPD": _one(log_det_spd),
+}
+
+
+def rules_for(node: Node) -> Iterator[Rule]:
+    """The rules of a node's operator, then those that compute it in another dtype."""
+    operator = node.operator
+    if operator.domain == "graphwright":
+        if operator.name in OWN:
+            yield OWN[operator.name]
+        return
+    for table in (NEWER, SPECIAL):
+        if operator.name in table:
+            yield table[operator.name]
+    yield float_island
+    yield integer_island
