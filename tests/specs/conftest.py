@@ -39,9 +39,10 @@ def run_spec() -> Callable[..., Results]:
         *,
         sizes: Mapping[str, int] | None = None,
         attributes: Mapping[str, Any] | None = None,
+        optional: frozenset[str] = frozenset(),
         parameters: Arrays | None = None,
     ) -> Results:
-        program = graphwright.load(SPECS / spec, sizes=sizes or {}, attributes=attributes or {})
+        program = graphwright.load(SPECS / spec, sizes=sizes, attributes=attributes, optional=optional)
         return {
             backend: graphwright.run(program, inputs, backend=backend, parameters=parameters)
             for backend in BACKENDS

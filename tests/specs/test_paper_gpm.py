@@ -47,6 +47,7 @@ def test_the_prompt_weighs_the_pairs(run_spec, agree, rng):
         "papers/gpm.yaml",
         {"chosen": chosen, "rejected": rejected, "prompt": prompt},
         attributes={"unit": True},
+        optional=frozenset({"prompt"}),
         parameters={"gate.kernel": kernel},
     )
     agree(results, {"score": np.array(score)})

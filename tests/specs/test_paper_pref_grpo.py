@@ -31,6 +31,7 @@ def test_partial_tournament(run_spec, agree, rng):
             "old_log_p": old,
             "reference_log_p": reference,
         },
+        optional=frozenset({"compared"}),
         attributes={"clip_range": 0.1, "kl_weight": 0.3, "advantage_clip": 1.2},
     )
     loss = (0.3 * kl - surrogate).mean().item()
