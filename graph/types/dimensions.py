@@ -6,7 +6,7 @@ their canonical forms are equal (`2*n + n == 3*n`, `(4*n)//2 == 2*n`). Named siz
 least 1: with that `max(n - 1, 0)` is `n - 1`.
 
 A floor division holds no whole multiple of its divisor (`(n + 3)//2` is `(n + 1)//2 + 1`), no
-common factor (`(2*n + 1)//4` is `n//2`) and no division by a number inside another
+common factor (`(2*n + 1)//4` is `n//2`) and no lone division by a number inside another
 (`(n//2 + 1)//3` is `(n + 2)//6`); a minimum or maximum holds each operand once, in order.
 """
 
@@ -219,16 +219,16 @@ def _floor_of_rest(rest: Dimension, right: Dimension) -> Dimension:
     """`rest // right`, as one division where `rest` holds another."""
     if isinstance(rest, int) and isinstance(right, int):
         return rest // right
-    if rest == 0:
-        return 0
     if isinstance(rest, Dim) and isinstance(right, int):
         rest, right = _without_common_number(rest, right)
-        nested = _division_plus_number(rest)
-        if nested is not None and right > 0:
-            (inner, divisor), number = nested
-            return floor_divide(inner + number * divisor, divisor * right)
-        return _atom(Compound("//", rest, right))
-    return _atom(Compound("//", rest, right))
+        inner = _only_division(rest)
+        if inner is not None and right > 0:
+            others = rest - _atom(inner)
+            assert isinstance(inner.right, int)
+            return floor_divide(inner.left + others * inner.right, inner.right * right)
+    result = _atom(Compound("//", rest, right))
+    low, high = bounds(result)
+    return low if low == high else result
 
 
 def _without_common_number(rest: Dim, right: int) -> tuple[Dim, int]:
@@ -240,18 +240,17 @@ def _without_common_number(rest: Dim, right: int) -> tuple[Dim, int]:
     return reduced, right // common
 
 
-def _division_plus_number(value: Dim) -> tuple[tuple[Dimension, int], int] | None:
-    """((x, a), b) where `value` is `x // a + b` with positive numbers a, else None."""
-    symbolic = [(m, c) for m, c in value.terms if m]
-    number = sum(c for m, c in value.terms if not m)
-    if len(symbolic) != 1 or symbolic[0][1] != 1 or len(symbolic[0][0]) != 1:
+def _only_division(value: Dim) -> Compound | None:
+    """The division by a positive number that is a term of `value`, where there is just one."""
+    found = [
+        monomial[0][0]
+        for monomial, coefficient in value.terms
+        if coefficient == 1 and len(monomial) == 1 and monomial[0][1] == 1
+    ]
+    divisions = [a for a in found if isinstance(a, Compound) and a.operator == "//"]
+    if len(divisions) != 1 or not isinstance(divisions[0].right, int) or divisions[0].right < 1:
         return None
-    atom, power = symbolic[0][0][0]
-    if power != 1 or not isinstance(atom, Compound) or atom.operator != "//":
-        return None
-    if not isinstance(atom.right, int) or atom.right < 1:
-        return None
-    return (atom.left, atom.right), number
+    return divisions[0]
 
 
 def exact_divide(left: Dimension, right: Dimension) -> Dimension | None:
@@ -294,9 +293,12 @@ def maximum(left: Dimension, right: Dimension) -> Dimension:
 
 
 def _extreme(operator: str, left: Dimension, right: Dimension) -> Dimension:
-    operands = dict.fromkeys((*_operands(operator, left), *_operands(operator, right)))
-    kept = [d for d in operands if not any(_beats(operator, o, d) for o in operands if o is not d)]
-    first, *others = sorted(kept, key=str)
+    kept: list[Dimension] = []
+    found = dict.fromkeys((*_operands(operator, left), *_operands(operator, right)))
+    for operand in sorted(found, key=str):
+        if not any(_beats(operator, other, operand) for other in kept):
+            kept = [other for other in kept if not _beats(operator, operand, other)] + [operand]
+    first, *others = kept
     result: Dimension = first
     for operand in others:
         result = _atom(Compound(operator, result, operand))
@@ -481,4 +483,5 @@ def _signed(index: int, monomial: Monomial, coefficient: int) -> str:
 
 
 def _bracketed(value: Dimension) -> str:
-    return str(value) if isinstance(value, int) or is_symbol(value) else f"({value})"
+    bare = value >= 0 if isinstance(value, int) else is_symbol(value)
+    return str(value) if bare else f"({value})"

@@ -53,9 +53,8 @@ def _unary(graph: RandomGraph, name: str) -> Results:
     limit, bound = _UNARY[name]
     # The standard's reference evaluator refuses a scalar in Softsign.
     x = graph.bounded(limit, of_rank(1) if name == "Softsign" else None)
-    attributes: dict[str, Any] = (
-        {"alpha": 0.5} if name in ("LeakyRelu", "ThresholdedRelu") and graph.chance(0.5) else {}
-    )
+    takes_alpha = name in ("LeakyRelu", "ThresholdedRelu") and graph.chance(0.5)
+    attributes: dict[str, Any] = {"alpha": 0.5} if takes_alpha else {}
     return [(apply(name, x, **attributes), bound(graph.bound(x)))]
 
 

@@ -195,9 +195,8 @@ def _channel_norm(graph: RandomGraph, name: str) -> Results:
     channels = channel_count(x)
     x = graph.ramp(x, 3)
     scale, bias = graph.parameter((channels,), 0.5, 1.5), graph.parameter((channels,))
-    options: dict[str, Any] = (
-        {"num_groups": channels if channels % 2 else 2} if name == "GroupNormalization" else {}
-    )
+    grouped = {"num_groups": channels if channels % 2 else 2}
+    options: dict[str, Any] = grouped if name == "GroupNormalization" else {}
     size = channels * at_most(x.tensor.shape[2]) * at_most(x.tensor.shape[3])
     return [(apply(name, x, scale, bias, **options), 1.5 * math.sqrt(size) + 1)]
 
