@@ -65,7 +65,9 @@ def _sinh(size: Value) -> Value:
 
 def _cosh(x: Value) -> Value:
     half = apply("Exp", _times(apply("Abs", x), 0.5))
-    return apply("Add", apply("Mul", _times(half, 0.5), half), apply("Div", apply("Div", _number(0.5), half), half))
+    return apply(
+        "Add", apply("Mul", _times(half, 0.5), half), apply("Div", apply("Div", _number(0.5), half), half)
+    )
 
 
 def _tan(x: Value) -> Value:
