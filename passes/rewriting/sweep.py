@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ...graph.diagnostics import Note, fail
+from ...graph.diagnostics import fail
 from ...graph.ir import Graph, Node, Origin, Program, Value, bodies, collector_paused, make_node, rebuild
 from ...graph.operators.attributes import Attribute
 from ...graph.operators.leaves import CONSTANT, LEAF_DOMAIN, WEIGHT
@@ -133,9 +133,7 @@ def _restless(by: str, hits: Mapping[str, int], place: Node | None = None) -> Ex
 class Sweep:
     """One sweep over one program (and, by sweeps of their own, its closed bodies)."""
 
-    def __init__(
-        self, program: Program, index: RuleIndex, by: str, limit: int | None = None
-    ) -> None:
+    def __init__(self, program: Program, index: RuleIndex, by: str, limit: int | None = None) -> None:
         self.program, self.index, self.by, self.limit = program, index, by, limit
         self.counters = Counters(sweeps=1)
         self.replacements: list[Replacement] = []
@@ -245,9 +243,9 @@ class Sweep:
         for old_value, new_value in zip(node.outputs, new, strict=True):
             if counts is not None:
                 counts[new_value] = counts.get(new_value, 0) + self._old_counts.get(old_value, 0)
-            if old_value is not new_value and old_value in origins:
-                if new_value not in origins and not new_value.is_leaf:
-                    origins[new_value] = origins[old_value]
+            unplaced = old_value is not new_value and new_value not in origins and not new_value.is_leaf
+            if unplaced and old_value in origins:
+                origins[new_value] = origins[old_value]
 
     def _settle(self, root: Node) -> None:
         """Finds the final form of `root` and of every node that it or its replacements need."""
