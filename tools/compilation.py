@@ -179,7 +179,9 @@ def _compared(name: str, sizes: Mapping[str, int], actual: Array, expected: Arra
     scale = float(np.max(np.abs(expected), initial=0.0))
     relative = 1e-4 if expected.dtype == np.float32 else 1e-2 if expected.dtype.itemsize == 2 else 1e-9
     result = allclose(actual, expected, rtol=relative, atol=relative * max(1.0, scale), equal_nan=True)
-    return OutputCheck(name, dict(sizes), float(result.max_abs), float(result.max_abs) / max(scale, 1e-30), bool(result))
+    return OutputCheck(
+        name, dict(sizes), float(result.max_abs), float(result.max_abs) / max(scale, 1e-30), bool(result)
+    )
 
 
 def _latency(before: Program, after: Program, backend: str, opset: int, seed: int) -> dict[str, float]:
@@ -187,7 +189,10 @@ def _latency(before: Program, after: Program, backend: str, opset: int, seed: in
     runtime = _runtime(backend, opset)
     loaded = {"before": runtime.load(before), "after": runtime.load(after)}
     sizes = size_choices(before, seed)[0]
-    feeds = {n: prepare(p, _inputs(before, seed, sizes), seed=seed) for n, p in (("before", before), ("after", after))}
+    feeds = {
+        n: prepare(p, _inputs(before, seed, sizes), seed=seed)
+        for n, p in (("before", before), ("after", after))
+    }
     best = dict.fromkeys(loaded, float("inf"))
     for _ in range(20):
         for name, executable in loaded.items():

@@ -14,7 +14,9 @@ from .output import print_json, print_table
 @click.command("bench")
 @click.argument("spec")
 @click.option("--backend", "backends", multiple=True, help="torch and onnx by default; repeatable.")
-@click.option("--rounds", default=20, show_default=True, help="Interleaved rounds; the least CPU time counts.")
+@click.option(
+    "--rounds", default=20, show_default=True, help="Interleaved rounds; the least CPU time counts."
+)
 @click.option("--weights", type=click.Path(), default=None)
 @graph_options
 @seed_option
@@ -40,7 +42,9 @@ def command(
     program = open_program(spec, overrides(settings, slots, optional, dtype))
     program = initialize(load_weights(program, weights) if weights else program, seed)
     simplified = PassManager().run(program, choose_pipeline(None, ()), verify="none").program
-    rows = _measure({"as written": program, "simplified": simplified}, backends or ("torch", "onnx"), rounds, seed)
+    rows = _measure(
+        {"as written": program, "simplified": simplified}, backends or ("torch", "onnx"), rounds, seed
+    )
     if as_json:
         print_json(rows)
         return
@@ -50,7 +54,9 @@ def command(
     print_table(table)
 
 
-def _measure(programs: dict[str, Any], backends: tuple[str, ...], rounds: int, seed: int) -> list[dict[str, Any]]:
+def _measure(
+    programs: dict[str, Any], backends: tuple[str, ...], rounds: int, seed: int
+) -> list[dict[str, Any]]:
     from ...backends.runtime.feeds import prepare
     from ...backends.runtime.samples import draw, size_choices
     from ..api import find_backend
@@ -61,7 +67,9 @@ def _measure(programs: dict[str, Any], backends: tuple[str, ...], rounds: int, s
     loaded = []
     for backend in backends:
         for name, program in programs.items():
-            loaded.append((backend, name, find_backend(backend).load(program), prepare(program, inputs, seed=seed)))
+            loaded.append(
+                (backend, name, find_backend(backend).load(program), prepare(program, inputs, seed=seed))
+            )
     best = {(b, n): float("inf") for b, n, _, _ in loaded}
     for _ in range(rounds):
         for backend, name, executable, given in loaded:

@@ -12,12 +12,23 @@ from .options import graph_options, json_option, overrides, seed_option
 @click.command("compile")
 @click.argument("spec")
 @click.option("--recipe", type=click.Path(), default=None, help="A recipe: the passes and their budgets.")
-@click.option("--pass", "passes", multiple=True, metavar="PASS{opt=1}", help="A pass instead; repeatable, in order.")
+@click.option(
+    "--pass", "passes", multiple=True, metavar="PASS{opt=1}", help="A pass instead; repeatable, in order."
+)
 @click.option("--backend", default="onnx", show_default=True, help="onnx (model.onnx) or torch (model.pt2).")
-@click.option("-o", "--output", "folder", default="out", show_default=True, help="The folder for model and report.")
-@click.option("--weights", type=click.Path(), default=None, help="A safetensors file with the trained parameters.")
+@click.option(
+    "-o", "--output", "folder", default="out", show_default=True, help="The folder for model and report."
+)
+@click.option(
+    "--weights", type=click.Path(), default=None, help="A safetensors file with the trained parameters."
+)
 @click.option("--opset", default=21, show_default=True, help="The ONNX opset to emit.")
-@click.option("--verify", type=click.Choice(["none", "final", "each"]), default=None, help="How much to check; the recipe's, else each.")
+@click.option(
+    "--verify",
+    type=click.Choice(["none", "final", "each"]),
+    default=None,
+    help="How much to check; the recipe's, else each.",
+)
 @click.option("--latency", is_flag=True, help="Measure a run before and after.")
 @graph_options
 @seed_option

@@ -27,5 +27,7 @@ def _dtypes(formal: Formal) -> str:
 
 
 def _attribute(spec: AttributeSpec) -> str:
-    default = "required" if spec.required else f"= {spec.default.value}" if spec.default is not None else "optional"
+    default = (
+        "required" if spec.required else f"= {spec.default.value}" if spec.default is not None else "optional"
+    )
     return f"{spec.name}: {spec.kind}, {default}"

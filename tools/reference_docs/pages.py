@@ -48,7 +48,9 @@ def _operators() -> str:
         found = operator(name)
         inputs = ", ".join(f.name + ("?" if f.optional else "") for f in found.inputs)
         attributes = ", ".join(found.attributes)
-        rows.append(f"| `{name}` | {inputs} | {attributes} | {'yes' if found.infer else 'by ONNX'} | {found.since} |")
+        rows.append(
+            f"| `{name}` | {inputs} | {attributes} | {'yes' if found.infer else 'by ONNX'} | {found.since} |"
+        )
     head = "# Operators\n\n| operator | inputs | attributes | own type rule | since opset |\n| --- | --- | --- | --- | --- |\n"
     return _GENERATED + head + "\n".join(rows) + "\n"
 

@@ -48,7 +48,9 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]], numbers: frozenset
     """A table of cells that are HTML already; `numbers` are the columns set to the right."""
 
     def cells(tag: str, row: Iterable[str]) -> str:
-        return "".join(f'<{tag}{" class=number" if i in numbers else ""}>{c}</{tag}>' for i, c in enumerate(row))
+        return "".join(
+            f"<{tag}{' class=number' if i in numbers else ''}>{c}</{tag}>" for i, c in enumerate(row)
+        )
 
     lines = [f"<tr>{cells('td', row)}</tr>" for row in rows]
     return f"<table><tr>{cells('th', head)}</tr>\n" + "\n".join(lines) + "</table>"
@@ -80,9 +82,13 @@ def _measurements(data: Mapping[str, Any]) -> str:
 def _passes(passes: Iterable[Mapping[str, Any]]) -> str:
     rows = []
     for p in passes:
-        hits = ", ".join(f"{escape(rule)} ×{count}" for rule, count in sorted(p["hits"].items(), key=lambda i: -i[1]))
+        hits = ", ".join(
+            f"{escape(rule)} ×{count}" for rule, count in sorted(p["hits"].items(), key=lambda i: -i[1])
+        )
         options = ", ".join(f"{k}={v}" for k, v in p["options"].items() if v is not None)
-        name = f"<code>{escape(p['name'])}</code>" + (f'<br><span class="muted">{escape(options)}</span>' if options else "")
+        name = f"<code>{escape(p['name'])}</code>" + (
+            f'<br><span class="muted">{escape(options)}</span>' if options else ""
+        )
         reason = f"<br><span class=muted>{escape(p['reason'])}</span>" if p["reason"] else ""
         rows.append(
             (
@@ -119,7 +125,12 @@ def _operators(data: Mapping[str, Any]) -> str:
     before, after = data["start"]["operators"], data["end"]["operators"]
     macs = data["end"]["operations"]
     rows = [
-        (f"<code>{escape(n)}</code>", str(before.get(n, 0)), str(after.get(n, 0)), f"{macs[n]:,}" if n in macs else "")
+        (
+            f"<code>{escape(n)}</code>",
+            str(before.get(n, 0)),
+            str(after.get(n, 0)),
+            f"{macs[n]:,}" if n in macs else "",
+        )
         for n in sorted({*before, *after})
     ]
     return table(("operator", "before", "after", "multiply-accumulates after"), rows, frozenset({1, 2, 3}))

@@ -18,7 +18,9 @@ def summary(data: Mapping[str, Any], folder: str) -> str:
         lines.append(f"  latency {name:<7} {value:9.3f} ms (CPU, least of 20)")
     if data["checks"]:
         worst = max(data["checks"], key=lambda c: float(c["max_abs"]))
-        lines.append(f"  emitted model against the program: largest difference {worst['max_abs']:.3g} ({worst['output']})")
+        lines.append(
+            f"  emitted model against the program: largest difference {worst['max_abs']:.3g} ({worst['output']})"
+        )
     verdict = data["verdict"] or "not verified"
     lines.append(f"  contracts: {verdict}" + (f" ({data['reason']})" if data["reason"] else ""))
     lines.append(f"wrote {folder}/{data['artefact']}, {folder}/report.html, {folder}/report.json")
