@@ -62,4 +62,15 @@ The array's dtype or shape differs from what the spec declares. Nothing is conve
     executable.run({"x": np.zeros((2, 8), np.float32)})    # right
 """,
     ),
+    Code(
+        "G1190",
+        "an operator that the reference backend does not know",
+        """\
+The reference backend computes the operators of the ONNX standard and of the graphwright domain,
+with NumPy. An imported model may hold operators of other domains (com.microsoft, ai.onnx.ml):
+these have no meaning here, so nothing is run.
+
+Replace the operator by standard ones before importing, or run the model with --backend onnx.
+""",
+    ),
 )

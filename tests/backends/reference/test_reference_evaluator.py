@@ -331,8 +331,9 @@ def test_a_loop_ends_by_its_condition_or_its_count() -> None:
     assert fibonacci(0, 30) == [0, 1, []]
 
 
+@pytest.mark.parametrize("turned", [0, 1])
 @pytest.mark.parametrize("backward", [0, 1])
-def test_a_scan_is_a_python_loop(backward: int) -> None:
+def test_a_scan_is_a_python_loop(backward: int, turned: int) -> None:
     row = TensorType(FLOAT32, (4,))
     state, piece, scale = argument(0, row), argument(1, row), argument(2, row)
     new = apply("Add", apply("Mul", state, scale), piece)
@@ -350,6 +351,7 @@ def test_a_scan_is_a_python_loop(backward: int) -> None:
         scan_input_axes=[1],
         scan_input_directions=[backward],
         scan_output_axes=[-1],
+        scan_output_directions=[turned],
         outputs=2,
     )
     last, stacked = ReferenceEvaluator().evaluate(outputs, dict(zip(leaves, arrays.values(), strict=True)))
@@ -358,7 +360,7 @@ def test_a_scan_is_a_python_loop(backward: int) -> None:
         expected = expected * arrays["c"] + arrays["x"][:, i]
         states.append(expected)
     np.testing.assert_array_equal(last, expected)
-    np.testing.assert_array_equal(stacked, np.stack(states, axis=-1))
+    np.testing.assert_array_equal(stacked, np.stack(states[:: -1 if turned else 1], axis=-1))
 
 
 def test_only_the_branch_taken_is_evaluated() -> None:

@@ -271,6 +271,16 @@ def test_a_loop_that_may_end_early_stacks_an_unknown_number() -> None:
     assert stacked.tensor.dims is None
 
 
+def test_a_loop_whose_body_may_end_it_stacks_an_unknown_number() -> None:
+    state = x(N)
+    body = loop_body(state.tensor)
+    total = body.outputs[1]
+    positive = apply("Less", constant(0.0, "float32"), apply("ReduceSum", total, keepdims=0))
+    ends = Graph(body.inputs, (positive, *body.outputs[1:]))
+    _, stacked = apply_all("Loop", scalar(T), None, state, state, body=ends, captures=1, outputs=2)
+    assert stacked.tensor.dims is None
+
+
 def test_a_carried_value_keeps_its_type() -> None:
     state = x(N)
     with pytest.raises(RuleError) as caught:
