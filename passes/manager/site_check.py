@@ -32,8 +32,12 @@ class SiteRun:
 
 
 def contract_at(region: Region, contract: Contract) -> Contract:
-    """The contract of one site: the pass's, unless the site has a sense or a bound of its own."""
+    """The contract of one site: the pass's, unless the site has a sense or a bound of its own. Moving
+    elements about keeps every bit, whatever the pass promises."""
     replacement = region.replacement
+    nodes = (*region.old_nodes, *region.new_nodes)
+    if isinstance(contract, Exact) and nodes and all("layout" in n.operator.traits for n in nodes):
+        return Exact("bits")
     if isinstance(contract, Exact) and replacement.sense:
         return Exact(replacement.sense)
     if isinstance(contract, Bounded) and replacement.bound is not None:
