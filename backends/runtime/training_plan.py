@@ -36,9 +36,9 @@ class Schedule:
         done, every = step - warmup, self.options.get("every", 1)
         factor, final = self.options.get("factor", 1.0), self.options.get("final", 0.0)
         if self.kind == "step":
-            return self.rate * factor ** (done // every)
+            return self.rate * math.pow(factor, done // every)
         if self.kind == "exponential":
-            return self.rate * factor ** (done / every)
+            return self.rate * math.pow(factor, done / every)
         share = done / max(total - warmup, 1)
         if self.kind == "linear":
             return self.rate + (final - self.rate) * share

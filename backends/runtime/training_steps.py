@@ -143,11 +143,11 @@ def _members(
     found: dict[str, Label | None] = {}
     for label in labels:
         found.update(dict.fromkeys(_matching(label, parameters), label))
-    members = found or dict.fromkeys(free)
-    for name, label in members.items():
+    members: dict[str, Label | None] = found or dict.fromkeys(free)
+    for name, owner in members.items():
         if name in owners:
-            raise fail("G0972", f"'{name}' is in two groups", label.span if label is not None else None)
-        owners[name] = label
+            raise fail("G0972", f"'{name}' is in two groups", owner.span if owner is not None else None)
+        owners[name] = owner
     return list(members)
 
 

@@ -15,6 +15,7 @@ from ....graph.diagnostics import Diagnostic, Note, SpecError, fail
 from ....graph.ir import Program
 from ....graph.ir.digest import graph_digest
 from ....graph.types import from_numpy
+from ...runtime.allocation import concrete_shape
 from ...runtime.cache import content_key
 from ...runtime.data import TrainingData
 from ...runtime.feeds import initialize
@@ -132,6 +133,9 @@ def _starting_arrays(
             continue
         known = {n: found[n] for n in (*other.parameters, *other.states) if n in found}
         ready = initialize(other.with_weights(known), seed, evaluator)
+        for name, state in other.states.items():
+            if name not in ready.weights:
+                concrete_shape(name, state.tensor, {})
         found.update({n: ready.weights[n] for n in (*other.parameters, *other.states) if n not in known})
     return found
 
