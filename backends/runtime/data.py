@@ -138,7 +138,7 @@ def _file(name: str, root: Path, span: Span | None) -> Dataset:
         return reader(path)
     except SpecError as error:
         raise fail(*_placed(error, name), span) from error
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, MemoryError) as error:
         raise fail("G0953", f"'{name}' can't be read: {error}", span) from error
 
 

@@ -44,7 +44,7 @@ def _loaded(arrays: Any, name: str) -> Array:
 def read_npy(path: Path) -> Dataset:
     """A single array: the column named like the file. Raises SpecError: G0953, G0954, G0955."""
     _check_size(path.stat().st_size)
-    return checked(path.name, {path.stem: np.load(path, allow_pickle=False)})
+    return checked(path.name, {path.stem: np.lib.format.open_memmap(path, mode="r")})
 
 
 def read_safetensors(path: Path) -> Dataset:

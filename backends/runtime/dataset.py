@@ -116,7 +116,7 @@ def batches(
     rows = np.arange(dataset.rows) if order is None else order
     for at in range(start * size, len(rows), size):
         index = rows[at : at + size]
-        if len(index) >= least:
+        if len(index) >= min(least, size):
             yield {name: array[index] for name, array in dataset.columns.items()}
 
 

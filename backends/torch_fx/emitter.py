@@ -22,7 +22,7 @@ from torch import fx
 from ...graph.ir import Graph, Node, Program, Value, bodies, topological
 from ...graph.types.types import TensorType
 from .arrays import to_torch
-from .evaluator import constant_array, find_lowering, is_single, result_types
+from .evaluator import constant_array, constant_numbers, find_lowering, is_single, result_types
 from .lowerings import Lowering, keywords
 from .lowerings.carriers import CARRIERS, Strings
 from .lowerings.layout import sizes_tensor
@@ -186,7 +186,9 @@ class _Emitter:
             for position, value in enumerate(node.inputs):
                 if value is None:
                     continue
-                if position in lowering.integers and self._is_known(value, node):
+                if position in lowering.numbers and constant_numbers(value) is not None:
+                    continue
+                if position in lowering.numbers and self._is_known(value, node):
                     self._require_sizes(value, require)
                 else:
                     require(value)
@@ -278,8 +280,12 @@ class _Emitter:
     def _operand(self, lowering: Lowering, node: Node, position: int, value: Value | None) -> Any:
         if value is None:
             return None
-        if position in lowering.integers and self._is_known(value, node):
-            return self._integers(value)
+        if position in lowering.numbers:
+            numbers = constant_numbers(value)
+            if numbers is not None:
+                return numbers
+            if self._is_known(value, node):
+                return self._integers(value)
         return self.tensor(value)
 
     def _body(self, node: Node, name: str, graph: Graph) -> fx.Node:

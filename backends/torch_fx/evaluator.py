@@ -137,7 +137,7 @@ class _Planner:
             named["results"] = results
         if self.float64 and node.name == "Constant":
             named["dtype"] = shadow_dtype(named.get("dtype"))
-        operands = tuple(_operand(v, i in lowering.integers) for i, v in enumerate(node.inputs))
+        operands = tuple(_operand(v, i in lowering.numbers) for i, v in enumerate(node.inputs))
         return _Step(
             lowering.function,
             operands,
@@ -156,11 +156,18 @@ def _plan(outputs: Sequence[Value], given: frozenset[Value], float64: bool) -> _
     return _Planner(given, float64).plan(outputs)
 
 
-def _operand(value: Value | None, as_integers: bool) -> Any:
-    """A value, or the integers of a small constant where the lowering takes them."""
-    if value is None or not as_integers or value.constant is None or value.constant.dtype.kind not in "iu":
-        return value
-    return value.constant.ravel().tolist()
+def _operand(value: Value | None, as_numbers: bool) -> Any:
+    """A value, or the numbers of a small constant where the lowering takes them."""
+    found = constant_numbers(value) if value is not None and as_numbers else None
+    return value if found is None else found
+
+
+def constant_numbers(value: Value) -> Any:
+    """The numbers of a small constant: a list, or bare for a scalar; None for anything else."""
+    array = value.constant
+    if array is None or array.dtype.kind not in "iufb":
+        return None
+    return array.item() if array.ndim == 0 else array.ravel().tolist()
 
 
 def constant_array(node: Node) -> Array | None:

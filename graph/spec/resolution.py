@@ -125,7 +125,7 @@ class _Loader:
         return document
 
     def _check_names(self, document: Document, targets: list[Document | None]) -> None:
-        """Reports (G0121) functions that a list under `use:` brings in under a name already taken."""
+        """Reports (G0310) functions that a list under `use:` brings in under a name already taken."""
         slots = document.body.slots if document.body is not None else ()
         local = {
             label.text: label for label in (*(f.name for f in document.functions), *(s.name for s in slots))
@@ -143,7 +143,7 @@ class _Loader:
                 notes = tuple(Note(f"'{name}' is defined here", place.span) for place in places)
                 message = f"the name '{name}' comes from two places"
                 hint = "rename one, or give the library a prefix: 'use:' then 'prefix: path'"
-                self.diagnostics.error("G0121", message, span, hint=hint, notes=notes)
+                self.diagnostics.error("G0310", message, span, hint=hint, notes=notes)
 
     # --- where a path leads ---
 

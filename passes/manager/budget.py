@@ -80,7 +80,8 @@ def metrics_in(expression: Expression) -> set[tuple[str, str]]:
                 raise fail("G1031", "a budget compares with 'before.' or 'start.' only", e.span)
             found.add((e.base.name, e.name))
         elif isinstance(e, Binary):
-            walk(e.left), walk(e.right)
+            walk(e.left)
+            walk(e.right)
         elif isinstance(e, Unary):
             walk(e.operand)
         elif isinstance(e, Comparison | Logical):
@@ -140,7 +141,7 @@ def _value(e: Expression, lookup: Lookup) -> Array:
         return lookup(e.base.name, e.name)
     if isinstance(e, Unary):
         operand = _value(e.operand, lookup)
-        return -operand if e.operator == "-" else operand
+        return np.negative(operand) if e.operator == "-" else operand
     if isinstance(e, Binary):
         left, right = _value(e.left, lookup), _value(e.right, lookup)
         operation = _ARITHMETIC.get(e.operator)
@@ -165,7 +166,7 @@ def margin(e: Expression, lookup: Lookup) -> Array:
         margins = np.stack(np.broadcast_arrays(*(margin(o, lookup) for o in e.operands)))
         return np.asarray(margins.min(axis=0) if e.operator == "and" else margins.max(axis=0))
     if isinstance(e, Unary) and e.operator == "not":
-        return -margin(e.operand, lookup)
+        return np.asarray(np.negative(margin(e.operand, lookup)))
     if not isinstance(e, Comparison):
         raise fail("G1031", "a budget is a comparison, such as accuracy >= before.accuracy - 0.01", e.span)
     values = [_value(o, lookup) for o in e.operands]
@@ -179,7 +180,7 @@ def _margin(operator: str, left: Array, right: Array, e: Expression) -> Array:
     if operator in (">", ">="):
         return np.asarray(left - right)
     if operator == "==":
-        return -np.abs(left - right)
+        return np.asarray(-np.abs(left - right))
     raise fail("G1031", f"a budget has no use for '{operator}'", e.span)
 
 

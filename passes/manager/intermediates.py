@@ -78,7 +78,7 @@ def _terms(node: Node, arrays: Mapping[Value, Array]) -> int:
 def _shape(value: Value, arrays: Mapping[Value, Array]) -> tuple[int, ...]:
     """The shape of the array, else of the type with symbolic sizes taken as 64."""
     if value in arrays:
-        return arrays[value].shape
+        return tuple(arrays[value].shape)
     dims = value.type.dims if isinstance(value.type, TensorType) else None
     return tuple(d if isinstance(d, int) else 64 for d in dims or ())
 

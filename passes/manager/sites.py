@@ -97,7 +97,7 @@ def _region(replacement: Replacement, depth: int) -> Region | None:
 
 def _cone(values: tuple[Value, ...], depth: int) -> dict[Value, int] | None:
     """Every value within `depth` steps behind `values`, with the least number of steps."""
-    level = {v: 0 for v in values}
+    level = dict.fromkeys(values, 0)
     front = list(values)
     for step in range(1, depth + 1):
         following = []
@@ -200,7 +200,7 @@ def redrawn(value: Value, array: Array, generator: np.random.Generator) -> Array
     if not finite.size:
         return np.asarray(drawn, dtype=array.dtype)
     moved = drawn * (1 + 0.25 * generator.standard_normal(array.shape))
-    return np.clip(moved, finite.min(), finite.max()).astype(array.dtype)
+    return np.asarray(np.clip(moved, finite.min(), finite.max()), dtype=array.dtype)
 
 
 def from_type(value: Value, sizes: Mapping[str, int], generator: np.random.Generator) -> Array | None:
@@ -218,7 +218,7 @@ def from_type(value: Value, sizes: Mapping[str, int], generator: np.random.Gener
     if value.known is not None and all(type_is_int(k) for k in value.known):
         return np.asarray(value.known, dtype=type.dtype.numpy).reshape(shape)
     if type.dtype.is_float:
-        return generator.standard_normal(shape).astype(type.dtype.numpy)
+        return np.asarray(generator.standard_normal(shape), dtype=type.dtype.numpy)
     if type.dtype.kind == "bool":
         return generator.integers(0, 2, shape).astype(bool)
     return np.zeros(shape, type.dtype.numpy)

@@ -78,4 +78,4 @@ def _moved(
 def _differ(left: Array, right: Array) -> Array:
     if left.dtype.kind != "f":
         return np.asarray(left != right)
-    return ~((left == right) | (np.isnan(left) & np.isnan(right)))
+    return np.asarray(~((left == right) | (np.isnan(left) & np.isnan(right))))

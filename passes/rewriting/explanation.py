@@ -82,5 +82,5 @@ def _depth(rule: Rule, node: Node, reason: str) -> int:
         return 1
     operators = {v.node.operator for v in node.inputs if v is not None}
     wanted = [p.operator for p in rule.pattern.inputs if hasattr(p, "operator")]
-    structural = " stands where " in reason or "no " == reason[:3]
+    structural = " stands where " in reason or reason[:3] == "no "
     return 1 + sum(o in operators for o in wanted) + (0 if structural else 1)

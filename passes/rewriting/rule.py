@@ -65,8 +65,8 @@ class Rule(Protocol):
     def sense(self) -> str: ...
 
     @property
-    def operands(self) -> frozenset[str]:
-        """Operator names of which one must be among the operands (early reject); empty: any."""
+    def operands(self) -> Sequence[frozenset[str]]:
+        """Sets of operator names, of each of which one must be among the operands (early reject)."""
         ...
 
     def attempt(self, node: Node, site: Site) -> Sequence[Value] | None:
@@ -75,7 +75,7 @@ class Rule(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Procedure:
     """A rule in Python, for what no pattern says. `rewrite` may return a reason (str)."""
 
@@ -83,7 +83,7 @@ class Procedure:
     roots: tuple[str, ...]
     rewrite: Callable[[Node, Site], Sequence[Value] | str | None]
     sense: str = "bits"
-    operands: frozenset[str] = frozenset()
+    operands: tuple[frozenset[str], ...] = ()
 
     def attempt(self, node: Node, site: Site) -> Sequence[Value] | None:
         found = self.rewrite(node, site)
@@ -94,7 +94,7 @@ class Procedure:
         return found
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pair:
     """A pattern and its replacement. `conditions` return None or why they do not hold."""
 
@@ -111,15 +111,16 @@ class Pair:
         return (self.pattern.operator.name,)
 
     @cached_property
-    def operands(self) -> frozenset[str]:
+    def operands(self) -> tuple[frozenset[str], ...]:
+        needed: dict[frozenset[str], None] = {}
         for operand in self.pattern.inputs:
             if isinstance(operand, Application):
-                return frozenset((operand.operator.name,))
-            if isinstance(operand, Literal):
-                return frozenset(("Constant",))
-            if operand.leaf:
-                return frozenset(("Constant", "Weight"))
-        return frozenset()
+                needed[frozenset((operand.operator.name,))] = None
+            elif isinstance(operand, Literal):
+                needed[frozenset(("Constant",))] = None
+            elif operand.leaf:
+                needed[frozenset(("Constant", "Weight"))] = None
+        return tuple(needed)
 
     def attempt(self, node: Node, site: Site) -> Sequence[Value] | None:
         found = match(self.pattern, node, site.refuse)

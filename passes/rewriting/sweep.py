@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ...graph.diagnostics import Note, fail
+from ...graph.diagnostics import fail
 from ...graph.ir import Graph, Node, Origin, Program, Value, bodies, collector_paused, make_node, rebuild
 from ...graph.operators.attributes import Attribute
 from ...graph.operators.leaves import CONSTANT, LEAF_DOMAIN, WEIGHT
@@ -56,14 +56,14 @@ class RuleIndex:
         always, by_operand = entry
         if not by_operand:
             return always
-        found = always
-        seen = set()
-        for value in node.inputs:
-            if value is not None:
-                name = value.node.operator.name
-                if name in by_operand and name not in seen:
-                    seen.add(name)
-                    found = found + by_operand[name]
+        names = {v.node.operator.name for v in node.inputs if v is not None}
+        if names.isdisjoint(by_operand):
+            return always
+        found = list(always)
+        for name in names:
+            for rule in by_operand.get(name, ()):
+                if rule not in found and all(not names.isdisjoint(n) for n in rule.operands[1:]):
+                    found.append(rule)
         return found
 
     def _entry(self, operator: Operator) -> tuple[tuple[Rule, ...], dict[str, tuple[Rule, ...]]]:
@@ -72,7 +72,7 @@ class RuleIndex:
         for rule in self.all_for(operator):
             if not rule.operands:
                 always.append(rule)
-            for name in rule.operands:
+            for name in rule.operands[0] if rule.operands else ():
                 by_operand[name] = (*by_operand.get(name, ()), rule)
         return tuple(always), by_operand
 
@@ -133,9 +133,7 @@ def _restless(by: str, hits: Mapping[str, int], place: Node | None = None) -> Ex
 class Sweep:
     """One sweep over one program (and, by sweeps of their own, its closed bodies)."""
 
-    def __init__(
-        self, program: Program, index: RuleIndex, by: str, limit: int | None = None
-    ) -> None:
+    def __init__(self, program: Program, index: RuleIndex, by: str, limit: int | None = None) -> None:
         self.program, self.index, self.by, self.limit = program, index, by, limit
         self.counters = Counters(sweeps=1)
         self.replacements: list[Replacement] = []
@@ -145,6 +143,7 @@ class Sweep:
         self.new_weights: dict[str, np.ndarray[Any, Any]] = {}
         self._done: dict[Node, tuple[Value, ...]] = {}
         self._next: dict[Node, tuple[Value, ...]] = {}
+        self._firings = 0
         self._origins: dict[Value, Origin] = dict(program.origins)
         self._consumed: Sequence[Node] = ()
         self._bodies: dict[Graph, Graph] = {}
@@ -197,11 +196,17 @@ class Sweep:
     def graph(self, graph: Graph) -> Graph:
         """The graph with every node in its final form; inputs stay."""
         self._graph = graph
-        done = self._done
-        for node in graph.nodes:
-            self.counters.visits += 1
+        done, following = self._done, self._next
+        nodes = graph.nodes
+        self.counters.visits += len(nodes)
+        for node in nodes:
             if node not in done:
-                self._settle(node)
+                step = self._step(node)
+                if step is None:
+                    done[node] = node.outputs
+                else:
+                    following[node] = step
+                    self._settle(node)
             new = done[node]
             if new is not node.outputs or self._counts is not None:
                 self._carry(node, new)
@@ -238,15 +243,15 @@ class Sweep:
         for old_value, new_value in zip(node.outputs, new, strict=True):
             if counts is not None:
                 counts[new_value] = counts.get(new_value, 0) + self._old_counts.get(old_value, 0)
-            if old_value is not new_value and old_value in origins:
-                if new_value not in origins and not new_value.is_leaf:
-                    origins[new_value] = origins[old_value]
+            unplaced = old_value is not new_value and new_value not in origins and not new_value.is_leaf
+            if unplaced and old_value in origins:
+                origins[new_value] = origins[old_value]
 
     def _settle(self, root: Node) -> None:
         """Finds the final form of `root` and of every node that it or its replacements need."""
         done, following = self._done, self._next
         stack = [root]
-        firings: Counter[str] = Counter()
+        self._firings = 0
         while stack:
             node = stack[-1]
             if node in done:
@@ -256,9 +261,9 @@ class Sweep:
             if step is None:
                 waiting = [v.node for v in node.inputs if v is not None and v.node not in done]
                 if waiting:
-                    stack.extend(self._checked(waiting, firings))
+                    stack.extend(self._checked(waiting))
                     continue
-                step = self._step(node, firings)
+                step = self._step(node)
                 if step is None:
                     done[node] = node.outputs
                     stack.pop()
@@ -266,35 +271,34 @@ class Sweep:
                 following[node] = step
             waiting = [v.node for v in step if v.node not in done]
             if waiting:
-                stack.extend(self._checked(waiting, firings))
+                stack.extend(self._checked(waiting))
                 continue
             done[node] = tuple([done[v.node][v.index] for v in step])
             stack.pop()
 
-    def _checked(self, waiting: list[Node], firings: Counter[str]) -> list[Node]:
+    def _checked(self, waiting: list[Node]) -> list[Node]:
         """The nodes, none of which may wait for its own replacement."""
         for node in waiting:
-            if node in self._next or firings.total() > FIRINGS:
-                raise _restless(self.by, firings, node)
+            if node in self._next or self._firings > FIRINGS:
+                raise _restless(self.by, Counter(r.rule for r in self.replacements[-FIRINGS:]), node)
         return waiting
 
-    def _step(self, node: Node, firings: Counter[str]) -> tuple[Value, ...] | None:
+    def _step(self, node: Node) -> tuple[Value, ...] | None:
         """One step towards the final form: rebuilt on final operands, or a rule's replacement."""
         done = self._done
         if node.inputs:
-            inputs = [None if v is None else done[v.node][v.index] for v in node.inputs]
-            rebuilt = rebuild(node, inputs)
-            if rebuilt is not node:
-                return rebuilt.outputs
-        if node.attributes:
+            inputs = tuple([None if v is None else done[v.node][v.index] for v in node.inputs])
+            if inputs != node.inputs:
+                return rebuild(node, inputs).outputs
+        if node.attributes and "control" in node.operator.traits:
             rebuilt = self._with_bodies(node)
             if rebuilt is not node:
                 return rebuilt.outputs
         if self.limit is not None and self.counters.hits.total() >= self.limit:
             return None
-        return self._fire(node, firings)
+        return self._fire(node)
 
-    def _fire(self, node: Node, firings: Counter[str]) -> tuple[Value, ...] | None:
+    def _fire(self, node: Node) -> tuple[Value, ...] | None:
         for rule in self.index.candidates(node):
             self.counters.attempts += 1
             found = rule.attempt(node, self)
@@ -304,7 +308,7 @@ class Sweep:
             if new == node.outputs or not self._fits(node, new):
                 continue
             self.counters.hits[rule.name] += 1
-            firings[rule.name] += 1
+            self._firings += 1
             self.replacements.append(Replacement(node.outputs, new, rule.name, rule.sense))
             self._trace(node, new)
             return new

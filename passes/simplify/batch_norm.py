@@ -76,8 +76,8 @@ def batch_norm_rules(is_constant: ConstantExpressions) -> tuple[Rule, ...]:
 
     return (
         *_plain_statistics(),
-        Procedure("linear-batch-norm", ("BatchNormalization",), batch_norm, "algebra", LINEAR),
-        Procedure("linear-affine", ("Add", "Sub", "Mul", "Div"), affine, "algebra", LINEAR),
+        Procedure("linear-batch-norm", ("BatchNormalization",), batch_norm, "algebra", (LINEAR,)),
+        Procedure("linear-affine", ("Add", "Sub", "Mul", "Div"), affine, "algebra", (LINEAR,)),
     )
 
 

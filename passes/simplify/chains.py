@@ -49,13 +49,13 @@ def chain_rules() -> tuple[Rule, ...]:
     return (
         *rules(TABLE, _FUNCTIONS),
         Procedure("same-shape", (*MOVES, "Expand", "Tile"), _same_shape),
-        Procedure("move-move", MOVES, _move_move, operands=frozenset(MOVES)),
+        Procedure("move-move", MOVES, _move_move, operands=(frozenset(MOVES),)),
         Procedure("slice-all", ("Slice",), _slice_all),
         Procedure("pad-nothing", ("Pad",), _pad_nothing),
-        Procedure("expand-operand", tuple(BROADCASTING), _expand_operand, operands=frozenset({"Expand"})),
-        Procedure("expand-expand", ("Expand",), _expand_expand, operands=frozenset({"Expand"})),
-        Procedure("concat-concat", ("Concat",), _concat_concat, operands=frozenset({"Concat"})),
-        Procedure("concat-split", ("Concat",), _concat_split, operands=frozenset({"Split"})),
+        Procedure("expand-operand", tuple(BROADCASTING), _expand_operand, operands=(frozenset({"Expand"}),)),
+        Procedure("expand-expand", ("Expand",), _expand_expand, operands=(frozenset({"Expand"}),)),
+        Procedure("concat-concat", ("Concat",), _concat_concat, operands=(frozenset({"Concat"}),)),
+        Procedure("concat-split", ("Concat",), _concat_split, operands=(frozenset({"Split"}),)),
     )
 
 

@@ -47,7 +47,7 @@ def prune(program: Program) -> Program:
     unread = [name for name in program.weights.arrays if name not in stored]
     if len(kept) == len(program.graph.inputs) and not unread:
         return program
-    inputs = {v for v in kept}
+    inputs = set(kept)
     return replace(
         program,
         graph=Graph(kept, program.graph.outputs),
@@ -96,9 +96,7 @@ def with_captures(node: Node, kept: Sequence[int], merged_into: dict[int, int] |
             moved[body.inputs[first + old]] = moved[body.inputs[first + target]]
         inputs = (*body.inputs[:first], *(moved[body.inputs[first + k]] for k in kept))
         changed[name] = Attribute("graph", Graph(inputs, substitute(body.outputs, moved)))
-    if node.name != "If":
-        changed["captures"] = Attribute("int", len(kept))
-    elif "captures" in node.attributes:
+    if node.name != "If" or "captures" in node.attributes:
         changed["captures"] = Attribute("int", len(kept))
     inputs_kept = (*node.inputs[:start], *(node.inputs[start + k] for k in kept))
     return make_node(node.operator, inputs_kept, {**node.attributes, **changed}, len(node.outputs))
@@ -107,7 +105,7 @@ def with_captures(node: Node, kept: Sequence[int], merged_into: dict[int, int] |
 def _unread_captures(node: Node, site: Site) -> Sequence[Value] | str:
     start, first = first_capture(node), first_captured_argument(node)
     count = len(node.inputs) - start
-    read = set()
+    read: set[int] = set()
     for attribute in node.attributes.values():
         if attribute.kind == "graph":
             body: Graph = attribute.value

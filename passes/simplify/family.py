@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from ...graph.ir import Program
+from ...graph.ir import Node, Program
 from ...graph.operators.leaves import CONSTANT, WEIGHT
 from ..manager.pass_ import Context, Replacement, Result
 from ..rewriting import Rule, rewrite
@@ -22,10 +22,7 @@ from .hoisting import hoisting_rules
 from .identities import identity_rules
 from .shapes import shape_rules
 from .unrolling import unrolling_rules
-from .weights import duplicates, merged
-
-LINEAR_WEIGHTS = {"Conv": 1, "ConvTranspose": 1, "Gemm": 1, "MatMul": 1}
-LOOPS = frozenset({"Scan", "Loop"})
+from .weights import merging_rules
 
 
 @dataclass
@@ -76,6 +73,7 @@ class Simplify(RewritingPass):
 
     def rules(self, program: Program) -> tuple[Rule, ...]:
         return (
+            *merging_rules(program),
             *folding_rules(self.max_input, self.max_output),
             *identity_rules(),
             *algebra_rules(),
@@ -90,12 +88,8 @@ class Simplify(RewritingPass):
         work = _Work(program, context.firings)
         if self.fold_parameters and program.variant == "infer":
             work.program = freeze(program)
-        pairs = duplicates(work.program)
-        if pairs:
-            work.program = merged(work.program, pairs)
-            work.notes.append(f"{len(pairs)} duplicate weights")
         self._sweep(work)
-        if work.program.variant == "infer" and _has_constant_weights(work.program):
+        if work.program.variant == "infer" and _may_fold(work.program):
             self._batch_norm(work, context)
         final = prune(work.program)
         if final is not work.program:
@@ -131,15 +125,32 @@ class Simplify(RewritingPass):
             self._sweep(work)
 
 
-def _has_constant_weights(program: Program) -> bool:
-    """Whether a linear operation has weights that folding could change."""
+def _may_fold(program: Program) -> bool:
+    """Whether there is a batch norm, or a constant scale or shift of a linear operation."""
     for node in program.graph.nodes:
-        position = LINEAR_WEIGHTS.get(node.operator.name)
-        if position is not None:
-            weight = node.inputs[position]
-            if weight is not None and weight.node.operator in (WEIGHT, CONSTANT):
-                return True
+        name = node.operator.name
+        if name == "BatchNormalization":
+            return True
+        if name in _AFFINE and len(node.inputs) == 2:
+            for value, other in (node.inputs, node.inputs[::-1]):
+                if value is None or other is None or other.node.operator not in (CONSTANT, WEIGHT):
+                    continue
+                if _folds(name, value.node):
+                    return True
     return False
+
+
+_AFFINE = frozenset(("Add", "Sub", "Mul", "Div"))
+
+
+def _folds(name: str, linear: Node) -> bool:
+    if linear.operator.name in ("Conv", "ConvTranspose", "Gemm"):
+        return True
+    if linear.operator.name == "MatMul":
+        return name in ("Mul", "Div")
+    return linear.operator.name in ("Add", "Sub") and any(
+        v is not None and v.node.operator.name == "MatMul" for v in linear.inputs
+    )
 
 
 def _lost(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def _inside(x: Value, low: Value, high: Value) -> Value:
     return low if number < least else high if number > most else x
 
 
-_FUNCTIONS = {
+_FUNCTIONS: dict[str, Any] = {
     "adds_nothing": _adds_nothing,
     "signed": _signed,
     "floating": _floating,

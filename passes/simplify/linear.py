@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...graph.ir import Node, Value, apply, constant
+from ...graph.ir import Node, Value, apply, constant, make_node
 from ...graph.types import TensorType
 from ..rewriting import Site
 
@@ -102,7 +102,7 @@ def _conv(value: Value, is_constant: IsConstant) -> Linear | str:
     channels = shape[1] * group if transposed else shape[0]
 
     def rebuild(w: Value, b: Value | None) -> Value:
-        return apply(node.name, x, w, b, **node.attributes)
+        return make_node(node.operator, (x, w, b), node.attributes).outputs[0]
 
     def scaled(scale: Value) -> Value:
         if _size(scale) == 1:
@@ -133,7 +133,7 @@ def _gemm(value: Value, is_constant: IsConstant) -> Linear | str:
     attributes = {k: v for k, v in node.attributes.items() if k != "beta"}
 
     def rebuild(w: Value, b: Value | None) -> Value:
-        return apply("Gemm", a, w, b, **attributes)
+        return make_node(node.operator, (a, w, b), attributes).outputs[0]
 
     def scaled(scale: Value) -> Value:
         wanted = () if _size(scale) == 1 else (channels, 1) if by_rows else (channels,)

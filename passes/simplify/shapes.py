@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...graph.ir import Node, Program, Value, apply, constant
+from ...graph.ir import Node, Program, Value, apply, constant, make_node
 from ...graph.types.dimensions import Dimension
 from ..rewriting import Procedure, Rule, Site
 from ..rewriting.rewriting_pass import RewritingPass
@@ -91,4 +91,4 @@ def _shape_of(node: Node, site: Site) -> Sequence[Value] | str:
     inner = x.node
     if inner.name not in _SAME_SHAPE or x.index != 0 or not inner.inputs or inner.inputs[0] is None:
         return f"{inner.name} is no operation that keeps the shape"
-    return (apply(node.name, inner.inputs[0], **node.attributes),)
+    return make_node(node.operator, (inner.inputs[0],), node.attributes).outputs

@@ -88,7 +88,9 @@ def _scan(node: Node, max_steps: int, max_nodes: int) -> Sequence[Value] | str:
     states = len(node.inputs) - scanned - captured
     sequences = [v for v in node.inputs[states : states + scanned] if v is not None]
     axes = node.attribute("scan_input_axes") or (0,) * scanned
-    axes = [a % v.tensor.rank if v.tensor.dims is not None else a for a, v in zip(axes, sequences, strict=True)]
+    axes = [
+        a % v.tensor.rank if v.tensor.dims is not None else a for a, v in zip(axes, sequences, strict=True)
+    ]
     steps = _length(sequences, axes)
     if isinstance(steps, str):
         return steps
@@ -110,7 +112,8 @@ def _scan(node: Node, max_steps: int, max_nodes: int) -> Sequence[Value] | str:
     out_axes = node.attribute("scan_output_axes") or (0,) * len(stacks)
     backward = node.attribute("scan_output_directions") or (0,) * len(stacks)
     stacked = [
-        _stacked(stack[::-1] if d else stack, a) for stack, a, d in zip(stacks, out_axes, backward, strict=True)
+        _stacked(stack[::-1] if d else stack, a)
+        for stack, a, d in zip(stacks, out_axes, backward, strict=True)
     ]
     return (*[v for v in current if v is not None], *stacked)
 

@@ -3,55 +3,41 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ...graph.ir import Program, Value, Weights, substitute
+from ...graph.ir import Node, Program, Value, Weights
 from ...graph.operators.leaves import WEIGHT
-from ..manager.contract import Contract, Exact
-from ..manager.pass_ import Context, Result
+from ..rewriting import Procedure, Rule, Site
+from ..rewriting.rewriting_pass import RewritingPass
 
 SAMPLES = 64
 
 
 @dataclass(frozen=True)
-class MergeWeights:
+class MergeWeights(RewritingPass):
     """Makes one weight of all that have the same dtype, shape and content. A few elements are
     compared first; content is hashed only where those agree, so weights mapped from a file are
     not read for nothing."""
 
     name: ClassVar[str] = "merge_weights"
-    variants: ClassVar[frozenset[str]] = frozenset({"train", "infer"})
 
-    @property
-    def contract(self) -> Contract:
-        return Exact("bits")
-
-    def run(self, program: Program, context: Context) -> Result:
-        pairs = duplicates(program)
-        if not pairs:
-            return Result(program)
-        return Result(
-            merged(program, pairs),
-            notes=(f"{len(pairs)} duplicate weights",),
-            visits=len(program.graph.nodes),
-        )
+    def rules(self, program: Program) -> tuple[Rule, ...]:
+        return merging_rules(program)
 
 
-def merged(program: Program, pairs: dict[Value, Value]) -> Program:
-    names = list(program.names)
-    tracked = list(program.origins)
-    roots = (*program.graph.outputs, *(program.names[n] for n in names), *tracked)
-    values = substitute(roots, pairs)
-    count, end = len(program.graph.outputs), len(program.graph.outputs) + len(names)
-    moved = zip(values[end:], tracked, strict=True)
-    return replace(
-        program.with_graph(values[:count]),
-        names=dict(zip(names, values[count:end], strict=True)),
-        origins={m: program.origins[v] for m, v in moved},
-    )
+def merging_rules(program: Program) -> tuple[Rule, ...]:
+    """No rule where no two weights are equal."""
+    pairs = duplicates(program)
+
+    def merge(node: Node, site: Site) -> Sequence[Value] | str:
+        first = pairs.get(node.outputs[0])
+        return (first,) if first is not None else "no other weight has the same content"
+
+    return (Procedure("equal-weights", ("Weight",), merge),) if pairs else ()
 
 
 def duplicates(program: Program) -> dict[Value, Value]:

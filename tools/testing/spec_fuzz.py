@@ -94,6 +94,28 @@ def read_check(text: str) -> Iterable[Diagnostic]:
     return diagnostics.items
 
 
+def build_check(text: str) -> Iterable[Diagnostic]:
+    """All that `graphwright check` says of a text: reading, `use:`, types and tests."""
+    from ...graph.build.checking import check_unit  # numpy and the operator tables, for this check only
+    from ...graph.build.document import Unit
+
+    folder = Path(tempfile.gettempdir()) / "no-such-folder-of-specs"
+    document, diagnostics = parse_document(Source(str(folder / "case.yaml"), text))
+    if document is not None:
+        resolution, found = resolve(document)
+        if not diagnostics.errors and not found.errors:
+            found = check_unit(Unit(document, resolution))
+        for item in found.items:
+            diagnostics.add(item)
+    render_text(diagnostics.items)
+    for item in diagnostics.items:
+        _assert_place(item)
+    return diagnostics.items
+
+
+_CHECKS: dict[str, Check] = {"read": read_check, "build": build_check}
+
+
 def _assert_place(item: Diagnostic) -> None:
     span = item.span
     if span is None:
@@ -219,10 +241,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--check", help="module:function that takes a text and gives diagnostics")
+    parser.add_argument(
+        "--check", default="read", help="read, build, or module:function from text to diagnostics"
+    )
     parser.add_argument("--case", type=int, help="print one case and run it alone")
     options = parser.parse_args(arguments)
-    check = _named_check(options.check) if options.check else read_check
+    check = _CHECKS.get(options.check) or _named_check(options.check)
     if options.case is not None:
         return _one(options.case, options.seed, check)
     shown = sys.stderr.isatty()

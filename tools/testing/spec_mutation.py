@@ -207,6 +207,35 @@ def _tokens(rng: Random, text: str) -> str:
     return "".join(tokens)
 
 
+def _alike(rng: Random, text: str) -> str:
+    """Puts another name, number or operator in place of one: most often still an expression, so
+    that the mistake is one of meaning."""
+    tokens = _TOKEN.findall(text)
+    places = [i for i, token in enumerate(tokens) if _class_of(token)]
+    if not places:
+        return text
+    place = rng.choice(places)
+    kind = _class_of(tokens[place])
+    pool = [token for token in tokens if _class_of(token) == kind]
+    tokens[place] = rng.choice(pool if rng.random() < 0.7 else _POOLS[kind])
+    return "".join(tokens)
+
+
+def _class_of(token: str) -> str:
+    if token in _POOLS["operator"]:
+        return "operator"
+    if token[0].isdigit():
+        return "number"
+    return "name" if token.isidentifier() else ""
+
+
+_POOLS: dict[str, tuple[str, ...]] = {
+    "operator": ("+", "-", "*", "/", "//", "%", "**", "@", "==", "<", "and", "or"),
+    "number": ("0", "1", "2", "3", "7", "64", "0.5", "1e-5", "1e308", "9223372036854775807", "1000000000000"),
+    "name": (*_NAMES, *_FUNCTIONS, *_DTYPES),
+}
+
+
 def _misspelt(rng: Random, word: str) -> str:
     if len(word) < 2:
         return word + rng.choice("aeé_)")
@@ -348,8 +377,8 @@ def _characters(rng: Random, text: str) -> str:
     )
 
 
-_MUTATIONS: tuple[Callable[[Random, str], str], ...] = (_tree, _tokens, _lines, _trap, _characters)
-_WEIGHTS = (60, 15, 10, 8, 7)
+_MUTATIONS: tuple[Callable[[Random, str], str], ...] = (_tree, _alike, _tokens, _lines, _trap, _characters)
+_WEIGHTS = (45, 25, 10, 8, 6, 6)
 
 
 # --- bombs --------------------------------------------------------------------------------

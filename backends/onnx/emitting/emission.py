@@ -105,4 +105,6 @@ def check(model: onnx.ModelProto | Path) -> None:
         onnx.checker.check_model(str(model) if isinstance(model, Path) else model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError) as error:
         reason = str(error).strip().splitlines()
-        raise fail("G1117", f"the ONNX checker refuses the model: {reason[0] if reason else 'no reason'}") from error
+        raise fail(
+            "G1117", f"the ONNX checker refuses the model: {reason[0] if reason else 'no reason'}"
+        ) from error

@@ -5,34 +5,41 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ....graph.ir import Node, Value, apply, make_node
-from ....graph.types.dtypes import FLOAT32, INT32, INT64, DType
+from ....graph.types.dtypes import FLOAT32, INT32, INT64, UINT8, DType
 from ....graph.types.types import TensorType
 
 _LOW_FLOATS = frozenset({"float16", "bfloat16", "float8e4m3fn", "float8e5m2"})
 _NARROW_INTEGERS = frozenset({"int8", "uint8", "int16", "uint16", "int32", "uint32"})
-_NOT_ISLANDS = frozenset({"Cast", "CastLike", "BitCast", "Identity"})
-_CONGRUENT = frozenset({"elementwise", "reduction"})
+_NOT_ISLANDS = frozenset("Cast CastLike BitCast BitShift QuantizeLinear DynamicQuantizeLinear".split())
+"""Operators whose meaning depends on the dtype itself."""
 
 
 def float_island(node: Node) -> Sequence[Value] | None:
     """Computes in float32 and rounds the results: as exact as the narrow dtype can be, or more."""
-    if node.operator.name in _NOT_ISLANDS or "control" in node.operator.traits:
-        return None
     return _island(node, _LOW_FLOATS, FLOAT32)
 
 
 def integer_island(node: Node) -> Sequence[Value] | None:
     """Computes integers in int32 or int64. Where values fit that is exact, and what wraps around
     wraps alike, since casting back reduces modulo the narrow dtype's range."""
-    if node.operator.name in _NOT_ISLANDS or not (node.operator.traits & _CONGRUENT):
-        return None
-    if node.operator.name == "BitShift":
-        return None  # a right shift of a wrapped value differs
     narrow = _NARROW_INTEGERS - {"int32", "uint32"}
     return _island(node, narrow, INT32) or _island(node, _NARROW_INTEGERS, INT64)
 
 
+def bool_island(node: Node) -> Sequence[Value] | None:
+    """Moves bools as 0 and 1."""
+    if node.operator.name == "Where":
+        condition, *choices = node.inputs
+        wide = [_widened(v, frozenset({"bool"}), UINT8) for v in choices]
+        if choices == wide:
+            return None
+        return (_restored(node.outputs[0], apply("Where", condition, *wide), UINT8),)
+    return _island(node, frozenset({"bool"}), UINT8)
+
+
 def _island(node: Node, narrow: frozenset[str], wide: DType) -> Sequence[Value] | None:
+    if node.operator.name in _NOT_ISLANDS or "control" in node.operator.traits:
+        return None
     inputs = [_widened(v, narrow, wide) for v in node.inputs]
     if tuple(inputs) == node.inputs:
         return None

@@ -24,6 +24,7 @@ class ExternalLayout:
 
     location: str
     entries: list[tuple[Array, int]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
     size: int = 0
 
     def takes(self, array: Array) -> bool:
@@ -34,6 +35,7 @@ class ExternalLayout:
         offset = -(-self.size // ALIGNMENT) * ALIGNMENT
         length = stored_bytes(array)
         self.entries.append((array, offset))
+        self.names.append(name)
         self.size = offset + length
         proto.name = name
         proto.data_type = from_numpy(array.dtype).code

@@ -61,21 +61,56 @@ def log_det_spd(a: Value) -> Value:
 def solve(a: Value, b: Value) -> Value:
     """X with A X = B: Gaussian elimination of [A | B] with partial pivoting, then substitution."""
     rows, count = _indices(a), apply("Shape", a, start=-1)
-    both = apply("Concat", a, b, axis=-1)
-    reduced = _scan(_elimination_step, both, rows, (rows,))
+    reduced = _scan(_elimination_step, apply("Concat", a, b, axis=-1), rows, (rows,))
     upper = apply("Slice", reduced, _axes(0), count, _axes(-1))
     right = apply("Slice", reduced, count, _axes(LAST), _axes(-1))
     return _substitution(upper, right, _reversed(rows), axis=-2)
 
 
+def determinant(a: Value) -> Value:
+    """det A: the product of the pivots, negated once a swap of rows."""
+    rows = _indices(a)
+    with_sign = apply("Concat", a, _one_column(a), axis=-1)
+    reduced = _scan(_signed_elimination_step, with_sign, rows, (rows,))
+    count = apply("Shape", a, start=-1)
+    upper = apply("Slice", reduced, _axes(0), count, _axes(-1))
+    signs = _squeeze(apply("Slice", reduced, count, _axes(LAST), _axes(-1)), -1)
+    diagonal = apply("Equal", _unsqueeze(rows, 0), _unsqueeze(rows, -1))
+    pivots = apply("ReduceSum", apply("Where", diagonal, upper, _number(a, 0)), _axes(-1), keepdims=0)
+    return apply("ReduceProd", apply("Mul", pivots, signs), _axes(-1), keepdims=0)
+
+
+def _one_column(a: Value) -> Value:
+    """Ones in the shape of A[..., :1]."""
+    leading = apply("Slice", apply("Shape", a), _axes(0), _axes(-1))
+    shape = apply("Concat", leading, constant(np.array([1], np.int64)), axis=0)
+    return apply("Expand", constant(np.ones(1, a.tensor.dtype.numpy)), shape)
+
+
+def _signed_elimination_step(m: Value, j: Value, rows: Value) -> Value:
+    """An elimination step of [A | s] that leaves -1 or 1 at s[j]: whether it swapped."""
+    best, reduced = _best_row(m, j, rows), _elimination_step(m, j, rows)
+    width = apply("Shape", m, start=-1)
+    columns = apply("Range", constant(np.int64(0)), _squeeze(width, 0), constant(np.int64(1)))
+    last = apply("Equal", columns, apply("Sub", width, _axes(1)))
+    here = apply("Equal", rows, j)
+    swapped = apply("Not", apply("Equal", best, j))
+    sign = _unsqueeze(apply("Where", swapped, _number(m, -1), _number(m, 1)), -1)
+    kept = apply("Where", last, m, reduced)  # s itself is not eliminated
+    place = apply("And", _unsqueeze(here, -1), _unsqueeze(last, 0))
+    return apply("Where", place, sign, kept)
+
+
+def _best_row(m: Value, j: Value, rows: Value) -> Value:
+    """The row from j on with the largest element in column j: int64[..., 1]."""
+    column = apply("Gather", m, j, axis=-1)
+    candidates = apply("Where", apply("GreaterOrEqual", rows, j), apply("Abs", column), _number(m, -1))
+    return apply("ArgMax", candidates, axis=-1, keepdims=1)
+
+
 def _elimination_step(m: Value, j: Value, rows: Value) -> Value:
     """Swaps the row of the largest pivot into row j, and clears column j below it."""
-    at = _unsqueeze(j, 0)
-    column = apply("Gather", m, j, axis=-1)
-    candidates = apply(
-        "Where", apply("GreaterOrEqual", rows, j), apply("Abs", column), _number(m, -1)
-    )
-    best = apply("ArgMax", candidates, axis=-1, keepdims=1)
+    at, best = _unsqueeze(j, 0), _best_row(m, j, rows)
     is_best = _unsqueeze(apply("Equal", rows, best), -1)
     is_here = _unsqueeze(apply("Equal", rows, j), -1)
     pivot_row = apply("ReduceSum", apply("Where", is_best, m, _number(m, 0)), _axes(-2), keepdims=1)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ....graph.ir import Node, Value, apply
-from .islands import float_island, integer_island
+from .compositions import COMPOSED
+from .hyperbolic import HYPERBOLIC
+from .islands import bool_island, float_island, integer_island
 from .linear_algebra import cholesky, log_det_spd, solve, solve_spd, triangular_solve
 from .newer_operators import NEWER
 from .special_functions import SPECIAL
@@ -35,8 +37,9 @@ def rules_for(node: Node) -> Iterator[Rule]:
         if operator.name in OWN:
             yield OWN[operator.name]
         return
-    for table in (NEWER, SPECIAL):
+    for table in (NEWER, SPECIAL, HYPERBOLIC, COMPOSED):
         if operator.name in table:
             yield table[operator.name]
     yield float_island
     yield integer_island
+    yield bool_island

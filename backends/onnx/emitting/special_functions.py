@@ -8,6 +8,7 @@ import numpy as np
 
 from ....graph.ir import Node, Value, apply, constant
 from ....graph.types.dtypes import FLOAT32, FLOAT64
+from .hyperbolic import log1p
 
 
 def softplus(node: Node) -> Sequence[Value] | None:
@@ -16,8 +17,11 @@ def softplus(node: Node) -> Sequence[Value] | None:
     assert x is not None
     dtype = x.tensor.dtype.numpy
     tail = apply("Exp", apply("Neg", apply("Abs", x)))
-    log = apply("Log", apply("Add", constant(np.ones((), dtype)), tail))
-    return (apply("Add", apply("Relu", x), log),)
+    if x.tensor.dtype is FLOAT64:
+        rest = log1p(tail)
+    else:
+        rest = apply("Log", apply("Add", constant(np.ones((), dtype)), tail))
+    return (apply("Add", apply("Relu", x), rest),)
 
 
 def erf(node: Node) -> Sequence[Value] | None:

@@ -66,7 +66,9 @@ class Writer:
         for key, value in self.program.metadata.items():
             model.metadata_props.add(key=key, value=value)
         roles = {
-            v.node.attribute("name"): v.role for v in self.program.graph.inputs if v.role in ("State", "Noise")
+            v.node.attribute("name"): v.role
+            for v in self.program.graph.inputs
+            if v.role in ("State", "Noise")
         }
         if roles:
             model.metadata_props.add(key=ROLES_KEY, value=json.dumps(roles))
@@ -204,7 +206,9 @@ class Writer:
             found = self.optional_outputs[name] = tuple(f.option == _OPTIONAL for f in formals)
         return found
 
-    def _body(self, proto: onnx.GraphProto, node: Node, attribute: str, body: Graph, operands: list[str]) -> None:
+    def _body(
+        self, proto: onnx.GraphProto, node: Node, attribute: str, body: Graph, operands: list[str]
+    ) -> None:
         """A body: its own arguments as inputs, captured ones by their outer names."""
         proto.name = f"{node.operator.name.lower()}_{attribute}"
         captures = self._captures(node)
@@ -215,4 +219,3 @@ class Writer:
             write_value_info(scope[value], value.type, proto.input.add())
         outputs = [self.names.reserve(f"{proto.name}_result") for _ in body.outputs]
         self._graph(proto, body, scope, outputs)
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .attention import ATTENTION
 from .casting import CASTING
 from .control import CONTROL
 from .convolution import CONVOLUTION
@@ -14,9 +15,13 @@ from .lowering import Lowering, keywords
 from .normalization import NORMALIZATION
 from .pooling import POOLING
 from .quantization import QUANTIZATION
+from .recurrent import RECURRENT
 from .reduction import REDUCTION
+from .resampling import RESAMPLING
 from .sequence import SEQUENCE
+from .signal import SIGNAL
 from .sorting import SORTING
+from .text import TEXT
 
 _STANDARD = (
     ELEMENTWISE,
@@ -32,6 +37,11 @@ _STANDARD = (
     CONTROL,
     SEQUENCE,
     QUANTIZATION,
+    ATTENTION,
+    RECURRENT,
+    RESAMPLING,
+    SIGNAL,
+    TEXT,
 )
 
 LOWERINGS: dict[str, Lowering] = {

@@ -154,8 +154,8 @@ def ints(value: Any) -> list[Any]:
     return [value]
 
 
-def integer(value: Any) -> Any:
-    """One integer, from itself, a sequence of one, or a tensor of one element."""
+def number(value: Any) -> Any:
+    """One number, from itself, a sequence of one, or a tensor of one element."""
     if isinstance(value, list | tuple):
         return value[0]
     return value.reshape(()).item() if isinstance(value, Tensor) else value

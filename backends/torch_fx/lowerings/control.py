@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from ....graph.ir import Graph, Node
-from .carriers import CARRIERS, Tensor, integer
+from .carriers import CARRIERS, Tensor, number
 from .lowering import Keywords, Lowering
 
 Body = Callable[..., Any]
@@ -24,7 +24,7 @@ UNROLLED = 64
 
 def if_(cond: Any, *operands: Any, then_branch: Body, else_branch: Body, captures: int = 0) -> Any:
     """The results of one branch."""
-    chosen = integer(cond) if not isinstance(cond, Tensor) else cond.reshape(())
+    chosen = number(cond) if not isinstance(cond, Tensor) else cond.reshape(())
     if isinstance(chosen, Tensor) and torch.compiler.is_compiling():
         return torch.cond(chosen, _fresh(then_branch), _fresh(else_branch), tuple(operands))
     return then_branch(*operands) if bool(chosen) else else_branch(*operands)
@@ -52,7 +52,7 @@ def loop(
 ) -> Any:
     """The carried values after the last iteration, then the results of all iterations stacked.
     `unconditional`: nothing but the count ends it."""
-    limit = None if max_trip_count is None else integer(max_trip_count)
+    limit = None if max_trip_count is None else number(max_trip_count)
     carried = list(operands[: len(operands) - captures])
     captured = operands[len(operands) - captures :]
     if torch.compiler.is_compiling():
@@ -68,7 +68,7 @@ def _python_loop(
 ) -> Any:
     going = torch.tensor(True) if condition is None else condition
     if not isinstance(going, Tensor):
-        going = torch.tensor(bool(integer(going)))
+        going = torch.tensor(bool(number(going)))
     steps: list[Sequence[Any]] = []
     count = 0
     while (limit is None or count < limit) and (unconditional or bool(going)):
@@ -202,6 +202,32 @@ def _symbolic_scan(
     return list(finals), list(stacked)
 
 
+def recurrence(
+    step: Callable[[list[Tensor], list[Tensor]], tuple[list[Tensor], list[Tensor]]],
+    states: list[Tensor],
+    scanned: Sequence[Tensor],
+) -> tuple[list[Tensor], list[Tensor]]:
+    """`step(states, slices) -> (states, results)` along axis 0: the last states, and the results
+    of all steps stacked. For operators that are loops over time."""
+    length = scanned[0].shape[0]
+    if torch.compiler.is_compiling() and (isinstance(length, torch.SymInt) or length > UNROLLED):
+
+        def fresh(state: Any, items: Any) -> Any:
+            new, results = step(list(state), list(items))
+            return [n.clone() for n in new], [r.clone() for r in results]
+
+        finals, stacked = _higher_order_scan(fresh, states, list(scanned))
+        return list(finals), list(stacked)
+    steps = []
+    for items in zip(*(x.unbind(0) for x in scanned), strict=True):
+        states, results = step(states, list(items))
+        steps.append(results)
+    if not steps:
+        _, shapes = step(states, [x.new_zeros(x.shape[1:]) for x in scanned])
+        return states, [r.new_zeros((0, *r.shape)) for r in shapes]
+    return states, [torch.stack(list(values)) for values in zip(*steps, strict=True)]
+
+
 def _higher_order_scan(step: Callable[..., Any], init: Any, xs: Any) -> Any:
     """torch's scan, whose module is not public yet."""
     from torch._higher_order_ops import scan as higher_order_scan
@@ -224,8 +250,8 @@ def sequence_map(sequence: list[Any], *additional: Any, body: Body) -> Any:
 
 
 CONTROL: dict[str, Lowering] = {
-    "If": Lowering(if_, integers=frozenset({0})),
-    "Loop": Lowering(loop, integers=frozenset({0}), arguments=_loop_arguments),
+    "If": Lowering(if_, numbers=frozenset({0})),
+    "Loop": Lowering(loop, numbers=frozenset({0}), arguments=_loop_arguments),
     "Scan": Lowering(scan),
     "SequenceMap": Lowering(sequence_map, "eager"),
 }

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ....graph.ir import Node
-from .carriers import CARRIERS, Tensor, ints
+from .carriers import CARRIERS, Tensor, number, ints
 from .lowering import Keywords, Lowering, result_dtype
 
 
@@ -31,7 +31,7 @@ def _fill_arguments(node: Node) -> Keywords:
 
 def range_(start: Any, limit: Any, delta: Any, dtype: str = "int64", stash_type: str | None = "float32") -> Tensor:
     """start, start + delta, … up to, not including, limit."""
-    first, last, step = (_number(v) for v in (start, limit, delta))
+    first, last, step = (number(v) for v in (start, limit, delta))
     carrier = CARRIERS[dtype]
     if not carrier.is_floating_point:
         return torch.arange(first, last, step, dtype=torch.int64).to(carrier)
@@ -39,12 +39,6 @@ def range_(start: Any, limit: Any, delta: Any, dtype: str = "int64", stash_type:
     work = torch.float32 if carrier.itemsize < 4 and stash_type is not None else carrier
     one = torch.tensor(first, dtype=work) + torch.arange(count).to(work) * torch.tensor(step, dtype=work)
     return one.to(carrier)
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return value[0]
-    return value.reshape(()).item() if isinstance(value, Tensor) else value
 
 
 def eye_like(x: Tensor, k: int = 0, dtype: str = "float32") -> Tensor:
@@ -100,8 +94,8 @@ def multinomial(x: Tensor, sample_size: int = 1, seed: float | None = None, dtyp
 _DTYPE = result_dtype("dtype")
 
 GENERATION: dict[str, Lowering] = {
-    "ConstantOfShape": Lowering(constant_of_shape, integers=frozenset({0}), arguments=_fill_arguments),
-    "Range": Lowering(range_, integers=frozenset({0, 1, 2}), arguments=_DTYPE),
+    "ConstantOfShape": Lowering(constant_of_shape, numbers=frozenset({0}), arguments=_fill_arguments),
+    "Range": Lowering(range_, numbers=frozenset({0, 1, 2}), arguments=_DTYPE),
     "EyeLike": Lowering(eye_like, arguments=_DTYPE),
     "RandomUniform": Lowering(random_uniform, "eager", arguments=_DTYPE),
     "RandomNormal": Lowering(random_normal, "eager", arguments=_DTYPE),

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from ....graph.ir import Node
-from .carriers import CARRIERS, Strings, Tensor, integer, ints, moved, moved_together, wrapped, wrapped_axes
+from .carriers import CARRIERS, Strings, Tensor, number, ints, moved, moved_together, wrapped, wrapped_axes
 from .lowering import Keywords, Lowering, result_dtype
 
 # --- shape --------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ def tile(data: Any, repeats: Any) -> Any:
 
 def trilu(x: Tensor, k: Any = 0, upper: int = 1) -> Tensor:
     """The upper or lower triangle from diagonal k on."""
-    diagonal = integer(k)
+    diagonal = number(k)
     rows = torch.arange(x.shape[-2], device=x.device).unsqueeze(-1)
     columns = torch.arange(x.shape[-1], device=x.device)
     kept = columns - rows >= diagonal if upper else columns - rows <= diagonal
@@ -353,7 +353,7 @@ def reverse_sequence(data: Any, sequence_lens: Tensor, batch_axis: int = 1, time
 
 def one_hot(indices: Tensor, depth: Any, values: Any, axis: int = -1) -> Any:
     """values[1] at each index (negative ones from the end of `depth`), values[0] elsewhere."""
-    count = integer(depth)
+    count = number(depth)
     rank = indices.dim() + 1
     view = [1] * rank
     view[wrapped(axis, rank)] = -1
@@ -417,7 +417,7 @@ LAYOUT: dict[str, Lowering] = {
     "Expand": _full(expand, 1),
     "Transpose": _full(transpose),
     "Concat": _full(concat),
-    "Split": Lowering(split, integers=frozenset({1}), arguments=_split_arguments),
+    "Split": Lowering(split, numbers=frozenset({1}), arguments=_split_arguments),
     "Slice": _full(slice_, 1, 2, 3, 4),
     "Tile": _full(tile, 1),
     "Trilu": _full(trilu, 1),

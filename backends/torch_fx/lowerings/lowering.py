@@ -17,7 +17,7 @@ class Lowering:
     """`function(*operands, **attributes)` computes the operator with torch.
 
     - `tier`: "full" trains, compiles and exports; "eager" only runs.
-    - `integers`: positions of operands taken as Python integers where their content is known.
+    - `numbers`: positions of operands taken as Python numbers where their content is known.
     - `arguments`: keywords that the node's types decide (a dtype that the tensors don't carry).
     - `counted`: the function takes `results=`, the number of leading results wanted: it returns
       the bare result for one, else a tuple. Without it the function returns what the operator has.
@@ -25,7 +25,7 @@ class Lowering:
 
     function: Callable[..., Any]
     tier: str = "full"
-    integers: frozenset[int] = frozenset()
+    numbers: frozenset[int] = frozenset()
     arguments: Callable[[Node], Keywords] | None = None
     counted: bool = False
 

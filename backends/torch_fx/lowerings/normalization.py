@@ -153,7 +153,7 @@ def dropout(
     x: Tensor, ratio: Any = 0.5, training_mode: Any = False, seed: int | None = None, results: int = 1
 ) -> Any:
     """x; in training mode with a share of `ratio` elements at zero and the rest scaled up."""
-    training = bool(training_mode)
+    training = bool(training_mode) if training_mode is not None else False
     rate = float(0.5 if ratio is None else ratio) if training else 0.0
     if not training or rate == 0.0:
         return x if results == 1 else (x, torch.ones_like(x, dtype=torch.bool))
@@ -221,7 +221,7 @@ NORMALIZATION: dict[str, Lowering] = {
     "Softmax": Lowering(softmax),
     "LogSoftmax": Lowering(log_softmax),
     "Hardmax": Lowering(hardmax),
-    "Dropout": Lowering(dropout, counted=True),
+    "Dropout": Lowering(dropout, numbers=frozenset({1, 2}), counted=True),
     "NegativeLogLikelihoodLoss": Lowering(negative_log_likelihood_loss),
     "SoftmaxCrossEntropyLoss": Lowering(softmax_cross_entropy_loss, counted=True),
 }

@@ -197,6 +197,6 @@ POOLING: dict[str, Lowering] = {
     "GlobalAveragePool": Lowering(global_average_pool),
     "GlobalMaxPool": Lowering(global_max_pool),
     "GlobalLpPool": Lowering(global_lp_pool),
-    "MaxUnpool": Lowering(max_unpool, integers=frozenset({2})),
+    "MaxUnpool": Lowering(max_unpool, numbers=frozenset({2})),
     "MaxRoiPool": Lowering(max_roi_pool, "eager"),
 }

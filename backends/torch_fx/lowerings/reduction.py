@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from .carriers import UNSIGNED, Tensor, integer, ints, ordered, restored, wrapped, wrapped_axes
+from .carriers import UNSIGNED, Tensor, number, ints, ordered, restored, wrapped, wrapped_axes
 from .lowering import Lowering
 
 
@@ -135,7 +135,7 @@ def arg_min(data: Tensor, axis: int = 0, keepdims: int = 1, select_last_index: i
 def _running(
     function: Callable[..., Tensor], neutral: int, x: Tensor, axis: Any, exclusive: int, reverse: int
 ) -> Tensor:
-    along = wrapped(integer(axis), x.dim())
+    along = wrapped(number(axis), x.dim())
     work = x.to(torch.int64) if x.dtype in UNSIGNED else x
     if reverse:
         work = work.flip(along)
@@ -172,7 +172,7 @@ _OVER_AXES = {
 }
 
 REDUCTION: dict[str, Lowering] = {
-    **{name: Lowering(function, integers=frozenset({1})) for name, function in _OVER_AXES.items()},
+    **{name: Lowering(function, numbers=frozenset({1})) for name, function in _OVER_AXES.items()},
     "ArgMax": Lowering(arg_max),
     "ArgMin": Lowering(arg_min),
 }

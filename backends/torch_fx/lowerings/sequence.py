@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from .carriers import Tensor, integer, ints
+from .carriers import Tensor, number, ints
 from .layout import equal_parts, moved, moved_together
 from .lowering import Lowering
 
@@ -20,18 +20,18 @@ def sequence_construct(*inputs: Any) -> list[Any]:
 
 
 def sequence_at(sequence: list[Any], position: Any) -> Any:
-    return sequence[integer(position)]
+    return sequence[number(position)]
 
 
 def sequence_insert(sequence: list[Any], tensor: Any, position: Any = None) -> list[Any]:
     """The sequence with `tensor` before `position`, or at the end."""
-    place = len(sequence) if position is None else integer(position)
+    place = len(sequence) if position is None else number(position)
     place = place + len(sequence) if place < 0 else place
     return [*sequence[:place], tensor, *sequence[place:]]
 
 
 def sequence_erase(sequence: list[Any], position: Any = None) -> list[Any]:
-    place = integer(position) if position is not None else -1
+    place = number(position) if position is not None else -1
     place = place + len(sequence) if place < 0 else place
     return [*sequence[:place], *sequence[place + 1 :]]
 
@@ -75,9 +75,9 @@ def optional_has_element(value: Any = None) -> Tensor:
 SEQUENCE: dict[str, Lowering] = {
     "SequenceEmpty": Lowering(sequence_empty, "eager"),
     "SequenceConstruct": Lowering(sequence_construct),
-    "SequenceAt": Lowering(sequence_at, integers=frozenset({1})),
-    "SequenceInsert": Lowering(sequence_insert, integers=frozenset({2})),
-    "SequenceErase": Lowering(sequence_erase, integers=frozenset({1})),
+    "SequenceAt": Lowering(sequence_at, numbers=frozenset({1})),
+    "SequenceInsert": Lowering(sequence_insert, numbers=frozenset({2})),
+    "SequenceErase": Lowering(sequence_erase, numbers=frozenset({1})),
     "SequenceLength": Lowering(sequence_length),
     "SplitToSequence": Lowering(split_to_sequence),
     "ConcatFromSequence": Lowering(concat_from_sequence),

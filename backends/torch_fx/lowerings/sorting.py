@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 
-from .carriers import Strings, Tensor, integer, ordered, restored
+from .carriers import Strings, Tensor, number, ordered, restored
 from .lowering import Lowering
 
 
 def top_k(x: Tensor, k: Any, axis: int = -1, largest: int = 1, sorted: int = 1) -> tuple[Tensor, Tensor]:
     """The k extreme elements along `axis` in order, and their indices; of equals the first."""
-    count = integer(k)
+    count = number(k)
     keys, indices = torch.sort(ordered(x), dim=axis, descending=bool(largest), stable=True)
     index: list[slice] = [slice(None)] * x.dim()
     index[axis] = slice(0, count)
@@ -62,8 +62,8 @@ def non_max_suppression(
     center_point_box: int = 0,
 ) -> Tensor:
     """[batch, class, box] of the boxes kept: by falling score, dropping those that overlap a kept one."""
-    limit = 0 if max_output_boxes_per_class is None else integer(max_output_boxes_per_class)
-    overlap = 0.0 if iou_threshold is None else float(iou_threshold)
+    limit = 0 if max_output_boxes_per_class is None else number(max_output_boxes_per_class)
+    overlap = 0.0 if iou_threshold is None else float(number(iou_threshold))
     rows: list[list[int]] = []
     for batch in range(scores.shape[0]):
         corners = _corners(boxes[batch], center_point_box)
@@ -85,7 +85,7 @@ def _corners(boxes: Tensor, center_point_box: int) -> Tensor:
 def _keep(corners: Tensor, scores: Tensor, limit: int, overlap: float, threshold: Any) -> list[int]:
     order = torch.argsort(scores, descending=True, stable=True).tolist()
     if threshold is not None:
-        order = [i for i in order if float(scores[i]) > float(threshold)]
+        order = [i for i in order if float(scores[i]) > float(number(threshold))]
     kept: list[int] = []
     for candidate in order:
         if len(kept) >= limit:
@@ -103,7 +103,7 @@ def _intersection_over_union(a: Tensor, b: Tensor) -> float:
 
 
 SORTING: dict[str, Lowering] = {
-    "TopK": Lowering(top_k, integers=frozenset({1})),
+    "TopK": Lowering(top_k, numbers=frozenset({1})),
     "Unique": Lowering(unique, "eager"),
-    "NonMaxSuppression": Lowering(non_max_suppression, "eager"),
+    "NonMaxSuppression": Lowering(non_max_suppression, "eager", frozenset({2, 3, 4})),
 }

@@ -186,15 +186,4 @@ what both need into a third library.""",
         "a document that cannot be used",
         """'use:' names libraries and graphs. Recipes, logic and search documents hold nothing to call.""",
     ),
-    Code(
-        "G0121",
-        "a function from two places",
-        """A list under 'use:' brings all names of a library into the file. A name that another library
-or the file itself defines too would be decided by the order of lines; both places are shown.
-
-wrong:  use: [a.yaml, b.yaml]           both define 'norm'
-right:  use:
-          a: a.yaml                     then a.norm(x)
-          b: b.yaml""",
-    ),
 )

@@ -141,4 +141,162 @@ hold. None was found: the assumptions may contradict one another. Give the sizes
     ),
 )
 
-DATA: tuple[Code, ...] = ()
+DATA: tuple[Code, ...] = (
+    Code(
+        "G0950",
+        "an unknown data set",
+        """A source is a built-in name, with a part and a slice (digits.train[:256]), or a file that ends in
+.npz, .npy, .safetensors or .csv.
+
+wrong:  data: digit.training
+right:  data: digits.train""",
+    ),
+    Code(
+        "G0951",
+        "a data set whose package is missing",
+        """The built-in data sets come with scikit-learn, which is optional:
+pip install 'graphwright[learn]'.""",
+    ),
+    Code(
+        "G0952",
+        "a data file outside the folder",
+        """Data files lie in the spec's folder or below it, also after symbolic links are followed: a spec
+from a stranger reads nothing else.
+
+wrong:  data: ../../secrets.csv
+right:  data: data/cub.npz""",
+    ),
+    Code(
+        "G0953",
+        "a data file that can't be read",
+        """The file is missing, or is not of the format that its suffix says.""",
+    ),
+    Code(
+        "G0954",
+        "a data file that is too large",
+        """The sizes in the file's own directory are added up before anything is read: a small archive can
+unpack to more than the machine's memory.""",
+    ),
+    Code(
+        "G0955",
+        "columns that do not fit together",
+        """A data file holds columns of numbers or strings with the same number of rows, at least one. Arrays
+of Python objects are not read: unpickling one would run code.
+
+wrong:  numpy.savez("d.npz", image=images[:100], label=labels)
+right:  numpy.savez("d.npz", image=images, label=labels)""",
+    ),
+    Code(
+        "G0956",
+        "a slice that picks nothing",
+        """A slice picks rows: [:256], [100:200], [-50:]. It has no step, and picks at least one row.""",
+    ),
+    Code(
+        "G0957",
+        "no column for an input",
+        """Columns go to the inputs of the same name. Where they are called otherwise, or need a conversion,
+'bind:' gives expressions over them.
+
+right:  data:
+          source: cifar10.npz
+          bind:
+            image: transpose(float32(image) / 255, [0, 3, 1, 2])""",
+    ),
+    Code(
+        "G0958",
+        "NaN or infinite numbers in the data",
+        """One NaN in a batch makes the loss NaN and with it every parameter. Fill or drop such
+rows first.""",
+    ),
+    Code(
+        "G0959",
+        "a hold-out that leaves a part empty",
+        """'validation: 0.1' holds out a tenth of the rows, rounded; both parts need at least one row.""",
+    ),
+    Code(
+        "G0960",
+        "a metric that is not a number",
+        """A metric is a value per example (its first axis is the batch), averaged over all examples, or a
+scalar, averaged over batches by their rows; dataset(…) sees all rows at once and gives a scalar.
+
+wrong:  accuracy: argmax(logits, axis=0) == label
+right:  accuracy: argmax(logits, axis=-1) == label""",
+    ),
+    Code(
+        "G0961",
+        "the loss is no longer a number",
+        """Training stopped at the step where the loss became NaN or infinite; the parameters before that step
+are in the last checkpoint. Most often the learning rate is too high, or an exp, a log or a division leaves
+its domain.""",
+    ),
+    Code(
+        "G0962",
+        "a loss that can't be minimised",
+        """A loss is a single floating-point number.
+
+wrong:  loss: (x - y) ** 2
+right:  loss: mean((x - y) ** 2)""",
+    ),
+    Code(
+        "G0963",
+        "an optimizer or schedule that does not exist",
+        """The message names the ones there are. lr= is a number or a schedule: cosine(0.1, warmup=100).""",
+    ),
+    Code(
+        "G0964",
+        "an option that the optimizer can't take",
+        """The option is unknown, or its value is out of range.
+
+wrong:  optimizer: adam(lr=-1e-3)
+right:  optimizer: adam(lr=1e-3)""",
+    ),
+    Code(
+        "G0965",
+        "a training without an end",
+        """A training needs 'epochs:' (passes over its data) or 'steps:'. Without data there are
+no epochs.""",
+    ),
+    Code(
+        "G0966",
+        "a checkpoint that does not fit",
+        """A training resumes from its own checkpoint only: same parameters, plan, data and seed. To
+start from its weights with another plan, load the weights instead.""",
+    ),
+    Code(
+        "G0967",
+        "a prefix that names no parameter",
+        """'freeze:' and 'parameters:' take the beginnings of dotted paths: 'head' means head and all
+below it.
+
+wrong:  freeze: [encoder.layer]
+right:  freeze: [encoder.layers]""",
+    ),
+    Code(
+        "G0968",
+        "nothing to train",
+        """No parameter that may move is reached by the loss: all are frozen, belong to another group, or
+stand behind stop_gradient.""",
+    ),
+    Code(
+        "G0969",
+        "a worker died",
+        """A worker process ended without an answer, most often for want of memory.""",
+    ),
+    Code(
+        "G0970",
+        "Ray is missing",
+        """Work on a cluster goes through Ray, which is optional: pip install 'graphwright[distributed]'.""",
+    ),
+    Code(
+        "G0971",
+        "a batch size that the program can't take",
+        """The batch size is outside the range that the program declares, the program has another fixed
+one, or there are fewer rows than one batch.""",
+    ),
+    Code(
+        "G0972",
+        "two groups with one parameter",
+        """Each parameter of a step belongs to one group. A group's prefixes name what it moves; what no group
+names stays as it is.""",
+    ),
+)

@@ -21,7 +21,8 @@ def raised() -> set[str]:
 
 
 def test_raised_and_explained_codes_are_the_same():
-    assert raised() == {code for code in CODES if code.startswith(OWN)}
+    assert raised() <= set(CODES)
+    assert {code for code in CODES if code.startswith(OWN)} <= raised()
 
 
 def test_identifiers_are_unique_and_in_order():
@@ -29,7 +30,8 @@ def test_identifiers_are_unique_and_in_order():
     assert [c for c, n in Counter(identifiers).items() if n > 1] == []
     for table in TABLES:
         assert [c.identifier for c in table] == sorted(c.identifier for c in table)
-        assert len({c.identifier[:3] for c in table}) <= 1
+        if any(c.identifier.startswith(OWN) for c in table):
+            assert len({c.identifier[:3] for c in table}) == 1
 
 
 def test_texts_explain():

@@ -132,7 +132,7 @@ def test_what_cannot_be_used(folder):
 def test_a_graph_can_be_used_by_name(folder):
     folder("g.yaml", graph("[]"))
     (_, diagnostics), _ = resolved(folder, graph("[g.yaml]", "functions:\n  top_graph(x): x\n"))
-    assert [item[:3] for item in problems(diagnostics)] == [("G0121", 7, 3)]
+    assert [item[:3] for item in problems(diagnostics)] == [("G0310", 7, 3)]
 
 
 def test_names_from_two_libraries_clash(folder):
@@ -140,7 +140,7 @@ def test_names_from_two_libraries_clash(folder):
     folder("b.yaml", library("same"))
     (_, diagnostics), _ = resolved(folder, graph("[a.yaml, b.yaml]"))
     (found,) = diagnostics.items
-    assert (found.code, found.span.column) == ("G0121", 15)
+    assert (found.code, found.span.column) == ("G0310", 15)
     assert [note.span.source.path.rsplit("/", 1)[1] for note in found.notes] == ["a.yaml", "b.yaml"]
     (_, diagnostics), _ = resolved(folder, graph("{p: a.yaml, q: b.yaml}"))
     assert not diagnostics.items
