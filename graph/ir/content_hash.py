@@ -28,13 +28,15 @@ def hash_parts(parts: Iterable[bytes | str]) -> bytes:
 def array_digest(array: np.ndarray[Any, Any]) -> str:
     """The hash of dtype, shape and content, in hexadecimal. A memory-mapped array is read in
     pieces and never copied whole."""
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     head = json.dumps([from_numpy(array.dtype).name, list(array.shape)])
     hasher = blake2b(head.encode(), digest_size=DIGEST_BYTES)
     if array.dtype.kind in "OUS":
         hasher.update(json.dumps([_text(s) for s in array.ravel().tolist()]).encode())
         return hasher.hexdigest()
-    if not array.flags.c_contiguous or not array.dtype.isnative:
-        array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    if not array.flags.c_contiguous:
+        array = np.array(array, order="C")
     content = array.reshape(-1).view(np.uint8)
     for start in range(0, content.size, _CHUNK):
         hasher.update(content[start : start + _CHUNK].data)

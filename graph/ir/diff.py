@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..operators.attributes import Attribute
+from ..operators.leaves import CONSTANT
 from .graph import Graph, nested_graphs
 from .node import Node, Value
 from .printing import plain_attribute_text, weight_type
@@ -44,7 +45,8 @@ class WeightChange:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`signature` holds lines about inputs, outputs, updates, sizes and assumptions; `rebuilt`
+    """`signature` holds lines about inputs, outputs, updates, sizes and assumptions; `only_before`
+    and `only_after` leave constants out, which are shown as operands of their users; `rebuilt`
     counts pairs that differ only in what their operands became."""
 
     signature: tuple[str, ...]
@@ -108,7 +110,9 @@ def _pair_nodes(
     _pair_by(_by_origin(before), _by_origin(after), old, new, pairs)
     _pair_by_operands(old, new, pairs)
     taken = set(pairs.values())
-    return pairs, tuple(n for n in old if n not in pairs), tuple(n for n in new if n not in taken)
+    gone = tuple(n for n in old if n not in pairs and n.operator is not CONSTANT)
+    added = tuple(n for n in new if n not in taken and n.operator is not CONSTANT)
+    return pairs, gone, added
 
 
 Key = Callable[[Node], Iterable[Hashable]]
@@ -155,23 +159,27 @@ def _by_origin(program: Program) -> Key:
 
 
 def _pair_by_operands(old: list[Node], new: list[Node], pairs: dict[Node, Node]) -> None:
-    """Pairs nodes of one operator whose operands are the same or paired, in topological order;
-    those with equal attributes first."""
+    """Pairs nodes of one operator whose operands are the same, paired, or constants both, in
+    topological order; those with equal attributes and constants first."""
     taken = set(pairs.values())
     waiting: dict[Hashable, list[Node]] = {}
     for node in new:
         if node not in taken:
-            waiting.setdefault((node.operator, node.inputs), []).append(node)
+            waiting.setdefault((node.operator, _without_constants(node.inputs)), []).append(node)
     for node in old:
         if node in pairs or node.outputs[0].is_leaf:
             continue
-        inputs = tuple(_counterpart(v, pairs) for v in node.inputs)
-        found = waiting.get((node.operator, inputs), [])
+        inputs = [_counterpart(v, pairs) for v in node.inputs]
+        found = waiting.get((node.operator, _without_constants(inputs)), [])
         if found:
             mine = _keys(node)
-            chosen = next((n for n in found if _keys(n) == mine), found[0])
+            chosen = max(found, key=lambda n: (_keys(n) == mine) + (n.inputs == node.inputs))
             found.remove(chosen)
             pairs[node] = chosen
+
+
+def _without_constants(inputs: Iterable[Value | None]) -> tuple[Hashable, ...]:
+    return tuple("constant" if v is not None and v.node.operator is CONSTANT else v for v in inputs)
 
 
 def _counterpart(value: Value | None, pairs: dict[Node, Node]) -> Value | None:

@@ -135,6 +135,8 @@ def _types(node: Node) -> Findings:
 def _known_by_rule(node: Node) -> Findings:
     rule = node.operator.known
     types = [v.type for v in node.outputs]
+    if [*_types(node)]:
+        return  # the rule of known content may rest on the type rule
     known = [*rule(_call(node), types)] if rule is not None else []
     for value, found in zip(node.outputs, known or [None] * len(types), strict=True):
         if value.known != found:
@@ -142,7 +144,12 @@ def _known_by_rule(node: Node) -> Findings:
 
 
 def _interned(node: Node) -> Findings:
-    if make_node(node.operator, node.inputs, node.attributes, len(node.outputs)) is not node:
+    try:
+        same = make_node(node.operator, node.inputs, node.attributes, len(node.outputs))
+    except RuleError as error:
+        yield f"it can't be made: {error.message}"
+        return
+    if same is not node:
         yield "another node has the same operator, inputs and attributes"
 
 

@@ -145,13 +145,21 @@ class _Parser:
         else:
             raise self.reader.error(f"expected a statement, found {self.reader.describe()}")
 
+    def _once(self, name: str, table: Mapping[str, object], token: Token) -> None:
+        if name in table:
+            raise self.reader.error(f"'{name}' is here twice", token, "G1402")
+
     def _metadata_statement(self, block: _Block) -> None:
+        token = self.reader.token
         key = self.reader.string()
+        self._once(key, self._metadata, token)
         self.reader.expect("=")
         self._metadata[key] = self.reader.string()
 
     def _size_statement(self, block: _Block) -> None:
+        token = self.reader.token
         name, size = self._size()
+        self._once(name, self._sizes, token)
         self._sizes[name] = size
         self.reader.sizes.setdefault(name, symbol(name, size.low, size.high))
 
@@ -191,7 +199,9 @@ class _Parser:
 
     def _domain_statement(self, block: _Block) -> None:
         reader = self.reader
+        token = reader.token
         name = reader.name("the name of an input")
+        self._once(name, self._domains, token)
         reader.expect("=")
         kind = reader.name("the kind of a domain")
         options: dict[str, Any] = {}
@@ -268,8 +278,7 @@ class _Parser:
         token = self.reader.token
         name = self.reader.name("a name")
         self.reader.expect("=")
-        if name in table(block):
-            raise self.reader.error(f"'{name}' is here twice", token, "G1402")
+        self._once(name, table(block), token)
         table(block)[name] = self._value(block)
 
     def _name_statement(self, block: _Block) -> None:

@@ -50,6 +50,7 @@ def tensor_dtypes(type_strings: Iterable[str]) -> frozenset[str] | None:
 
 
 def formals(entries: Iterable[defs.OpSchema.FormalParameter]) -> tuple[Formal, ...]:
+    """The formal inputs or outputs of a schema."""
     option = defs.OpSchema.FormalParameterOption
     return tuple(
         Formal(

@@ -21,6 +21,7 @@ _COMMON = frozenset(key.name for key in PASS_KEYS)
 
 
 def read_recipe(reading: Reading, fields: dict[str, YamlNode]) -> Recipe:
+    """The recipe in a document's fields; mistakes are collected in `reading`."""
     data = _data_sets(reading, fields["data"]) if "data" in fields else ()
     passes: list[PassStep] = []
     for item in reading.items(fields["passes"], "'passes:'") if "passes" in fields else ():

@@ -16,6 +16,7 @@ Groups = tuple[tuple[tuple[Label, ...], Expression], ...]
 
 
 def read_training(reading: Reading, node: YamlNode, key: Span) -> Training | None:
+    """The `training:` block, or None where it is unusable; mistakes are collected in `reading`."""
     fields = reading.fields(node, TRAINING_KEYS, "'training:'", key)
     if fields is None:
         return None

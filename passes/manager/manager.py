@@ -364,6 +364,7 @@ def worst_verdict(found: Sequence[BudgetFinding]) -> Verdict:
 
 
 def verified_record(record: PassRecord, verification: Verification, seconds: float) -> PassRecord:
+    """The record with what its verification found, which took `seconds`."""
     return replace(
         record,
         verdict=verification.verdict,

@@ -89,6 +89,7 @@ def parse_pattern(text: str) -> Application:
 
 
 def read(tree: ast.expr) -> Pattern:
+    """The pattern of an expression. Raises ValueError for a form that patterns do not have."""
     if isinstance(tree, ast.NamedExpr):
         inner = read(tree.value)
         if not isinstance(inner, Application):

@@ -44,6 +44,7 @@ class FoldConstants(RewritingPass):
 
 
 def folding_rules(max_input: int = 8192, max_output: int = 262144) -> tuple[Rule, ...]:
+    """The rule that computes nodes of constants, of at most these numbers of elements."""
     def fold(node: Node, site: Site) -> Sequence[Value] | str | None:
         for value in node.inputs:
             if value is not None:

@@ -84,6 +84,7 @@ def dump(tree: Tree) -> str:
 
 
 def random_document(rng: Random) -> Tree:
+    """A document with keys and values that the language has, most often a graph."""
     kind = rng.choices(("graph", "library", "recipe", "search"), (8, 2, 2, 1))[0]
     tree: dict[str, Tree] = {
         "graphwright": "1",
@@ -166,6 +167,7 @@ def random_type(rng: Random) -> str:
 
 
 def random_expression(rng: Random, depth: int = 3) -> str:
+    """An expression in the grammar, over names that need not exist."""
     if depth == 0 or rng.random() < 0.2:
         return rng.choice((*_NAMES, *_NUMBERS, "x.shape[0]", '"ij,jk->ik"', "None", "true"))
     inner = [random_expression(rng, depth - 1) for _ in range(3)]
