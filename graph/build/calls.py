@@ -62,8 +62,9 @@ def call_place(build: Construction, frame: Frame, expression: ex.Call, wanted: i
     if name in DTYPES and name not in frame.file.functions:
         return NodeResult(_conversion(build, frame, expression, DTYPES[name]))
     function = resolve_function(frame.file, expression.function)
+    owned = call_owns(build, frame.file, expression)
+    path = call_path(build, frame, expression, function_name(function), owned)
     arguments = evaluate_arguments(build, frame, expression, function)
-    path = call_path(build, frame, expression, function_name(function), call_owns(build, frame.file, expression))
     result = apply(build, frame, function, arguments, expression.span, path, wanted)
     if result.frame is None:
         return result

@@ -32,6 +32,8 @@ def call_operator(
     """An operator's result; a `Results` where it has several that are not optional, or `wanted`
     says how many. Raises SpecError for arity, names and kinds, RuleError from the type rule."""
     declared = operator(name)
+    if any(a.kind == "graph" for a in declared.attributes.values()):
+        raise fail("G0515", f"{name} is written with cond, scan, repeat or while_loop in a spec", span)
     given, attributes = _split_arguments(declared, arguments)
     inputs = _inputs(build, declared, given, span)
     _check_arity(declared, inputs, span)
@@ -160,14 +162,6 @@ def _check_required(declared: Operator, plain: dict[str, Any], span: Span) -> No
 
 
 def _attribute(build: Construction, declared: Operator, spec: AttributeSpec, meaning: Meaning, span: Span) -> Any:
-    if spec.kind == "graph":
-        raise fail("G0515", f"{declared.name} is written with cond, scan, repeat or while_loop in a spec", span)
-    if isinstance(meaning, Tensor | Dim):
-        raise fail(
-            "G0514",
-            f"attribute '{spec.name}' of {declared.name} must be known while compiling, not {kind_name(meaning)}",
-            span,
-        )
     converted = _plain(spec.kind, meaning)
     if converted is None:
         raise fail("G0504", f"attribute '{spec.name}' of {declared.name} takes {spec.kind}, not {kind_name(meaning)}", span)

@@ -118,7 +118,7 @@ def resolve_dtype(build: Construction, frame: Frame, expression: ex.TypeExpressi
         return actual or build.default_float
     if name not in FLEXIBLE:
         raise fail(
-            "G0306",
+            "G0221",
             f"unknown dtype '{name}'",
             expression.dtype_span,
             hint=did_you_mean(name, [*DTYPES, *FLEXIBLE]) or "float32, int64, bool, float, int, any",
