@@ -89,7 +89,7 @@ def compile_program(
     """Runs the passes, emits, checks the artefact on its own runtime and writes the report.
 
     Parameters without weights are initialised with `seed`. Raises SpecError: what passes and
-    emission raise, and G1120 where the artefact's results differ from the program's.
+    emission raise, and G1180 where the artefact's results differ from the program's.
     """
     folder.mkdir(parents=True, exist_ok=True)
     program = initialize(program, seed)
@@ -105,7 +105,7 @@ def compile_program(
     wrong = next((c for c in checks if not c.ok), None)
     if wrong is not None:
         raise fail(
-            "G1120",
+            "G1180",
             f"the emitted model's output '{wrong.output}' differs from the program's by {wrong.max_abs:.3g}",
             hint=f"the report in '{folder}' has the sizes; please report this",
         )

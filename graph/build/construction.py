@@ -80,7 +80,12 @@ class Construction:
     # --- nodes ------------------------------------------------------------------------------
 
     def ops(
-        self, name: str, *inputs: Value | None, domain: str = "", outputs: int | None = None, **attributes: Any
+        self,
+        name: str,
+        *inputs: Value | None,
+        domain: str = "",
+        outputs: int | None = None,
+        **attributes: Any,
     ) -> tuple[Value, ...]:
         """All results of an operator; raises RuleError, which `evaluate` turns into a diagnostic."""
         results = apply_all(name, *inputs, domain=domain, outputs=outputs, **attributes)

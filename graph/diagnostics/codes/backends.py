@@ -63,17 +63,6 @@ The array's dtype or shape differs from what the spec declares. Nothing is conve
 """,
     ),
     Code(
-        "G1190",
-        "an operator that the reference backend does not know",
-        """\
-The reference backend computes the operators of the ONNX standard and of the graphwright domain,
-with NumPy. An imported model may hold operators of other domains (com.microsoft, ai.onnx.ml):
-these have no meaning here, so nothing is run.
-
-Replace the operator by standard ones before importing, or run the model with --backend onnx.
-""",
-    ),
-    Code(
         "G1110",
         "an operator that an ONNX opset has not",
         """\
@@ -156,6 +145,24 @@ where it tells them.
         """\
 A node failed while the model ran: an index out of range, a shape that does not fit the data. The
 message is ONNX Runtime's, at the spec line that the node comes from.
+""",
+    ),
+    Code(
+        "G1180",
+        "an emitted model that computes something else",
+        """After emission the model is run on its own runtime, on drawn inputs, and compared with the program
+before any pass. The difference is larger than two runtimes explain, so the artefact is not to be
+used. The report in the output folder has the sizes and the difference; please report it.""",
+    ),
+    Code(
+        "G1190",
+        "an operator that the reference backend does not know",
+        """\
+The reference backend computes the operators of the ONNX standard and of the graphwright domain,
+with NumPy. An imported model may hold operators of other domains (com.microsoft, ai.onnx.ml):
+these have no meaning here, so nothing is run.
+
+Replace the operator by standard ones before importing, or run the model with --backend onnx.
 """,
     ),
 )
