@@ -170,7 +170,9 @@ class Verifier:
             found = evaluate(self.evaluator, missing, pool)
             if isinstance(found, Unevaluable):
                 break
-            again, other = self._on_redrawn(deeper, {**pool, **dict(zip(missing, found, strict=True))}, contract)
+            again, other = self._on_redrawn(
+                deeper, {**pool, **dict(zip(missing, found, strict=True))}, contract
+            )
             if again.finding.verdict is not Verdict.BROKEN:
                 return deeper, again, other
         return region, run, given

@@ -45,7 +45,9 @@ class Maker:
         fields = {"names": dict(zip(names, outputs, strict=True)), **changes}
         return Program("test", Graph(inputs, outputs), names, weights=Weights(weights or {}), **fields)
 
-    def run(self, program: Program, feeds: dict[str, Any], float64: bool = False) -> list[np.ndarray[Any, Any]]:
+    def run(
+        self, program: Program, feeds: dict[str, Any], float64: bool = False, evaluator: Any = None
+    ) -> list[np.ndarray[Any, Any]]:
         given = {}
         for node in program.graph.nodes:
             if node.operator.domain == LEAF_DOMAIN and node.operator.name != "Constant":
@@ -53,7 +55,8 @@ class Maker:
                 source = program.weights.arrays.get(name) if node.operator.name != "Input" else None
                 given[node.outputs[0]] = feeds[name] if source is None else source
         with np.errstate(all="ignore"):
-            return ReferenceEvaluator().evaluate(program.graph.outputs, given, float64=float64)
+            chosen = evaluator or ReferenceEvaluator()
+            return chosen.evaluate(program.graph.outputs, given, float64=float64)
 
     def apply_pass(self, pass_: Any, program: Program, context: Context | None = None) -> Any:
         return pass_.run(program, context or Context())

@@ -39,7 +39,19 @@ def test_a_transpose_without_permutation_reverses(make):
     assert make.apply_pass(FuseChains(), make.program(y)).program.graph.outputs == (x,)
 
 
-FINITE = ("float32", "float64", "float16", "bfloat16", "int8", "uint8", "int16", "uint16", "int32", "int64", "bool")
+FINITE = (
+    "float32",
+    "float64",
+    "float16",
+    "bfloat16",
+    "int8",
+    "uint8",
+    "int16",
+    "uint16",
+    "int32",
+    "int64",
+    "bool",
+)
 
 
 @pytest.mark.parametrize("narrow", FINITE)
@@ -97,7 +109,9 @@ def test_cast_like_reads_only_the_dtype(make):
 
 
 MOVES = {
-    "reshape after reshape": lambda m, x: m.apply("Reshape", m.apply("Reshape", x, m.ints(4, 3)), m.ints(2, 6)),
+    "reshape after reshape": lambda m, x: m.apply(
+        "Reshape", m.apply("Reshape", x, m.ints(4, 3)), m.ints(2, 6)
+    ),
     "squeeze after unsqueeze": lambda m, x: m.apply("Squeeze", m.apply("Unsqueeze", x, m.ints(0)), m.ints(0)),
     "flatten after unsqueeze": lambda m, x: m.apply("Flatten", m.apply("Unsqueeze", x, m.ints(1)), axis=1),
     "zero copies of the inner shape": lambda m, x: m.apply(
@@ -108,9 +122,13 @@ MOVES = {
     "tile once": lambda m, x: m.apply("Tile", x, m.ints(1, 1)),
     "slice of everything": lambda m, x: m.apply("Slice", x, m.ints(0, 0), m.ints(99, 4), m.ints(0, 1)),
     "pad with nothing": lambda m, x: m.apply("Pad", x, m.ints(0, 0, 0, 0)),
-    "expand of expand": lambda m, x: m.apply("Expand", m.apply("Expand", x, m.ints(2, 1, 1)), m.ints(5, 2, 3, 4)),
+    "expand of expand": lambda m, x: m.apply(
+        "Expand", m.apply("Expand", x, m.ints(2, 1, 1)), m.ints(5, 2, 3, 4)
+    ),
     "concat of concat": lambda m, x: m.apply("Concat", m.apply("Concat", x, x, axis=1), x, axis=-1),
-    "concat of split": lambda m, x: m.apply("Concat", *m.apply_all("Split", x, outputs=2, axis=1, num_outputs=2), axis=1),
+    "concat of split": lambda m, x: m.apply(
+        "Concat", *m.apply_all("Split", x, outputs=2, axis=1, num_outputs=2), axis=1
+    ),
     "expanded operand": lambda m, x: m.apply(
         "Add", x, m.apply("Expand", m.apply("ReduceMax", x, m.ints(0)), m.ints(3, 4))
     ),
@@ -205,5 +223,3 @@ def test_the_shape_of_a_result_does_not_keep_its_computation(make):
     x = make.input(shape=("n", 4))
     program = make.program(make.apply("Shape", make.apply("Relu", make.apply("Tanh", x))))
     assert make.operators(make.apply_pass(SimplifyShapes(), program).program) == ["Shape"]
-
-
