@@ -51,9 +51,8 @@ def _demo(out: Path, start: float) -> int:
     exported = exported_predictions(artefact.path, program, test["image"])
     accuracy = float(np.mean(exported == test["label"]))
     same = int(np.sum(trained == exported))
-    print(
-        f"   accuracy {100 * accuracy:.2f} %, {same} of {len(trained)} predictions equal the trained program's"
-    )
+    share = f"{same} of {len(trained)} predictions equal the trained program's"
+    print(f"   accuracy {100 * accuracy:.2f} %, {share}")
     print(f"   {monotonic() - start:.0f} s in all; the report: {out / 'report.html'}")
     return 0 if same == len(trained) else 1
 

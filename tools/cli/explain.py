@@ -69,9 +69,14 @@ def _unknown(what: str) -> Exception:
 
 
 def _explain_node(what: str, node: str, spec: str | None) -> None:
-    from ...passes.rewriting.explanation import explain_node
+    from ...passes.catalogue import PASSES, pass_class
+    from ...passes.rewriting.explanation import explain
+    from ...passes.rewriting.rewriting_pass import RewritingPass
     from ..programs import open_program
 
     if spec is None:
         raise click.UsageError("--node needs --spec FILE")
-    click.echo(explain_node(what, open_program(spec), node))
+    found = pass_class(what)() if what in PASSES else None
+    if not isinstance(found, RewritingPass):
+        raise fail("G1305", f"'{what}' is no pass of rewriting rules", hint="graphwright list passes")
+    click.echo(str(explain(found, open_program(spec), node)))

@@ -9,8 +9,8 @@ BACKENDS: tuple[Code, ...] = (
         "G1101",
         "the torch backend has no lowering of an operator",
         """\
-The torch backend computes each operator with one function of a table. This operator is not in
-it, so the program can't be emitted, run or checked with torch.
+The torch backend computes each operator with one function of a table. This operator is not in it,
+so the program can't be emitted, run or checked with torch.
 
 Replace the operator by others that mean the same, or use another backend:
 
@@ -22,8 +22,8 @@ Replace the operator by others that mean the same, or use another backend:
         "an operator runs in torch, but can't be exported or compiled",
         """\
 Some operators look at the numbers to know what to do: how many elements NonZero finds, which
-boxes NonMaxSuppression keeps, what a text says. They run eagerly; torch.export and
-torch.compile need the shapes of all results before any number is there.
+boxes NonMaxSuppression keeps, what a text says. They run eagerly; torch.export and torch.compile
+need the shapes of all results before any number is there.
 
     nodes: {i: NonZero(x)}            # wrong, where the graph is exported
     nodes: {y: Where(x != 0, x, 0)}   # right: a mask of a fixed shape
@@ -79,16 +79,14 @@ names the lowest opset that has it.
         "a parameter without a value is written",
         """\
 An ONNX model holds the values of its parameters. This program has none for one of them: it was
-neither trained nor initialised, nor were weights loaded.
-""",
+neither trained nor initialised, nor were weights loaded.""",
     ),
     Code(
         "G1112",
         "a type that ONNX has not",
         """\
 Tensors, sequences and optionals can be inputs and outputs of an ONNX model; quantized types and
-facts are lowered by their passes before a model is written.
-""",
+facts are lowered by their passes before a model is written.""",
     ),
     Code(
         "G1113",
@@ -104,48 +102,42 @@ A protobuf message holds at most 2 GB. Larger weights go to a file beside the mo
         "an operator that the runtime has no kernel for",
         """\
 ONNX Runtime implements most operators for some dtypes only. This one it does not run for these,
-and no rule computes it in others. Often a cast to float32 around it helps, or another backend.
-""",
+and no rule computes it in others. Often a cast to float32 around it helps, or another backend.""",
     ),
     Code(
         "G1116",
         "an opset that can't be written",
         """\
 Models are written at the opsets named in the message. Older ones lack too many operators, newer
-ones are not in the standard that this version knows.
-""",
+ones are not in the standard that this version knows.""",
     ),
     Code(
         "G1117",
         "a model that the ONNX checker refuses",
         """\
 Before a model is saved, ONNX's own checker and shape inference go over it. They refuse this one;
-the message is theirs. Nothing was written.
-""",
+the message is theirs. Nothing was written.""",
     ),
     Code(
         "G1118",
         "a model that can't be saved",
         """\
 The file can't be written where you want it: the folder does not exist, is read-only, or the disk
-is full. Whatever was there before is unchanged.
-""",
+is full. Whatever was there before is unchanged.""",
     ),
     Code(
         "G1119",
         "a model that ONNX Runtime refuses",
         """\
 ONNX Runtime does not load the model; the message is its own, and names the node and the spec line
-where it tells them.
-""",
+where it tells them.""",
     ),
     Code(
         "G1120",
         "a run that fails in ONNX Runtime",
         """\
 A node failed while the model ran: an index out of range, a shape that does not fit the data. The
-message is ONNX Runtime's, at the spec line that the node comes from.
-""",
+message is ONNX Runtime's, at the spec line that the node comes from.""",
     ),
     Code(
         "G1180",

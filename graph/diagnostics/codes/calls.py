@@ -99,9 +99,8 @@ right:  y: linear(x, width=4)""",
     Code(
         "G0514",
         "an attribute that is not known while compiling",
-        """Attributes shape the program; a tensor is known only when it runs. Make it an input of
-the function,
-or use an operator that takes it as an input.""",
+        """Attributes shape the program; a tensor is known only when it runs. Make it an input of the
+function, or use an operator that takes it as an input.""",
     ),
     Code(
         "G0515",

@@ -8,9 +8,8 @@ CONTROL: tuple[Code, ...] = (
     Code(
         "G0601",
         "a slot without a graph",
-        """A slot is a graph given from outside: by --slot name=file.yaml, by slots: in a test, by
-the caller, or
-by a default in its declaration.""",
+        """A slot is a graph given from outside: by --slot name=file.yaml, by slots: in a test, by the
+caller, or by a default in its declaration.""",
     ),
     Code(
         "G0602",
@@ -41,9 +40,8 @@ right:  y: where(x > 0, x, 0)""",
     Code(
         "G0607",
         "a carried value that changes its type",
-        """What is carried from round to round keeps its dtype and shape, and a function returns
-the new states
-first, in order.""",
+        """What is carried from round to round keeps its dtype and shape, and a function returns the new
+states first, in order.""",
     ),
     Code(
         "G0608",

@@ -48,9 +48,8 @@ wrong:  a: b + 1
     Code(
         "G0305",
         "an unknown dimension",
-        """Only inputs and slot types introduce dimensions; in parameters, noise and state every
-dimension must
-be known, so that a misspelt one does not become a new axis.
+        """Only inputs and slot types introduce dimensions; in parameters, noise and state every dimension
+must be known, so that a misspelt one does not become a new axis.
 
 wrong:  sizes: {width: 16}
         parameters:

@@ -52,18 +52,16 @@ told apart, the layers that cost most. The last good program is kept.
     Code(
         "G1005",
         "the compiled program differs from the first one",
-        """With `verify: final` only the first and the last program are compared. They differ by more
-than the passes' contracts allow, though each pass alone holds its own. Compile with
-`--verify each` to see the errors of all passes.
-""",
+        """With `verify: final` only the first and the last program are compared. They differ by more than
+the passes' contracts allow, though each pass alone holds its own. Compile with `--verify each` to
+see the errors of all passes.""",
     ),
     Code(
         "G1006",
         "a pass made an illegal graph",
         """The nodes that a pass made are checked against the table of legal IR (types that follow from
 operands, closed bodies, weights that exist). This one fails. It is an error in the pass, not in
-your file. Leave it out of the recipe to go on.
-""",
+your file. Leave it out of the recipe to go on.""",
     ),
     Code(
         "G1010",
@@ -127,8 +125,7 @@ names the rules and how often they fired. This is an error in the pass.
         "G1021",
         "no node of that name",
         """`explain pass NAME --node NODE` takes a name of the program's nodes: those under `nodes:`, with
-the path of calls before them (`stack.3.att`).
-""",
+the path of calls before them (`stack.3.att`).""",
     ),
     Code(
         "G1030",

@@ -227,10 +227,9 @@ right:  accuracy: argmax(logits, axis=-1) == label""",
     Code(
         "G0961",
         "the loss is no longer a number",
-        """Training stopped at the step where the loss became NaN or infinite; the parameters before that step
-are in the last checkpoint. Most often the learning rate is too high, or an exp, a log or a
-division leaves
-its domain.""",
+        """Training stopped at the step where the loss became NaN or infinite; the parameters before that
+step are in the last checkpoint. Most often the learning rate is too high, or an exp, a log or a
+division leaves its domain.""",
     ),
     Code(
         "G0962",

@@ -8,8 +8,7 @@ TEXT_FORM: tuple[Code, ...] = (
     Code(
         "G1401",
         "The text of a graph is misspelt",
-        """
-The text form of a graph (what `graphwright show` prints) is a block of statements, one node each:
+        """The text form of a graph (what `graphwright show` prints) is a block of statements, one node each:
 
     graph {
       x = Input("x"): float32[n, 4]
@@ -27,8 +26,7 @@ marked place.
     Code(
         "G1402",
         "A name in the text of a graph is unknown, or taken",
-        """
-In the text form of a graph every value is defined once, above its first use, and every operator
+        """In the text form of a graph every value is defined once, above its first use, and every operator
 is one of the standard's or of the `graphwright` domain.
 
     wrong:  %1 = Relu(%0)         (nothing above defines %0)
@@ -39,8 +37,7 @@ is one of the standard's or of the `graphwright` domain.
     Code(
         "G1403",
         "The text of a graph uses an unknown dtype, attribute or option",
-        """
-Dtypes are the standard's by their NumPy-like names (float32, int64, bool, ...); attributes are
+        """Dtypes are the standard's by their NumPy-like names (float32, int64, bool, ...); attributes are
 those of the operator's schema.
 
     wrong:  %0 = Softmax(x, axes=1): float[n, 4]
@@ -50,8 +47,7 @@ those of the operator's schema.
     Code(
         "G1404",
         "The types in the text of a graph don't fit",
-        """
-The type after the colon must be the one that the operator's type rule gives, an operator must
+        """The type after the colon must be the one that the operator's type rule gives, an operator must
 accept its operands, and an array must have the type of its `weight` line. A leaf (Input,
 Parameter, Constant, ...) can't do without its type.
 
@@ -62,8 +58,7 @@ Parameter, Constant, ...) can't do without its type.
     Code(
         "G1405",
         "The text of a graph is nested too deeply",
-        """
-Brackets, types and bodies may be nested 60 deep. Texts that the compiler writes stay far below
+        """Brackets, types and bodies may be nested 60 deep. Texts that the compiler writes stay far below
 this; a deeper one is refused so that reading it takes bounded memory.
 
     wrong:  sequence(sequence(sequence(... 100 times ...)))
@@ -73,9 +68,8 @@ this; a deeper one is refused so that reading it takes bounded memory.
     Code(
         "G1406",
         "A literal in the text of a graph doesn't fit its type",
-        """
-A constant lists exactly as many elements as its type has, row by row, each within the range of its
-dtype; complex numbers take two each.
+        """A constant lists exactly as many elements as its type has, row by row, each within the range of
+its dtype; complex numbers take two each.
 
     wrong:  %0 = Constant([1, 2, 300]): uint8[2]
     right:  %0 = Constant([1, 2]): uint8[2]

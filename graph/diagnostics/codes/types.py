@@ -8,9 +8,8 @@ TYPES: tuple[Code, ...] = (
     Code(
         "G0401",
         "shapes that do not broadcast",
-        """Broadcasting is NumPy's: lengths are equal, or one is 1. Two differently named sizes are
-not assumed
-equal: write the one name in both places if they are.
+        """Broadcasting is NumPy's: lengths are equal, or one is 1. Two differently named sizes are not
+assumed equal: write the one name in both places if they are.
 
 wrong:  inputs:
           x: float32[B, 4]
@@ -134,9 +133,8 @@ right:  y: x + array([1, 2]) * 3""",
     Code(
         "G0416",
         "division by zero",
-        """The divisor is zero while compiling. Floating-point tensors divided by zero when running
-give inf or
-nan, as IEEE 754 says.""",
+        """The divisor is zero while compiling. Floating-point tensors divided by zero when running give inf
+or nan, as IEEE 754 says.""",
     ),
     Code(
         "G0417",
@@ -146,9 +144,8 @@ nan, as IEEE 754 says.""",
     Code(
         "G0418",
         "an integer operator on something else",
-        """& | ^ ~ << >> are for integers. They bind tighter than comparisons, so 'x == 1 & m'
-would be read as
-'x == (1 & m)'; booleans use and, or, not, which bind looser.
+        """& | ^ ~ << >> are for integers. They bind tighter than comparisons, so 'x == 1 & m' would be read
+as 'x == (1 & m)'; booleans use and, or, not, which bind looser.
 
 wrong:  y: x == 1 & m
 right:  y: x == 1 and m""",
