@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -92,7 +93,7 @@ def test_work_grows_with_the_number_of_nodes(chains, name):
     visits = [result.visits for _, result in counted]
     attempts = [result.attempts for _, result in counted]
     for series in (work, visits, attempts):
-        for smaller, larger in zip(series, series[1:], strict=False):
+        for smaller, larger in pairwise(series):
             assert larger <= 2.2 * smaller + 50, (name, series)
     per_node = attempts[-1] / max(visits[-1], 1)
     assert per_node < 8, f"{name} tries {per_node:.1f} rules a visit"
