@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ...graph.ir import Program, substitute
+from ...graph.ir import Program
+from .application import with_sites
 from .pass_ import Context, Pass, Replacement, Result
 
 
@@ -54,7 +55,6 @@ def _by_firings(pass_: Pass, program: Program, context: Context, full: Result, c
 def _by_sites(pass_: Pass, program: Program, context: Context, full: Result, count: int) -> Result | None:
     """The program with the first `count` sites replaced, where all sites are its own values."""
     kept = full.replacements[:count]
-    pairs = {o: n for r in kept for o, n in zip(r.old, r.new, strict=True)}
-    outputs = substitute(program.graph.outputs, pairs)
+    outputs = with_sites(program, kept)
     weights = full.program.weights
     return replace(full, program=program.with_graph(outputs, weights=weights), replacements=kept)

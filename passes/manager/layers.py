@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...graph.ir import Program, Value, substitute
+from ...graph.ir import Program, Value
+from .application import with_sites
 from .pass_ import Replacement, Result
 
 MOST_LAYERS = 32
@@ -20,8 +21,7 @@ def layer_costs(before: Program, result: Result, margin: Callable[[Program], flo
     untouched = margin(before)
     costs = []
     for name, sites in layers.items():
-        pairs = {o: n for r in sites for o, n in zip(r.old, r.new, strict=True)}
-        program = before.with_graph(substitute(before.graph.outputs, pairs), weights=result.program.weights)
+        program = before.with_graph(with_sites(before, sites), weights=result.program.weights)
         costs.append((untouched - margin(program), name))
     costs.sort(key=lambda c: (-c[0], c[1]))
     return tuple(f"{name} costs {cost:.4g}" for cost, name in costs[:NAMED])

@@ -59,7 +59,7 @@ class WholePass:
     """A pass without sites: gives each output what `change` makes of it."""
 
     change: object
-    contract: object = Exact("bits")  # noqa: RUF009 frozen, so shared safely
+    contract: object = Exact("bits")
     name: ClassVar[str] = "whole"
     variants: ClassVar[frozenset[str]] = frozenset({"train", "infer"})
 
