@@ -54,7 +54,7 @@ conformance: setup
 	$(BIN)/python -m pytest -n 2 tests/conformance
 
 fuzz: setup
-	$(BIN)/python -m graphwright.tools.testing.fuzz --cases $(CASES) --seed $(SEED)
+	$(BIN)/python -m graphwright.tools.testing.spec_fuzz --check build --cases $(CASES) --seed $(SEED)
 
 .build/bench-extras: $(STAMP)
 	mkdir -p .build

@@ -17,7 +17,7 @@ BACKENDS = {
 def vocabulary() -> Vocabulary:
     """Every table. Imports the passes, but neither torch nor ONNX Runtime."""
     from ..backends.runtime.data import data_table
-    from ..backends.runtime.optimizers import optimizer_table
+    from ..backends.runtime.training_steps import optimizer_table
     from ..passes.catalogue import entries
 
     return Vocabulary(

@@ -35,10 +35,11 @@ SHARED_ABOVE = 2**20
 class OnnxBackend:
     """Programs as ONNX models in ONNX Runtime's CPU provider. A `Backend`.
 
-    `optimize` lets the runtime rewrite the graph; `threads` is its number for one operator.
+    The first of `opsets` in which the program can be written is taken. `optimize` lets the runtime
+    rewrite the graph; `threads` is its number for one operator.
     """
 
-    opset: int = DEFAULT
+    opsets: tuple[int, ...] = (DEFAULT, 26)
     threads: int = 1
     optimize: bool = True
 
@@ -46,13 +47,10 @@ class OnnxBackend:
     def name(self) -> str:
         return "onnx"
 
-    @property
-    def _target(self) -> Target:
-        return Target(self.opset, RuntimeKernels())
-
     def unsupported(self, program: Program) -> Sequence[Diagnostic]:
         """G1110 or G1115 for every operator that neither opset and runtime have nor a rule replaces."""
-        return unsupported(program, self._target)
+        found = [unsupported(program, Target(opset, RuntimeKernels())) for opset in self.opsets]
+        return min(found, key=len)
 
     def load(self, program: Program) -> OnnxExecutable:
         """The program, ready to run. Raises SpecError with `unsupported(program)`, and G1119 where
@@ -67,7 +65,7 @@ class OnnxBackend:
 
         shared = program.weights.nbytes >= SHARED_ABOVE
         layout = ExternalLayout("weights") if shared else None
-        writer = write_model(program, self._target, layout, fed_parameters)
+        writer = self._written(program, layout, fed_parameters)
         options = self._options()
         kept = _share(options, layout) if layout is not None else []
         try:
@@ -78,6 +76,19 @@ class OnnxBackend:
             raise _runtime_error("G1119", "refuses the model", error, writer.node_origins) from error
         del kept
         return session, writer
+
+    def _written(self, program: Program, layout: ExternalLayout | None, fed: Iterable[str]) -> Writer:
+        *first, last = self.opsets
+        for opset in first:
+            try:
+                return write_model(program, Target(opset, RuntimeKernels()), layout, fed)
+            except SpecError as error:
+                if any(d.code not in ("G1110", "G1115") for d in error.diagnostics):
+                    raise
+        try:
+            return write_model(program, Target(last, RuntimeKernels()), layout, fed)
+        except SpecError:
+            raise SpecError(self.unsupported(program)) from None
 
     def _options(self) -> Any:
         import onnxruntime
@@ -163,7 +174,9 @@ class OnnxExecutable:
         if from_numpy(array.dtype) is not leaf.type.dtype:
             found = f"{array.dtype}{list(array.shape)}"
             raise fail(
-                "G1105", f"{leaf.role.lower()} '{name}' is {leaf.type}; the array given is {found}", self._span(leaf)
+                "G1105",
+                f"{leaf.role.lower()} '{name}' is {leaf.type}; the array given is {found}",
+                self._span(leaf),
             )
         return array
 
@@ -181,7 +194,9 @@ def _run(session: Any, feeds: Mapping[str, Any]) -> list[Any]:
     return [_from_ort(v) for v in session.run_with_ort_values(names, values)]
 
 
-_PLAIN = frozenset("float double float16 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool string".split())
+_PLAIN = frozenset(
+    "float double float16 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool string".split()
+)
 
 
 def _element(type: str) -> str:

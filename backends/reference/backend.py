@@ -25,7 +25,7 @@ class ReferenceBackend:
         """The nodes of domains that are neither the standard's nor ours."""
         return tuple(
             Diagnostic(
-                "G1101",
+                "G1190",
                 f"the reference backend has no {node.operator.qualified_name}",
                 next(iter(program.origin(node.outputs[0]).spans), None),
             )

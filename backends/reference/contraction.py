@@ -366,6 +366,17 @@ def _group_norm(node: Node, inputs: Sequence[Datum]) -> Sequence[Datum]:
     return [like(back * scale.reshape(shape) + bias.reshape(shape), x)]
 
 
+def _local_response(node: Node, inputs: Sequence[Datum]) -> Sequence[Datum]:
+    """Of any rank; the standard's own reference takes rank 4 only."""
+    x, size = wide(inputs[0]), node.attribute("size")
+    before = (size - 1) // 2
+    width = [(0, 0)] * x.ndim
+    width[1] = (before, size - 1 - before)
+    squares = np.lib.stride_tricks.sliding_window_view(np.pad(x * x, width), size, axis=1).sum(-1)
+    alpha, beta, bias = (np.asarray(node.attribute(n), x.dtype) for n in ("alpha", "beta", "bias"))
+    return [like(x / (bias + alpha / size * squares) ** beta, inputs[0])]
+
+
 CONTRACTION: dict[str, Kernel] = {
     "ArgMax": _arg(np.argmax),
     "ArgMin": _arg(np.argmin),
@@ -381,6 +392,7 @@ CONTRACTION: dict[str, Kernel] = {
     "GlobalMaxPool": _global(np.max),
     "GroupNormalization": _group_norm,
     "InstanceNormalization": _instance_norm,
+    "LRN": _local_response,
     "LayerNormalization": _layer_norm,
     "LogSoftmax": _log_softmax,
     "MatMul": _matmul,

@@ -49,7 +49,7 @@ def prepare(
     given = _given(program, inputs, parameters, states, noise)
     arrays = _arrays(program, given)
     found = _solved(program, arrays, sizes or {})
-    _check_domains(program, arrays, found)
+    check_domains(program, arrays, found)
     return complete(program, arrays, found, seed=seed, evaluator=evaluator, step=step)
 
 
@@ -86,6 +86,23 @@ def complete(
         program, {n: missing[n] for n in missing if n not in lasting}, feeds, sizes, seed, evaluator, step
     )
     return feeds
+
+
+def fill_noise(
+    program: Program,
+    arrays: Mapping[str, Array],
+    sizes: Mapping[str, int],
+    *,
+    seed: int,
+    evaluator: Evaluator | None = None,
+    step: int | None = None,
+) -> dict[str, Array]:
+    """Every noise leaf of the program, drawn. Raises SpecError: G1333, G1337, G1338."""
+    for name, leaf in program.noise.items():
+        concrete_shape(name, leaf.tensor, sizes)
+    feeds = dict(arrays)
+    _initialize(program, program.noise, feeds, sizes, seed, evaluator, step)
+    return {name: feeds[name] for name in program.noise}
 
 
 def initialize(program: Program, seed: int, evaluator: Evaluator | None = None) -> Program:
@@ -205,7 +222,8 @@ def _solved(program: Program, arrays: Mapping[str, Array], sizes: Mapping[str, i
     return solved
 
 
-def _check_domains(program: Program, arrays: Mapping[str, Array], sizes: Mapping[str, int]) -> None:
+def check_domains(program: Program, arrays: Mapping[str, Array], sizes: Mapping[str, int]) -> None:
+    """Raises SpecError with a G1335 for every array that leaves its declared domain."""
     faults = Diagnostics()
     for name, domain in program.domains.items():
         if domain.declared and name in arrays and isinstance(arrays[name], np.ndarray):

@@ -124,7 +124,9 @@ class TorchExecutable:
             return to_torch(_checked(self.program, name, leaf, feeds[name]))
         if name in self.program.weights:
             return to_torch(self.program.weights[name])
-        raise fail("G1103", f"{leaf.role.lower()} '{name}' ({leaf.type}) has no value", _span(self.program, leaf))
+        raise fail(
+            "G1103", f"{leaf.role.lower()} '{name}' ({leaf.type}) has no value", _span(self.program, leaf)
+        )
 
     def _parameters(self, leaves: Mapping[str, Value], feeds: Feeds) -> dict[str, Any]:
         """Parameters that the feeds give, by state-dict name."""
@@ -153,7 +155,9 @@ def _checked(program: Program, name: str, leaf: Value, array: Any) -> Any:
     if fits and from_numpy(array.dtype) is type.dtype:
         return array
     found = f"{array.dtype}{list(array.shape)}"
-    raise fail("G1105", f"{leaf.role.lower()} '{name}' is {type}; the array given is {found}", _span(program, leaf))
+    raise fail(
+        "G1105", f"{leaf.role.lower()} '{name}' is {type}; the array given is {found}", _span(program, leaf)
+    )
 
 
 def _calls(graph: Graph, owner: Node | None = None) -> Iterator[tuple[Node, Node]]:

@@ -100,7 +100,9 @@ class _Attributes:
         return target
 
     def _is_taken(self, target: str) -> bool:
-        return target in self.found or target in self.prefixes or any(p in self.found for p in _prefixes(target))
+        return (
+            target in self.found or target in self.prefixes or any(p in self.found for p in _prefixes(target))
+        )
 
     def leaf(self, value: Value, name: str) -> str:
         """The target of a parameter or weight."""
@@ -183,15 +185,15 @@ class _Emitter:
             if node.outputs and (node.outputs[0].is_leaf or constant_array(node) is not None):
                 continue
             lowering = find_lowering(node)
-            for position, value in enumerate(node.inputs):
-                if value is None:
+            for position, operand in enumerate(node.inputs):
+                if operand is None or (
+                    position in lowering.numbers and constant_numbers(operand) is not None
+                ):
                     continue
-                if position in lowering.numbers and constant_numbers(value) is not None:
-                    continue
-                if position in lowering.numbers and self._is_known(value, node):
-                    self._require_sizes(value, require)
+                if position in lowering.numbers and self._is_known(operand, node):
+                    self._require_sizes(operand, require)
                 else:
-                    require(value)
+                    require(operand)
         return needed, results
 
     def _is_known(self, value: Value, user: Node) -> bool:
@@ -250,7 +252,11 @@ class _Emitter:
     def _write_content(self, value: Value) -> None:
         sizes = self._integers(value)
         listed = sizes if isinstance(sizes, list) else [sizes]
-        named = {"dtype": value.tensor.dtype.name, "dims": list(value.tensor.shape)}
+        named: dict[str, Any] = {}
+        if value.tensor.dtype.name != "int64":
+            named["dtype"] = value.tensor.dtype.name
+        if value.tensor.rank != 1:
+            named["dims"] = [d for d in value.tensor.shape if isinstance(d, int)]
         self.nodes[value] = self.graph.create_node(
             "call_function", sizes_tensor, (listed,), named, self.names.get(value)
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
 import torch
 
 from ...graph.diagnostics import fail
@@ -117,7 +118,11 @@ class _Planner:
         order = _needed(outputs, self.given)
         kept = {*outputs, *self.given}
         last, results = _last_uses(order), _results_used(order, outputs)
-        steps = [self._step(node, results[node], last.get(node, ()), kept) for node in order if node.inputs or not self._is_constant(node)]
+        steps = [
+            self._step(node, results[node], last.get(node, ()), kept)
+            for node in order
+            if node.inputs or not self._is_constant(node)
+        ]
         return _Plan(self.constants, tuple(steps))
 
     def _is_constant(self, node: Node) -> bool:

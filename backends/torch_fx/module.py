@@ -74,7 +74,10 @@ def fetch(module: torch.nn.Module, target: str) -> Any:
 
 
 def make_module(
-    graph: fx.Graph, attributes: Mapping[str, tuple[Any, bool]], signature: Signature, class_name: str = "Emitted"
+    graph: fx.Graph,
+    attributes: Mapping[str, tuple[Any, bool]],
+    signature: Signature,
+    class_name: str = "Emitted",
 ) -> EmittedModule:
     """The module of a graph. `attributes`: dotted target -> (tensor, module or object, whether
     the state dict holds it)."""
@@ -126,15 +129,14 @@ def _record(graph: fx.Graph) -> list[_Row]:
     """The graph as rows of (operation, name, target, arguments, keywords)."""
     rows = []
     for node in graph.nodes:
-        arguments, named = fx.node.map_aggregate(
-            (node.args, node.kwargs), lambda a: _Reference(a.name) if isinstance(a, fx.Node) else a
-        )
-        rows.append((node.op, node.name, node.target, _plain(arguments), _plain(named)))
+        rows.append((node.op, node.name, node.target, _plain(node.args), _plain(node.kwargs)))
     return rows
 
 
 def _plain(value: Any) -> Any:
-    """FX's immutable containers as Python's own."""
+    """Arguments with nodes by name, and FX's immutable containers as Python's own."""
+    if isinstance(value, fx.Node):
+        return _Reference(value.name)
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
     if isinstance(value, list):

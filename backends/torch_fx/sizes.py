@@ -132,7 +132,9 @@ class SizeWriter:
             return self.written[key]
         left, right = self.write(atom.left), self.write(atom.right)
         if atom.operator == "ceil/":
-            return self._call(operator.neg, self._call(operator.floordiv, self._call(operator.neg, left), right))
+            return self._call(
+                operator.neg, self._call(operator.floordiv, self._call(operator.neg, left), right)
+            )
         return self._call(_OPERATORS[atom.operator], left, right)
 
     def _read(self, source: Source, name: str) -> Any:

@@ -60,7 +60,9 @@ def unify(build: Construction, operands: Sequence[Meaning]) -> list[Value]:
     a number becomes 0 or 1 (R8). Raises RuleError G0403 where two typed dtypes differ."""
     for meaning in operands:
         if not is_tensor_like(meaning):
-            raise fail("G0414", f"{kind_name(meaning)} can't stand here: a tensor or a number is wanted", build.span)
+            raise fail(
+                "G0414", f"{kind_name(meaning)} can't stand here: a tensor or a number is wanted", build.span
+            )
     dtype = common_dtype(build, operands)
     return [_to(build, meaning, dtype) for meaning in operands]
 
@@ -123,7 +125,8 @@ def binary(build: Construction, symbol: str, left: Meaning, right: Meaning) -> M
 def _on_lists(build: Construction, symbol: str, left: Meaning, right: Meaning) -> Meaning:
     if symbol in ("==", "!=") and isinstance(left, Items) and isinstance(right, Items):
         same = len(left.items) == len(right.items) and all(
-            type(a) is not Tensor and bool(np.all(a == b)) for a, b in zip(left.items, right.items, strict=True)
+            type(a) is not Tensor and bool(np.all(a == b))
+            for a, b in zip(left.items, right.items, strict=True)
         )
         return same if symbol == "==" else not same
     if symbol in ("==", "!=", "<", "<=", ">", ">="):
@@ -249,7 +252,9 @@ def _bitwise_on_bool(build: Construction, symbol: str) -> Exception:
 
 def _apply(build: Construction, symbol: str, a: Value, b: Value, dtype: DType) -> Value:
     if symbol == "/" and not dtype.is_float:
-        raise RuleError("G0419", f"'/' needs floating-point operands, not {dtype}", (0, 1), "use '//' or convert one side")
+        raise RuleError(
+            "G0419", f"'/' needs floating-point operands, not {dtype}", (0, 1), "use '//' or convert one side"
+        )
     if symbol in _INTEGER_ONLY and not dtype.is_integer:
         raise RuleError("G0418", f"'{symbol}' is for integers, not {dtype}", (0, 1))
     if symbol == "!=":

@@ -36,7 +36,10 @@ def close_loop(build: Construction, outputs: Sequence[Value], placeholders: Sequ
 
 
 def close_branch(
-    build: Construction, outputs: Sequence[Value], placeholders: Sequence[Value], captured: Sequence[Value] | None = None
+    build: Construction,
+    outputs: Sequence[Value],
+    placeholders: Sequence[Value],
+    captured: Sequence[Value] | None = None,
 ) -> Body:
     """The body of a branch: everything but leaves (and placeholders of enclosing bodies)."""
     found = branch_captures(outputs, placeholders) if captured is None else tuple(captured)

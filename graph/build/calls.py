@@ -51,7 +51,9 @@ class Arguments:
         return Arguments([*first, *self.positional], {**named, **self.keywords})
 
 
-def call_place(build: Construction, frame: Frame, expression: ex.Call, wanted: int | None = None) -> NodeResult:
+def call_place(
+    build: Construction, frame: Frame, expression: ex.Call, wanted: int | None = None
+) -> NodeResult:
     """The result of a call, with the callee's frame where it is a function of the user's; `wanted` is
     the number of names that unpack it."""
     from .special import SPECIAL_FORMS
@@ -62,8 +64,9 @@ def call_place(build: Construction, frame: Frame, expression: ex.Call, wanted: i
     if name in DTYPES and name not in frame.file.functions:
         return NodeResult(_conversion(build, frame, expression, DTYPES[name]))
     function = resolve_function(frame.file, expression.function)
+    owned = call_owns(build, frame.file, expression)
+    path = call_path(build, frame, expression, function_name(function), owned)
     arguments = evaluate_arguments(build, frame, expression, function)
-    path = call_path(build, frame, expression, function_name(function), call_owns(build, frame.file, expression))
     result = apply(build, frame, function, arguments, expression.span, path, wanted)
     if result.frame is None:
         return result
@@ -260,7 +263,9 @@ def call_function(
             return NodeResult(_results(build, frame), frame)
     except SpecError as error:
         note = Note(f"'{function.name}' is called from here", span)
-        raise SpecError(d if _at_call(d.span, span) else d.with_notes(note) for d in error.diagnostics) from None
+        raise SpecError(
+            d if _at_call(d.span, span) else d.with_notes(note) for d in error.diagnostics
+        ) from None
     finally:
         build.context, build.depth = before, build.depth - 1
 
@@ -279,9 +284,13 @@ def _results(build: Construction, frame: Frame) -> Meaning:
 
     values: list[Meaning] = []
     for output in frame.block.outputs:
-        meaning = single(build, lookup(build, frame, output.name.text, output.name.span).meaning, output.name.span)
+        meaning = single(
+            build, lookup(build, frame, output.name.text, output.name.span).meaning, output.name.span
+        )
         if output.type is not None:
-            meaning = fit(build, frame, output.type, meaning, f"output '{output.name.text}'", output.name.span)
+            meaning = fit(
+                build, frame, output.type, meaning, f"output '{output.name.text}'", output.name.span
+            )
         values.append(meaning)
     if len(values) == 1:
         return values[0]
@@ -423,7 +432,12 @@ def check_attribute(declaration: AttributeDeclaration, meaning: Meaning, span: S
     nullable = meaning is None and isinstance(declaration.default, ex.Nothing)
     if kinds is not None and not nullable and (wrong_bool or not isinstance(meaning, kinds)):
         if declaration.default is None or not isinstance(meaning, np.ndarray):
-            raise fail("G0504", f"attribute '{name}' takes {declaration.kind}, not {kind_name(meaning)}", span, notes=notes)
+            raise fail(
+                "G0504",
+                f"attribute '{name}' takes {declaration.kind}, not {kind_name(meaning)}",
+                span,
+                notes=notes,
+            )
     return float(meaning) if declaration.kind == "float" and isinstance(meaning, int) else meaning
 
 

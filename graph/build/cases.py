@@ -28,7 +28,12 @@ from .signatures import UnknownDimension, dimension, fit, printed_source, resolv
 from .updates import collect_updates
 
 # torch.testing's defaults by dtype: (rtol, atol)
-TOLERANCES = {"float16": (1e-3, 1e-5), "bfloat16": (1.6e-2, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
+TOLERANCES = {
+    "float16": (1e-3, 1e-5),
+    "bfloat16": (1.6e-2, 1e-5),
+    "float32": (1.3e-6, 1e-5),
+    "float64": (1e-7, 1e-7),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,9 @@ def _open(build: Construction, unit: Unit, case: TestCase, subject: Block) -> Fr
     is_graph = unit.document.body is subject
     frame = graph_frame(file, case.training) if is_graph else Frame(subject, file, "", case.training)
     frame.definitions = {t.text: n for n in subject.nodes for t in n.targets if t.text != "_"}
-    frame.run = Run(tolerance=case.tolerance, root=frame, frames=[frame], subject=FunctionValue(subject, file))
+    frame.run = Run(
+        tolerance=case.tolerance, root=frame, frames=[frame], subject=FunctionValue(subject, file)
+    )
     frame.dims.update({n: v for n, v in settings.sizes.items() if n not in file.sizes})
     _bind_attributes(build, frame, case)
     _bind_slots(build, frame, case)
@@ -101,7 +108,9 @@ def _sizes(build: Construction, unit: Unit, case: TestCase) -> dict[str, int]:
     for binding in case.sizes:
         meaning = evaluate(build, frame, binding.expression)
         if not isinstance(meaning, int) or isinstance(meaning, bool) or meaning < 0:
-            raise fail("G0408", f"a size is a whole number, not {kind_name(meaning)}", binding.expression.span)
+            raise fail(
+                "G0408", f"a size is a whole number, not {kind_name(meaning)}", binding.expression.span
+            )
         found[binding.name.text] = meaning
     return found
 
@@ -117,7 +126,12 @@ def _bind_attributes(build: Construction, frame: Frame, case: TestCase) -> None:
         elif name not in target and declaration.default is not None:
             target[name] = evaluate(build, frame, declaration.default)
         elif name not in target:
-            raise fail("G0513", f"the test gives no value for the attribute '{name}'", case.span, hint="attributes: …")
+            raise fail(
+                "G0513",
+                f"the test gives no value for the attribute '{name}'",
+                case.span,
+                hint="attributes: …",
+            )
     if frame.is_graph:
         frame.values.update(frame.file.attributes)
 
@@ -128,7 +142,9 @@ def _bind_slots(build: Construction, frame: Frame, case: TestCase) -> None:
         frame.file.slots.update(bound)
     elif frame.block.slots:
         own = frame.block.slots
-        frame.file = replace(frame.file, slot_declarations=own, slots={**dict.fromkeys(s.name.text for s in own), **bound})
+        frame.file = replace(
+            frame.file, slot_declarations=own, slots={**dict.fromkeys(s.name.text for s in own), **bound}
+        )
 
 
 def _bind_overrides(frame: Frame, case: TestCase) -> None:
@@ -151,7 +167,9 @@ def _bind_inputs(build: Construction, frame: Frame, case: TestCase) -> None:
         elif declaration.optional:
             frame.values[name] = None
         else:
-            raise fail("G0806", f"the test gives no input '{name}'", case.span, hint=f"inputs: {name}: normal()")
+            raise fail(
+                "G0806", f"the test gives no input '{name}'", case.span, hint=f"inputs: {name}: normal()"
+            )
 
 
 def _is_literal(expression: ex.Expression) -> bool:
@@ -200,6 +218,7 @@ def _free_value(
     """An input whose own expression tells its shape."""
     from .construction import as_array
     from .meanings import Items
+
     name = declaration.name.text
     dtype = _target_dtype(build, frame, declaration)
     with build.generating(Target(None, dtype or build.default_float, name)), build.at(expression.span):
@@ -234,7 +253,8 @@ def _open_size(build: Construction, frame: Frame, declaration: Declaration, erro
     if not missing:
         return error
     return SpecError(
-        replace(d, hint=f"the test leaves {', '.join(missing)} open: give a number under sizes:") for d in error.diagnostics
+        replace(d, hint=f"the test leaves {', '.join(missing)} open: give a number under sizes:")
+        for d in error.diagnostics
     )
 
 
@@ -298,7 +318,12 @@ def _sides(build: Construction, frame: Frame, expression: ex.Expression) -> tupl
 def allclose(build: Construction, frame: Frame, expression: ex.Call) -> NodeResult:
     """`allclose(a, b, rtol=, atol=)`: |a - b| ≤ atol + rtol |b| everywhere, shapes broadcasting."""
     if len(expression.arguments) != 2 or any(k.name not in ("rtol", "atol") for k in expression.keywords):
-        raise fail("G0501", "allclose takes two tensors, rtol= and atol=", expression.span, hint="allclose(a, b, atol=1e-4)")
+        raise fail(
+            "G0501",
+            "allclose takes two tensors, rtol= and atol=",
+            expression.span,
+            hint="allclose(a, b, atol=1e-4)",
+        )
     a, b = (evaluate(build, frame, x) for x in expression.arguments)
     given = {k.name: evaluate(build, frame, k.value) for k in expression.keywords}
     dtype = arithmetic.common_dtype(build, (a, b))
@@ -362,7 +387,9 @@ def _rebind(
             other.run.overrides[name] = (keyword.value, frame)
         else:
             known = [*inputs, *fixed, "training"]
-            raise fail("G0803", f"nothing here is called '{name}'", keyword.span, hint=did_you_mean(name, known))
+            raise fail(
+                "G0803", f"nothing here is called '{name}'", keyword.span, hint=did_you_mean(name, known)
+            )
     for name, declaration in inputs.items():
         if other.values.get(name) is not None and declaration.type is not None:
             other.values[name] = fit(
@@ -372,7 +399,9 @@ def _rebind(
 
 def _input_dims(root: Frame) -> set[str]:
     """Dimensions that the inputs bind: another run with other inputs may have others."""
-    return {d.name for i in root.block.inputs if i.type is not None for d in i.type.dims if isinstance(d, ex.Name)}
+    return {
+        d.name for i in root.block.inputs if i.type is not None for d in i.type.dims if isinstance(d, ex.Name)
+    }
 
 
 def _replacement(
@@ -411,4 +440,3 @@ def _dotted(expression: ex.Expression) -> str:
     if isinstance(expression, ex.Member):
         return f"{_dotted(expression.base)}.{expression.name}"
     return expression.name if isinstance(expression, ex.Name) else ""
-

@@ -56,7 +56,10 @@ def _training_names(unit: Unit) -> set[str]:
     if training is None:
         return set()
     found = {step.loss.text for step in training.alternate}
-    for expression in [*(m.expression for m in training.metrics), *(u.expression for u in training.after_step)]:
+    for expression in [
+        *(m.expression for m in training.metrics),
+        *(u.expression for u in training.after_step),
+    ]:
         found |= {r.name.name for r in references(expression)}
     return found
 
@@ -128,5 +131,3 @@ def _check_tests(unit: Unit, diagnostics: Diagnostics) -> None:
                     diagnostics.extend(error)
             except Poisoned:
                 continue
-
-

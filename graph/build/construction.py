@@ -80,7 +80,12 @@ class Construction:
     # --- nodes ------------------------------------------------------------------------------
 
     def ops(
-        self, name: str, *inputs: Value | None, domain: str = "", outputs: int | None = None, **attributes: Any
+        self,
+        name: str,
+        *inputs: Value | None,
+        domain: str = "",
+        outputs: int | None = None,
+        **attributes: Any,
     ) -> tuple[Value, ...]:
         """All results of an operator; raises RuleError, which `evaluate` turns into a diagnostic."""
         results = apply_all(name, *inputs, domain=domain, outputs=outputs, **attributes)
@@ -131,7 +136,8 @@ class Construction:
 
     def constant(self, array: Any, dtype: DType | None = None) -> Value:
         """A constant: in its node if small, else an entry of the weights named by its content."""
-        content = np.asarray(array, dtype=None if dtype is None else dtype.numpy)
+        with np.errstate(over="ignore"):  # a number past the dtype's range becomes an infinity
+            content = np.asarray(array, dtype=None if dtype is None else dtype.numpy)
         if content.size <= SMALL:
             value = constant(content)
         else:

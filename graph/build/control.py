@@ -41,7 +41,10 @@ def _options(expression: ex.Call, allowed: Sequence[str], form: str) -> dict[str
     found: dict[str, ex.Expression] = {}
     for keyword in expression.keywords:
         if keyword.name not in allowed:
-            hint = did_you_mean(keyword.name, allowed) or f"its form is {form}; other arguments go into partial(…)"
+            hint = (
+                did_you_mean(keyword.name, allowed)
+                or f"its form is {form}; other arguments go into partial(…)"
+            )
             raise fail("G0503", f"this takes no '{keyword.name}'", keyword.span, hint=hint)
         if keyword.name in found:
             raise fail("G0505", f"'{keyword.name}' is given twice", keyword.span)
@@ -58,7 +61,9 @@ def _flag(build: Construction, frame: Frame, expression: ex.Expression | None) -
     return meaning
 
 
-def _values(build: Construction, frame: Frame, expression: ex.Expression | None) -> list[tuple[Meaning, Span]]:
+def _values(
+    build: Construction, frame: Frame, expression: ex.Expression | None
+) -> list[tuple[Meaning, Span]]:
     """A list of operands as written, or one of them."""
     if expression is None:
         return []
@@ -84,7 +89,9 @@ def repeat(build: Construction, frame: Frame, expression: ex.Call) -> NodeResult
     """`repeat(f, x, times=n)`: f applied n times, each round with parameters of its own."""
     options = _options(expression, ("times",), REPEAT_FORM)
     if len(expression.arguments) != 2 or "times" not in options:
-        raise fail("G0501", "repeat takes a function, what is carried, and times=", expression.span, hint=REPEAT_FORM)
+        raise fail(
+            "G0501", "repeat takes a function, what is carried, and times=", expression.span, hint=REPEAT_FORM
+        )
     function = function_argument(build, frame, expression.arguments[0])
     times = _times(build, frame, options["times"])
     carried = _values(build, frame, expression.arguments[1])
@@ -101,7 +108,9 @@ def repeat(build: Construction, frame: Frame, expression: ex.Call) -> NodeResult
         names = _names(meaning)
         carried = _next_round(build, carried, _results(meaning), expression)
     final = [m for m, _ in carried]
-    result_meaning: Meaning = final[0] if len(final) == 1 else Results(names or _numbered(len(final)), tuple(final))
+    result_meaning: Meaning = (
+        final[0] if len(final) == 1 else Results(names or _numbered(len(final)), tuple(final))
+    )
     return NodeResult(Repeated(result_meaning, tuple(rounds)), None, tuple(rounds))
 
 
@@ -113,9 +122,13 @@ def _times(build: Construction, frame: Frame, expression: ex.Expression) -> int:
     times = evaluate(build, frame, expression)
     if not isinstance(times, int) or isinstance(times, bool) or times < 0:
         hint = "use scan(…, times=…) for a symbolic number of rounds" if isinstance(times, Dim) else None
-        raise fail("G0606", f"times must be a compile-time count, not {kind_name(times)}", expression.span, hint=hint)
+        raise fail(
+            "G0606", f"times must be a compile-time count, not {kind_name(times)}", expression.span, hint=hint
+        )
     if times > MAX_ROUNDS:
-        raise fail("G0606", f"repeat writes out every round: {times} are too many", expression.span, hint="use scan")
+        raise fail(
+            "G0606", f"repeat writes out every round: {times} are too many", expression.span, hint="use scan"
+        )
     return times
 
 
@@ -123,7 +136,9 @@ def _next_round(
     build: Construction, before: Sequence[tuple[Meaning, Span]], after: Sequence[Meaning], expression: ex.Call
 ) -> list[tuple[Meaning, Span]]:
     if len(after) != len(before):
-        raise fail("G0607", f"the function returns {len(after)} values for {len(before)} carried", expression.span)
+        raise fail(
+            "G0607", f"the function returns {len(after)} values for {len(before)} carried", expression.span
+        )
     for i, ((old, place), new) in enumerate(zip(before, after, strict=True)):
         if isinstance(old, Tensor) and not old.weak and isinstance(new, Tensor) and old.type != new.type:
             raise fail("G0607", f"carried value {i} changes from {old.type} to {new.type}", place)
@@ -139,18 +154,24 @@ def scan(build: Construction, frame: Frame, expression: ex.Call) -> NodeResult:
     """`scan(f, init=[…], over=[…], reverse=false, times=…)` as one Scan node."""
     options = _options(expression, ("init", "over", "reverse", "times"), SCAN_FORM)
     if len(expression.arguments) != 1 or not ("over" in options or "times" in options):
-        raise fail("G0501", "scan takes a function, init= and over= (or times=)", expression.span, hint=SCAN_FORM)
+        raise fail(
+            "G0501", "scan takes a function, init= and over= (or times=)", expression.span, hint=SCAN_FORM
+        )
     function = function_argument(build, frame, expression.arguments[0])
     reverse = _flag(build, frame, options.get("reverse"))
     states = _initial_states(build, frame, options.get("init"), function)
     over = _scanned(build, frame, options.get("over"), function, len(states))
     steps = _steps(build, frame, options, over)
     if not over:
-        over = [(build.op("Range", *(build.cast(build.weak(v), INT64) for v in (0, steps, 1))), expression.span)]
+        over = [
+            (build.op("Range", *(build.cast(build.weak(v), INT64) for v in (0, steps, 1))), expression.span)
+        ]
         hidden = True
     else:
         hidden = False
-    path = call_path(build, frame, expression, function_name(function), call_owns(build, frame.file, expression))
+    path = call_path(
+        build, frame, expression, function_name(function), call_owns(build, frame.file, expression)
+    )
     loop = Loop(steps)
     inner_states = [build.placeholder(v.tensor) for v in states]
     slices = [loop.slice_of(build, v) for v, _ in over]
@@ -243,12 +264,18 @@ def _steps(
     first = lengths[0][0]
     for length, span in lengths[1:]:
         if length != first:
-            raise fail("G0608", f"the lengths of what is scanned differ: cannot prove {length} == {first}", span)
+            raise fail(
+                "G0608", f"the lengths of what is scanned differ: cannot prove {length} == {first}", span
+            )
     return first
 
 
 def _body_outputs(
-    build: Construction, states: Sequence[Value], results: Sequence[Meaning], expression: ex.Call, function: Callable
+    build: Construction,
+    states: Sequence[Value],
+    results: Sequence[Meaning],
+    expression: ex.Call,
+    function: Callable,
 ) -> list[Value]:
     name = function_name(function)
     if len(results) < len(states):
@@ -310,7 +337,12 @@ def cond(build: Construction, frame: Frame, expression: ex.Call) -> NodeResult:
     """`cond(p, f, g, x, y)`: f(x, y) or g(x, y); only one of them runs."""
     _options(expression, (), COND_FORM)
     if len(expression.arguments) < 3:
-        raise fail("G0501", "cond takes a condition, two functions and their arguments", expression.span, hint=COND_FORM)
+        raise fail(
+            "G0501",
+            "cond takes a condition, two functions and their arguments",
+            expression.span,
+            hint=COND_FORM,
+        )
     condition = evaluate(build, frame, expression.arguments[0])
     functions = [function_argument(build, frame, a) for a in expression.arguments[1:3]]
     operands = [(evaluate(build, frame, a), a.span) for a in expression.arguments[3:]]
@@ -320,7 +352,9 @@ def cond(build: Construction, frame: Frame, expression: ex.Call) -> NodeResult:
         chosen = functions[0] if condition else functions[1]
         return apply(build, frame, chosen, Arguments(operands), expression.span, path)
     if not isinstance(condition, Tensor) or condition.dtype is not BOOL or condition.type.rank:
-        raise fail("G0609", f"cond needs a scalar bool, not {kind_name(condition)}", expression.arguments[0].span)
+        raise fail(
+            "G0609", f"cond needs a scalar bool, not {kind_name(condition)}", expression.arguments[0].span
+        )
     return _branches(build, frame, expression, condition.value, functions, operands, path)
 
 
@@ -339,7 +373,11 @@ def _branches(
         for i, f in enumerate(functions)
     ]
     outputs = _equal_types(build, [_results(r.meaning) for r in results], expression)
-    pairs = [(p.value, o.value) for (p, _), (o, _) in zip(inner, operands, strict=True) if isinstance(p, Tensor) and isinstance(o, Tensor)]
+    pairs = [
+        (p.value, o.value)
+        for (p, _), (o, _) in zip(inner, operands, strict=True)
+        if isinstance(p, Tensor) and isinstance(o, Tensor)
+    ]
     placeholders = [p for p, _ in pairs]
     captured = tuple(dict.fromkeys(c for side in outputs for c in branch_captures(side, placeholders)))
     bodies = [close_branch(build, side, placeholders, captured).graph for side in outputs]
@@ -371,7 +409,9 @@ def _equal_types(
     build: Construction, sides: Sequence[Sequence[Meaning]], expression: ex.Call
 ) -> list[list[Value]]:
     if len(sides[0]) != len(sides[1]):
-        raise fail("G0610", f"the branches return {len(sides[0])} and {len(sides[1])} results", expression.span)
+        raise fail(
+            "G0610", f"the branches return {len(sides[0])} and {len(sides[1])} results", expression.span
+        )
     outputs: list[list[Value]] = [[], []]
     for a, b in zip(*sides, strict=True):
         typed = next((m for m in (a, b) if isinstance(m, Tensor) and not m.weak), None)
@@ -393,11 +433,18 @@ def while_loop(build: Construction, frame: Frame, expression: ex.Call) -> NodeRe
     """`while_loop(test, f, init=[…], max_times=n)` as one Loop node."""
     options = _options(expression, ("init", "max_times"), WHILE_FORM)
     if len(expression.arguments) != 2 or "init" not in options or "max_times" not in options:
-        raise fail("G0501", "while_loop takes a test, a function, init= and max_times=", expression.span, hint=WHILE_FORM)
+        raise fail(
+            "G0501",
+            "while_loop takes a test, a function, init= and max_times=",
+            expression.span,
+            hint=WHILE_FORM,
+        )
     test, function = (function_argument(build, frame, a) for a in expression.arguments)
     states = _initial_states(build, frame, options["init"], function)
     (times,) = dims_of(build, evaluate(build, frame, options["max_times"]), "max_times")
-    path = call_path(build, frame, expression, function_name(function), call_owns(build, frame.file, expression))
+    path = call_path(
+        build, frame, expression, function_name(function), call_owns(build, frame.file, expression)
+    )
     start = _test(build, frame, test, states, expression, f"{path}.{function_name(test)}")
     iteration = build.placeholder(TensorType(INT64, ()))
     going = build.placeholder(TensorType(BOOL, ()))
@@ -407,7 +454,9 @@ def while_loop(build: Construction, frame: Frame, expression: ex.Call) -> NodeRe
         arguments = Arguments([(Tensor(v), expression.span) for v in inner])
         result = apply(build, frame, function, arguments, expression.span, path)
         if len(_results(result.meaning)) != len(states):
-            raise fail("G0607", "the function of while_loop returns the new states and nothing else", expression.span)
+            raise fail(
+                "G0607", "the function of while_loop returns the new states and nothing else", expression.span
+            )
         outputs = _body_outputs(build, states, _results(result.meaning), expression, function)
         again = _test(build, frame, test, outputs, expression, f"{path}.{function_name(test)}_1")
     finally:
@@ -430,10 +479,15 @@ def _test(
     build: Construction, frame: Frame, test: Callable, states: Sequence[Value], expression: ex.Call, path: str
 ) -> Value:
     arguments = Arguments([(Tensor(v), expression.span) for v in states])
-    meaning = single(build, apply(build, frame, test, arguments, expression.span, path).meaning, expression.span)
+    meaning = single(
+        build, apply(build, frame, test, arguments, expression.span, path).meaning, expression.span
+    )
     if isinstance(meaning, bool):
         return build.constant(np.asarray(meaning), BOOL)
     if not isinstance(meaning, Tensor) or meaning.dtype is not BOOL or meaning.type.rank:
-        raise fail("G0609", f"the test of while_loop must be a scalar bool, not {kind_name(meaning)}", expression.arguments[0].span)
+        raise fail(
+            "G0609",
+            f"the test of while_loop must be a scalar bool, not {kind_name(meaning)}",
+            expression.arguments[0].span,
+        )
     return meaning.value
-

@@ -35,7 +35,12 @@ def _make(build: Construction, frame: Frame, role: str, declaration: Declaration
     assert declaration.type is not None
     if name in frame.supplied:
         return fit(
-            build, frame, declaration.type, frame.supplied[name], f"'{name}'", frame.call_span or declaration.name.span
+            build,
+            frame,
+            declaration.type,
+            frame.supplied[name],
+            f"'{name}'",
+            frame.call_span or declaration.name.span,
         )
     type_ = declared_type(build, frame, declaration.type, copied=lambda other: _type_of(build, frame, other))
     if frame.join(name) in frame.run.overrides:

@@ -47,7 +47,9 @@ def open_graph(build: Construction, unit: Unit, training: bool) -> Frame:
         raise fail("G1302", f"'{document.source.path}' is a {document.kind}, not a graph", document.name.span)
     file = scope_of(build, document, unit.resolution, unit.settings)
     frame = graph_frame(file, training)
-    missing = [a for a in document.body.attributes if a.name.text not in file.attributes and a.default is None]
+    missing = [
+        a for a in document.body.attributes if a.name.text not in file.attributes and a.default is None
+    ]
     if missing:
         raise fail(
             "G0513",
@@ -94,7 +96,9 @@ def bind_inputs(
         elif supplied.get(name) is not None:
             assert declaration.type is not None
             what = f"input '{name}'"
-            frame.values[name] = fit(build, frame, declaration.type, supplied[name], what, declaration.name.span)
+            frame.values[name] = fit(
+                build, frame, declaration.type, supplied[name], what, declaration.name.span
+            )
         else:
             frame.values[name] = Tensor(_input(build, frame, declaration, introduce))
 
@@ -131,11 +135,15 @@ def _limited(size: Size, operator: str, bound: int) -> Size:
     return Size(max(size.low, bound if operator == ">=" else bound + 1), size.high)
 
 
-def _input(build: Construction, frame: Frame, declaration: Declaration, introduce: Callable[[str], Dimension]) -> Value:
+def _input(
+    build: Construction, frame: Frame, declaration: Declaration, introduce: Callable[[str], Dimension]
+) -> Value:
     name = declaration.name.text
     assert declaration.type is not None
     with build.at(declaration.name.span):
-        type_ = declared_type(build, frame, declaration.type, introduce, lambda other: _input_type(frame, other))
+        type_ = declared_type(
+            build, frame, declaration.type, introduce, lambda other: _input_type(frame, other)
+        )
         value = build.add_leaf("Input", name, type_)
         for axis, dim in enumerate(type_.shape):
             known = symbol_name(dim)
@@ -226,7 +234,11 @@ def output_value(build: Construction, frame: Frame, name: str) -> Value:
 
 
 def finish(
-    build: Construction, frame: Frame, outputs: Mapping[str, Value], updates: Mapping[str, Value], variant: str
+    build: Construction,
+    frame: Frame,
+    outputs: Mapping[str, Value],
+    updates: Mapping[str, Value],
+    variant: str,
 ) -> Program:
     """The program of these results: leaves that are not reached are left out."""
     results = (*outputs.values(), *updates.values())
@@ -292,4 +304,3 @@ def graph_function(file: FileScope) -> FunctionValue:
     """A file's graph as a function value."""
     assert file.document.body is not None
     return FunctionValue(file.document.body, file)
-

@@ -54,7 +54,9 @@ def located(error: RuleError, build: Construction, expression: ex.Expression) ->
     """The diagnostic of a type rule's refusal, with notes at the operands at fault."""
     operands = _operand_spans(expression)
     notes = tuple(Note("this operand", operands[i]) for i in error.operands if i < len(operands))
-    return fail(error.code, error.message, expression.span, hint=error.hint, notes=notes if len(operands) > 1 else ())
+    return fail(
+        error.code, error.message, expression.span, hint=error.hint, notes=notes if len(operands) > 1 else ()
+    )
 
 
 def _operand_spans(expression: ex.Expression) -> list[Span]:
@@ -323,7 +325,11 @@ def place(build: Construction, frame: Frame, expression: ex.Expression) -> NodeR
 
 def _round(build: Construction, frame: Frame, base: NodeResult, expression: ex.Subscript) -> NodeResult:
     index = evaluate(build, frame, expression.items[0])
-    if not isinstance(index, int) or isinstance(index, bool) or not -len(base.rounds) <= index < len(base.rounds):
+    if (
+        not isinstance(index, int)
+        or isinstance(index, bool)
+        or not -len(base.rounds) <= index < len(base.rounds)
+    ):
         if isinstance(base.meaning, Tensor):
             return NodeResult(evaluate(build, frame, expression))
         raise fail("G0422", f"this repeat has rounds 0 to {len(base.rounds) - 1}", expression.items[0].span)
@@ -448,7 +454,9 @@ def compare(build: Construction, operator: str, left: Meaning, right: Meaning) -
     """`left operator right` for tensors, numbers, lists, texts and dtypes."""
     if isinstance(left, str | DType) or isinstance(right, str | DType):
         if operator not in ("==", "!="):
-            raise fail("G0414", f"'{operator}' can't order {kind_name(left)} and {kind_name(right)}", build.span)
+            raise fail(
+                "G0414", f"'{operator}' can't order {kind_name(left)} and {kind_name(right)}", build.span
+            )
         return (left == right) if operator == "==" else (left != right)
     return arithmetic.binary(build, operator, left, right)
 
@@ -479,7 +487,11 @@ def _logical(build: Construction, frame: Frame, expression: ex.Logical) -> Meani
     if not operands:
         return word == "and"
     if len(operands) == 1:
-        return Tensor(arithmetic.truth(build, operands[0], word)) if isinstance(operands[0], Tensor) else operands[0]
+        return (
+            Tensor(arithmetic.truth(build, operands[0], word))
+            if isinstance(operands[0], Tensor)
+            else operands[0]
+        )
     return arithmetic.logical(build, word, operands)
 
 

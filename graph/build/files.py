@@ -164,7 +164,9 @@ def _needed(declaration: SizeDeclaration) -> list[str]:
     return [r.name.name for p in parts if p is not None for r in references(p)]
 
 
-def _size(build: Construction, scope: FileScope, declaration: SizeDeclaration, settings: Settings) -> Dimension:
+def _size(
+    build: Construction, scope: FileScope, declaration: SizeDeclaration, settings: Settings
+) -> Dimension:
     name = declaration.name.text
     given = settings.sizes.get(name)
     if declaration.value is not None:
@@ -176,19 +178,29 @@ def _size(build: Construction, scope: FileScope, declaration: SizeDeclaration, s
         raise fail("G0408", f"'{name}' needs a range of whole numbers, low..high", declaration.name.span)
     if given is not None:
         if given < low or (high is not None and given > high):
-            raise fail("G1301", f"{name}={given} is outside {low}..{'' if high is None else high}", declaration.name.span)
+            raise fail(
+                "G1301",
+                f"{name}={given} is outside {low}..{'' if high is None else high}",
+                declaration.name.span,
+            )
         return given
     return build.introduce(name, Size(low, high))
 
 
-def _integer(build: Construction, scope: FileScope, declaration: SizeDeclaration, expression: object) -> Dimension:
+def _integer(
+    build: Construction, scope: FileScope, declaration: SizeDeclaration, expression: object
+) -> Dimension:
     from ..spec import expressions as ex
     from .evaluation import evaluate
 
     assert isinstance(expression, ex.Expression)
     meaning = evaluate(build, plain_frame(scope), expression)
     if not isinstance(meaning, int | Dim) or isinstance(meaning, bool):
-        raise fail("G0408", f"the size '{declaration.name.text}' must be a whole number, not {kind_name(meaning)}", expression.span)
+        raise fail(
+            "G0408",
+            f"the size '{declaration.name.text}' must be a whole number, not {kind_name(meaning)}",
+            expression.span,
+        )
     return meaning
 
 
@@ -246,7 +258,11 @@ def instantiate(build: Construction, file: FileScope, arguments: Arguments, path
     scope.slot_declarations, scope.slots = body.slots, slots
     for name, function in file.functions.items():
         local = isinstance(function, FunctionValue) and function.file is file
-        scope.functions[name] = FunctionValue(function.block, scope) if local and isinstance(function, FunctionValue) else function
+        scope.functions[name] = (
+            FunctionValue(function.block, scope)
+            if local and isinstance(function, FunctionValue)
+            else function
+        )
     _bind_slots(scope, body, arguments)
     _bind_graph_attributes(build, scope, given)
     return scope
@@ -256,7 +272,9 @@ def with_slots(file: FileScope, block: Block, arguments: Arguments, path: str) -
     """The file's scope as one call of a function with slots of its own sees it."""
     own = {s.name.text for s in block.slots}
     inherited = tuple(s for s in file.slot_declarations if s.name.text not in own)
-    scope = replace(file, slot_declarations=(*block.slots, *inherited), slots=dict(file.slots), slot_path=path)
+    scope = replace(
+        file, slot_declarations=(*block.slots, *inherited), slots=dict(file.slots), slot_path=path
+    )
     scope.slots.update(dict.fromkeys(own))
     _bind_slots(scope, block, arguments)
     return scope

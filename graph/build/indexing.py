@@ -58,7 +58,9 @@ def _of_list(build: Construction, base: Items, items: Sequence[Index]) -> Meanin
 def _python_slice(build: Construction, part: Range) -> slice:
     for bound in (part.start, part.stop, part.step):
         if bound is not None and (not isinstance(bound, int) or isinstance(bound, bool)):
-            raise fail("G0423", f"a slice here needs compile-time integers, not {kind_name(bound)}", build.span)
+            raise fail(
+                "G0423", f"a slice here needs compile-time integers, not {kind_name(bound)}", build.span
+            )
     if part.step == 0:
         raise fail("G0423", "the step of a slice can't be 0", build.span)
     return slice(part.start, part.stop, part.step)
@@ -147,7 +149,9 @@ def _check_tensors(build: Construction, expanded: Sequence[Index]) -> None:
         )
     if not arrays:
         return
-    scalars = [k for k, i in enumerate(expanded) if isinstance(i, int | Dim) or (k in tensors and k not in arrays)]
+    scalars = [
+        k for k, i in enumerate(expanded) if isinstance(i, int | Dim) or (k in tensors and k not in arrays)
+    ]
     for k in scalars:
         between = expanded[min(k, arrays[0]) + 1 : max(k, arrays[0])]
         if any(i is None or isinstance(i, Range) for i in between):
@@ -194,7 +198,9 @@ def _bound(build: Construction, meaning: Meaning, default: int) -> Dimension:
         return default
     if isinstance(meaning, int | Dim) and not isinstance(meaning, bool):
         return meaning
-    raise fail("G0423", f"the bounds of a slice are compile-time integers, not {kind_name(meaning)}", build.span)
+    raise fail(
+        "G0423", f"the bounds of a slice are compile-time integers, not {kind_name(meaning)}", build.span
+    )
 
 
 def _gather(build: Construction, value: Value, axis: int, index: Index) -> Value:

@@ -162,7 +162,11 @@ def is_static(meaning: Meaning) -> TypeGuard[bool | int | float | Array]:
 
 def is_weak(meaning: Meaning) -> bool:
     """Whether it takes the dtype that it meets."""
-    return is_number(meaning) or isinstance(meaning, np.ndarray) or (isinstance(meaning, Tensor) and meaning.weak)
+    return (
+        is_number(meaning)
+        or isinstance(meaning, np.ndarray)
+        or (isinstance(meaning, Tensor) and meaning.weak)
+    )
 
 
 def is_tensor_like(meaning: Meaning) -> bool:

@@ -125,7 +125,9 @@ def _try_resolve(scope: FileScope, expression: ex.Expression, diagnostics: Diagn
 
 def _unknown(scope: FileScope, node: ex.Name, known: set[str], diagnostics: Diagnostics) -> None:
     if find_function(scope, node) is not None:
-        diagnostics.error("G0303", f"'{node.name}' is a function; call it, or pass it where a function is taken", node.span)
+        diagnostics.error(
+            "G0303", f"'{node.name}' is a function; call it, or pass it where a function is taken", node.span
+        )
         return
     hint = did_you_mean(node.name, sorted(known - {"_"}))
     body = scope.document.body
@@ -141,7 +143,8 @@ def _check_cycles(block: Block, diagnostics: Diagnostics) -> None:
     """One diagnostic for each cycle among the nodes, iteratively."""
     definitions = {t.text: n for n in block.nodes for t in n.targets if t.text != "_"}
     needs = {
-        name: [r.name for r in references(n.expression) if r.name.name in definitions] for name, n in definitions.items()
+        name: [r.name for r in references(n.expression) if r.name.name in definitions]
+        for name, n in definitions.items()
     }
     done: set[str] = set()
     for start in definitions:
@@ -167,7 +170,9 @@ def _check_cycles(block: Block, diagnostics: Diagnostics) -> None:
                 done.add(name)
 
 
-def _cycle(definitions: dict[str, NodeDefinition], names: list[str], at: ex.Name, diagnostics: Diagnostics) -> None:
+def _cycle(
+    definitions: dict[str, NodeDefinition], names: list[str], at: ex.Name, diagnostics: Diagnostics
+) -> None:
     notes = [Note(f"'{n}' is defined here", definitions[n].targets[0].span) for n in dict.fromkeys(names)]
     diagnostics.error(
         "G0304", f"these nodes need each other: {' -> '.join(names)}", at.span, notes=tuple(notes[:6])
@@ -225,12 +230,16 @@ def check_unused_nodes(block: Block, extra: set[str], diagnostics: Diagnostics) 
         name = waiting.pop()
         if name not in reached:
             reached.add(name)
-            waiting += [r.name.name for r in references(definitions[name].expression) if r.name.name in definitions]
+            waiting += [
+                r.name.name for r in references(definitions[name].expression) if r.name.name in definitions
+            ]
     for node in block.nodes:
         names = [t for t in node.targets if t.text != "_"]
         if names and not any(t.text in reached for t in names):
             diagnostics.warning(
-                "G0312", f"node '{names[0].text}' is never used: no output, loss, update or test needs it", names[0].span
+                "G0312",
+                f"node '{names[0].text}' is never used: no output, loss, update or test needs it",
+                names[0].span,
             )
 
 
@@ -263,7 +272,9 @@ def _unused_functions(scope: FileScope, document: Document, diagnostics: Diagnos
     training = document.training
     if training is not None:
         bound = training.data.bind if training.data is not None else ()
-        parts = [b.expression for b in (*training.metrics, *bound)] + [u.expression for u in training.after_step]
+        parts = [b.expression for b in (*training.metrics, *bound)] + [
+            u.expression for u in training.after_step
+        ]
         for expression in parts:
             mentioned |= {c.function.name for c in calls(expression) if isinstance(c.function, ex.Name)}
     for block in document.functions:
@@ -301,4 +312,6 @@ def unknown_outputs(block: Block, diagnostics: Diagnostics) -> None:
     for output in block.outputs:
         if output.name.text not in known:
             hint = did_you_mean(output.name.text, sorted(known))
-            diagnostics.extend(fail("G0301", f"output '{output.name.text}' is no value here", output.name.span, hint=hint))
+            diagnostics.extend(
+                fail("G0301", f"output '{output.name.text}' is no value here", output.name.span, hint=hint)
+            )

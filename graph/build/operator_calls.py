@@ -32,6 +32,8 @@ def call_operator(
     """An operator's result; a `Results` where it has several that are not optional, or `wanted`
     says how many. Raises SpecError for arity, names and kinds, RuleError from the type rule."""
     declared = operator(name)
+    if any(a.kind == "graph" for a in declared.attributes.values()):
+        raise fail("G0515", f"{name} is written with cond, scan, repeat or while_loop in a spec", span)
     given, attributes = _split_arguments(declared, arguments)
     inputs = _inputs(build, declared, given, span)
     _check_arity(declared, inputs, span)
@@ -107,7 +109,11 @@ def _input(
             return build.shape_value([i for i in meaning.items if isinstance(i, int | Dim)])
         meaning = as_array(build, meaning)
     if not is_tensor_like(meaning):
-        raise fail("G0414", f"input '{formal.name}' of {declared.name} needs a tensor, not {kind_name(meaning)}", place)
+        raise fail(
+            "G0414",
+            f"input '{formal.name}' of {declared.name} needs a tensor, not {kind_name(meaning)}",
+            place,
+        )
     if isinstance(meaning, Tensor) and not meaning.weak:
         return meaning.value
     with build.at(place):
@@ -146,31 +152,38 @@ def _check_arity(declared: Operator, inputs: Sequence[Value | None], span: Span)
     for index, formal in enumerate(declared.inputs):
         absent = index >= len(inputs) or inputs[index] is None
         if absent and not formal.optional and not (formal.variadic and index < len(inputs)):
-            names = ", ".join(f.name + ("?" if f.optional else "…" if f.variadic else "") for f in declared.inputs)
-            raise fail("G0501", f"{declared.name} needs the input '{formal.name}'", span, hint=f"its inputs: {names}")
+            names = ", ".join(
+                f.name + ("?" if f.optional else "…" if f.variadic else "") for f in declared.inputs
+            )
+            raise fail(
+                "G0501", f"{declared.name} needs the input '{formal.name}'", span, hint=f"its inputs: {names}"
+            )
 
 
 def _check_required(declared: Operator, plain: dict[str, Any], span: Span) -> None:
     for spec in declared.attributes.values():
         if spec.required and spec.name not in plain:
-            raise fail("G0513", f"{declared.name} needs the attribute '{spec.name}'", span, hint=f"give {spec.name}=…")
+            raise fail(
+                "G0513",
+                f"{declared.name} needs the attribute '{spec.name}'",
+                span,
+                hint=f"give {spec.name}=…",
+            )
 
 
 # --- attributes ---------------------------------------------------------------------------------------
 
 
-def _attribute(build: Construction, declared: Operator, spec: AttributeSpec, meaning: Meaning, span: Span) -> Any:
-    if spec.kind == "graph":
-        raise fail("G0515", f"{declared.name} is written with cond, scan, repeat or while_loop in a spec", span)
-    if isinstance(meaning, Tensor | Dim):
-        raise fail(
-            "G0514",
-            f"attribute '{spec.name}' of {declared.name} must be known while compiling, not {kind_name(meaning)}",
-            span,
-        )
+def _attribute(
+    build: Construction, declared: Operator, spec: AttributeSpec, meaning: Meaning, span: Span
+) -> Any:
     converted = _plain(spec.kind, meaning)
     if converted is None:
-        raise fail("G0504", f"attribute '{spec.name}' of {declared.name} takes {spec.kind}, not {kind_name(meaning)}", span)
+        raise fail(
+            "G0504",
+            f"attribute '{spec.name}' of {declared.name} takes {spec.kind}, not {kind_name(meaning)}",
+            span,
+        )
     return converted
 
 

@@ -21,7 +21,9 @@ def require(build: Construction, frame: Frame, expression: ex.Expression) -> Non
     text = printed_source(expression.span)
     decided = _condition(build, frame, expression, text)
     if decided is False:
-        sizes = {n: v for n, v in {**frame.file.sizes, **frame.values, **frame.dims}.items() if _shown(v, n, text)}
+        sizes = {
+            n: v for n, v in {**frame.file.sizes, **frame.values, **frame.dims}.items() if _shown(v, n, text)
+        }
         shown = ", ".join(f"{n} = {v}" for n, v in sizes.items())
         raise fail(
             "G0516",

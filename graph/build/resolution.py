@@ -77,7 +77,9 @@ def unknown_function(file: FileScope, name: str, span: Span) -> Exception:
     else:
         near = near or nearest(name, operators)
         kind = "function"
-    hint = f"did you mean '{near}'?" if near else "functions stand under functions: or come from a file in use:"
+    hint = (
+        f"did you mean '{near}'?" if near else "functions stand under functions: or come from a file in use:"
+    )
     return fail("G0302", f"unknown {kind} '{name}'", span, hint=hint)
 
 
@@ -118,8 +120,14 @@ def call_owns(build: Construction, file: FileScope, call: ex.Call) -> bool:
     return function is not None and owns(build, function, supplied)
 
 
-def _argument_owns(build: Construction, file: FileScope, argument: ex.Expression, supplied: frozenset[str]) -> bool:
-    if isinstance(argument, ex.Call) and isinstance(argument.function, ex.Name) and argument.function.name == "partial":
+def _argument_owns(
+    build: Construction, file: FileScope, argument: ex.Expression, supplied: frozenset[str]
+) -> bool:
+    if (
+        isinstance(argument, ex.Call)
+        and isinstance(argument.function, ex.Name)
+        and argument.function.name == "partial"
+    ):
         names = supplied | frozenset(k.name for k in argument.keywords)
         return bool(argument.arguments) and _argument_owns(build, file, argument.arguments[0], names)
     function = find_function(file, argument)

@@ -109,7 +109,9 @@ def unknown_dimension(frame: Frame, error: UnknownDimension) -> Exception:
     )
 
 
-def resolve_dtype(build: Construction, frame: Frame, expression: ex.TypeExpression, actual: DType | None) -> DType:
+def resolve_dtype(
+    build: Construction, frame: Frame, expression: ex.TypeExpression, actual: DType | None
+) -> DType:
     """The dtype of a type expression; `float` and `int` are bound on their first use in a call."""
     name = expression.dtype
     if name in DTYPES:
@@ -118,7 +120,7 @@ def resolve_dtype(build: Construction, frame: Frame, expression: ex.TypeExpressi
         return actual or build.default_float
     if name not in FLEXIBLE:
         raise fail(
-            "G0306",
+            "G0221",
             f"unknown dtype '{name}'",
             expression.dtype_span,
             hint=did_you_mean(name, [*DTYPES, *FLEXIBLE]) or "float32, int64, bool, float, int, any",
@@ -219,7 +221,11 @@ def printed(expression: ex.TypeExpression) -> str:
 def printed_source(span: Span) -> str:
     """The user's own text at a place; its first line where it has several."""
     line = span.source.line(span.line)
-    return line[span.column - 1 : span.end_column - 1] if span.line == span.end_line else line[span.column - 1 :] + " …"
+    return (
+        line[span.column - 1 : span.end_column - 1]
+        if span.line == span.end_line
+        else line[span.column - 1 :] + " …"
+    )
 
 
 def _fit_shape(
@@ -285,7 +291,12 @@ def _solve(
         solution = exact_divide(found - offset, slope) if slope != 0 else None
         if solution is not None and substitute(form, {f"\0{name}": solution}) == found:
             return solution
-    raise fail("G0402", f"no whole number '{name}' makes this dimension {found}", span, notes=(Note("declared here", expected.span),))
+    raise fail(
+        "G0402",
+        f"no whole number '{name}' makes this dimension {found}",
+        span,
+        notes=(Note("declared here", expected.span),),
+    )
 
 
 def _misfit(expression: ex.TypeExpression, value: Value, what: str, span: Span, why: str) -> Exception:

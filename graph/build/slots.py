@@ -26,7 +26,9 @@ def bound(build: Construction, slot: SlotValue) -> Callable | None:
     return None if default is None else resolve_function(slot.file, default)
 
 
-def call_slot(build: Construction, frame: Frame, slot: SlotValue, arguments: object, span: Span) -> NodeResult:
+def call_slot(
+    build: Construction, frame: Frame, slot: SlotValue, arguments: object, span: Span
+) -> NodeResult:
     """A call of a slot: the operands and results are checked against its signature."""
     from .calls import Arguments, apply, call_function
 
@@ -34,7 +36,9 @@ def call_slot(build: Construction, frame: Frame, slot: SlotValue, arguments: obj
     signature = slot.declaration.signature
     scope = _signature_frame(frame, slot.file, span)
     if arguments.keywords or len(arguments.positional) != len(signature.inputs):
-        raise fail("G0501", f"the slot '{slot.name}' takes {len(signature.inputs)} positional arguments", span)
+        raise fail(
+            "G0501", f"the slot '{slot.name}' takes {len(signature.inputs)} positional arguments", span
+        )
     operands = [
         (fit(build, scope, t, m, f"argument {i + 1} of slot '{slot.name}'", s), s)
         for i, (t, (m, s)) in enumerate(zip(signature.inputs, arguments.positional, strict=True))

@@ -28,7 +28,9 @@ def _grad(build: Construction, frame: Frame, expression: ex.Call) -> NodeResult:
     """`grad(scalar, wrt=x)` or `wrt=[a, b]` (R31): a Grad node, resolved before any backend."""
     wrt = next((k.value for k in expression.keywords if k.name == "wrt"), None)
     if len(expression.arguments) != 1 or wrt is None or len(expression.keywords) != 1:
-        raise fail("G0501", "grad takes a scalar and wrt=", expression.span, hint="grad(loss, wrt=x) or wrt=[a, b]")
+        raise fail(
+            "G0501", "grad takes a scalar and wrt=", expression.span, hint="grad(loss, wrt=x) or wrt=[a, b]"
+        )
     loss = build.value(evaluate(build, frame, expression.arguments[0]))
     targets = wrt.items if isinstance(wrt, ex.ListOf) else (wrt,)
     values = [_differentiable(build, frame, t) for t in targets]
@@ -58,7 +60,9 @@ def _hex(build: Construction, frame: Frame, expression: ex.Call) -> NodeResult:
     try:
         return NodeResult(float.fromhex(argument.value))
     except (ValueError, OverflowError):
-        raise fail("G0504", f"'{argument.value}' is no hexadecimal float", argument.span, hint="such as 0x1.8p+1") from None
+        raise fail(
+            "G0504", f"'{argument.value}' is no hexadecimal float", argument.span, hint="such as 0x1.8p+1"
+        ) from None
 
 
 def _load(build: Construction, frame: Frame, expression: ex.Call) -> NodeResult:
@@ -70,7 +74,12 @@ def _load(build: Construction, frame: Frame, expression: ex.Call) -> NodeResult:
     try:
         with np.load(path, allow_pickle=False) as archive:
             if texts[1].value not in archive.files:
-                raise fail("G1311", f"'{path.name}' has no array '{texts[1].value}'", texts[1].span, hint=f"it has: {', '.join(archive.files)}")
+                raise fail(
+                    "G1311",
+                    f"'{path.name}' has no array '{texts[1].value}'",
+                    texts[1].span,
+                    hint=f"it has: {', '.join(archive.files)}",
+                )
             array = archive[texts[1].value]
     except (OSError, ValueError, EOFError) as error:
         raise fail("G1310", f"cannot read '{texts[0].value}': {error}", texts[0].span) from None

@@ -95,7 +95,12 @@ def _whole_set(expression: ex.Expression) -> ex.Expression | None:
 
 
 def _set_metric(
-    unit: Unit, build: Construction, frame: Frame, metric: Binding, inner: ex.Expression, outputs: dict[str, Value]
+    unit: Unit,
+    build: Construction,
+    frame: Frame,
+    metric: Binding,
+    inner: ex.Expression,
+    outputs: dict[str, Value],
 ) -> MetricPlan:
     names = list(dict.fromkeys(r.name.name for r in references(inner)))
     reduction = new_construction(unit)

@@ -172,6 +172,10 @@ def _tag(operator: Operator, given: Mapping[str, Any]) -> Mapping[str, Attribute
         if spec is None and (operator.attributes or operator.infer is not None):
             raise unknown_attribute(operator, name)
         attribute = value if isinstance(value, Attribute) else _convert(operator, name, value)
+        if spec is not None and attribute.kind != spec.kind:
+            raise RuleError(
+                "G0504", f"attribute '{name}' of {operator.name} takes {spec.kind}, not {attribute.kind}"
+            )
         if spec is None or spec.default is None or spec.default.key != attribute.key:
             tagged[name] = attribute
     return tagged

@@ -69,9 +69,10 @@ def _shape_mismatch(old: Array, new: Array) -> Finding | None:
 class Measured:
     """One result four times: old and new, in their own dtype and as float64 shadows.
 
-    `tied` marks elements on a tie (None: none), `scale` is the largest absolute intermediate
-    sum, `length` the number of roundings behind an element (k), `rounded` says that the new
-    value is a constant computed ahead, which has no shadow of its own.
+    `scale` is the largest absolute intermediate sum of both forms, `native_scale` that of the old
+    form alone (a new form that cancels more is worse), `length` the number of roundings behind an
+    element (k). `tied` marks elements on a tie (None: none), `rounded` says that the new value is a
+    constant computed ahead, which has no shadow of its own.
     """
 
     old: Array
@@ -82,6 +83,7 @@ class Measured:
     length: int = 1
     tied: Array | None = None
     rounded: bool = False
+    native_scale: float | None = None
 
 
 def same_algebra(measured: Measured) -> Finding:
@@ -104,9 +106,12 @@ def same_algebra(measured: Measured) -> Finding:
 
 
 def _native(measured: Measured, kept: Array, ties: float) -> Finding:
+    if ties <= TIES_ALLOWED and same_bits(measured.old, measured.new).verdict is Verdict.HOLDS:
+        return Finding(Verdict.HOLDS, 0.0, 0.0, ties)
     dtype = from_numpy(measured.old.dtype)
     shadow = measured.old_shadow
-    top = max(measured.scale, _largest(shadow))
+    scale = measured.scale if measured.native_scale is None else measured.native_scale
+    top = max(scale, _largest(shadow))
     old_error = _distance(shadow, measured.old.astype(np.float64), kept)
     new_error = _distance(shadow, measured.new.astype(np.float64), kept)
     allowed = NATIVE_FACTOR * old_error + measured.length * unit_roundoff(dtype) * top

@@ -12,6 +12,7 @@ from ...backends.runtime.protocols import Evaluator, Feeds
 from ...graph.diagnostics import SpecError
 from ...graph.ir import Program, Value
 from ...graph.operators.leaves import WEIGHT
+from ...graph.types import TensorType
 
 Array = np.ndarray[Any, Any]
 
@@ -37,9 +38,23 @@ def draw_samples(program: Program, seed: int, evaluator: Evaluator) -> tuple[Sam
     from ...backends.runtime.samples import draw, size_choices
 
     choices = list(size_choices(program, seed)) or [{}]
-    return tuple(
-        Samples(draw(program, seed + i, sizes, evaluator=evaluator), sizes) for i, sizes in enumerate(choices)
-    )
+    first = draw(program, seed, choices[0], evaluator=evaluator)
+    filled = with_stored(program, first)
+    others = enumerate(choices[1:], 1)
+    rest = (Samples(draw(filled, seed + i, sizes, evaluator=evaluator), sizes) for i, sizes in others)
+    return (Samples(first, choices[0]), *rest)
+
+
+def with_stored(program: Program, feeds: Feeds) -> Program:
+    """The program with the parameters and states of fixed size that `feeds` holds as its weights, so
+    that they are drawn once."""
+    leaves = {**program.parameters, **program.states}
+    arrays = {
+        name: feeds[name]
+        for name, value in leaves.items()
+        if name in feeds and isinstance(value.type, TensorType) and value.type.is_static
+    }
+    return program.with_weights(arrays) if arrays else program
 
 
 def leaf_arrays(

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ...backends.runtime.protocols import Evaluator
-from ...graph.ir import Node, Value
+from ...graph.ir import Node, Value, make_node
+from ...graph.operators import operator
 from ...graph.types import TensorType
 
 Array = np.ndarray[Any, Any]
@@ -29,7 +30,7 @@ def scale_of(nodes: Iterable[Node], shadow: Mapping[Value, Array], evaluator: Ev
     for node in nodes:
         for value in (*node.inputs, *node.outputs):
             if value is not None and value in shadow:
-                top = max(top, _largest(shadow[value]))
+                top = max(top, largest(shadow[value]))
         top = max(top, _absolute_sum(node, shadow, evaluator))
     return top
 
@@ -39,15 +40,54 @@ def _absolute_sum(node: Node, shadow: Mapping[Value, Array], evaluator: Evaluato
     if any(v not in shadow for v in operands):
         return 0.0
     if node.name == "Sub":
-        return sum(_largest(shadow[v]) for v in operands)
+        return sum(largest(shadow[v]) for v in operands)
     if node.name not in SUMS or shadow[node.inputs[0]].dtype.kind != "f":  # type: ignore[index]  # a first operand is required
         return 0.0
     given = {v: np.abs(shadow[v]) if shadow[v].dtype.kind == "f" else shadow[v] for v in operands}
     found = evaluator.evaluate([node.outputs[0]], given, float64=True)
-    return _largest(found[0])
+    return largest(found[0])
 
 
-def _largest(array: Array) -> float:
+def absolute_sums(
+    nodes: Iterable[Node], shadow: Mapping[Value, Array], evaluator: Evaluator
+) -> dict[Value, Array]:
+    """For every value of the nodes the sum of its absolute terms: |a| + |b| for a - b, |a| |b| for a
+    product, and so on through sums of products. What is computed from constants alone counts by its
+    own size; a nonlinear function by the larger of its own size and its operands' sums."""
+    sums: dict[Value, Array] = {}
+
+    def sum_of(value: Value) -> Array:
+        found = sums.get(value)
+        return found if found is not None else np.abs(shadow[value])
+
+    for node in nodes:
+        operands = [v for v in node.inputs if v is not None]
+        floats = [v for v in operands if v in shadow and shadow[v].dtype.kind == "f"]
+        if not floats or any(v not in shadow for v in (*operands, *node.outputs)):
+            continue
+        if node.name in _POLYNOMIAL or "layout" in node.operator.traits:
+            unsigned = node if node.name not in _ABSOLUTE else rebuilt(node)
+            given = {v: sum_of(v) if v in floats else shadow[v] for v in operands}
+            found = evaluator.evaluate(unsigned.outputs, given, float64=True)
+            sums.update(zip(node.outputs, (np.abs(a) for a in found), strict=True))
+        else:
+            top = max(largest(sum_of(v)) for v in floats)
+            for value in node.outputs:
+                if shadow[value].dtype.kind == "f":
+                    sums[value] = np.maximum(np.abs(shadow[value]), top)
+    return sums
+
+
+def rebuilt(node: Node) -> Node:
+    """The node with its sign taken away: a + b for a - b, a for -a."""
+    return make_node(operator(_ABSOLUTE[node.name], ""), node.inputs)
+
+
+_ABSOLUTE = {"Sub": "Add", "Neg": "Identity"}
+_POLYNOMIAL = SUMS | {"Sub", "Mul", "Div", "Neg", "Abs", "Identity", "Cast"}
+
+
+def largest(array: Array) -> float:
     if array.dtype.kind != "f":
         return 0.0
     finite = array[np.isfinite(array)]

@@ -14,7 +14,7 @@ from ...graph.types import TensorType
 from .comparison import Measured, bounded, same_algebra, same_bits, unit_roundoff
 from .contract import Bounded, Contract, Exact
 from .evaluation import Unevaluable, evaluate
-from .intermediates import rounding_length, scale_of
+from .intermediates import absolute_sums, largest, rounding_length
 from .sites import Region, is_constant
 from .ties import tied_elements
 from .verdict import HOLDS, Finding, Verdict, worst
@@ -32,8 +32,12 @@ class SiteRun:
 
 
 def contract_at(region: Region, contract: Contract) -> Contract:
-    """The contract of one site: the pass's, unless the site has a sense or a bound of its own."""
+    """The contract of one site: the pass's, unless the site has a sense or a bound of its own. Moving
+    elements about keeps every bit, whatever the pass promises."""
     replacement = region.replacement
+    nodes = (*region.old_nodes, *region.new_nodes)
+    if isinstance(contract, Exact) and nodes and all("layout" in n.operator.traits for n in nodes):
+        return Exact("bits")
     if isinstance(contract, Exact) and replacement.sense:
         return Exact(replacement.sense)
     if isinstance(contract, Bounded) and replacement.bound is not None:
@@ -79,16 +83,26 @@ def _algebra(
         return Finding(Verdict.INCONCLUSIVE, reason=f"it has no float64 run: {found.reason}")
     shadow = {v: widened(a) for v, a in given.items()}
     shadow.update(zip(wanted, found, strict=True))
-    scale = scale_of(nodes, shadow, evaluator)
+    sums = absolute_sums(nodes, shadow, evaluator)
+    scales = [_reach(values, sums, shadow) for values in (old, new)]
     length = rounding_length(nodes, shadow)
-    ties = tied_elements(old, region.old_nodes, shadow, given, shift(olds, region, length, scale), evaluator)
+    inner = max((largest(sums.get(v, a)) for v, a in shadow.items()), default=0.0)
+    ties = tied_elements(old, region.old_nodes, shadow, given, shift(region, length, inner), evaluator)
     return worst(
-        same_algebra(Measured(a, b, shadow[v], shadow[w], scale, length, tied, is_constant(w)))
+        same_algebra(
+            Measured(a, b, shadow[v], shadow[w], max(scales), length, tied, is_constant(w), scales[0])
+        )
         for a, b, v, w, tied in zip(olds, news, old, new, ties, strict=True)
     )
 
 
-def shift(olds: tuple[Array, ...], region: Region, length: int, scale: float) -> float:
+def _reach(values: tuple[Value, ...], sums: Mapping[Value, Array], shadow: Mapping[Value, Array]) -> float:
+    """The largest absolute sum behind the results; behind any value where none is a float."""
+    floats = [v for v in values if shadow[v].dtype.kind == "f"]
+    return max((largest(sums.get(v, shadow[v])) for v in (floats or shadow)), default=0.0)
+
+
+def shift(region: Region, length: int, scale: float) -> float:
     """How far rounding may move a value of the region: k u times its largest number."""
     floats = [
         v.tensor.dtype for v in region.boundary if isinstance(v.type, TensorType) and v.type.dtype.is_float

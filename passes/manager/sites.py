@@ -120,7 +120,7 @@ def _meeting(
     new: tuple[Value, ...], cone: Mapping[Value, int], old: frozenset[Value]
 ) -> tuple[list[Node], dict[Value, None]] | None:
     """The nodes of the new form and the values of the old cone that it is built on; None where
-    it is built on something else."""
+    it is built on something else. A new form may contain the old value (quantized, for one)."""
     cut: dict[Value, None] = {}
     order: list[Node] = []
     seen: set[Node] = set()
@@ -132,7 +132,7 @@ def _meeting(
             return True
         if is_constant(value):
             return True
-        if value.is_leaf or value in old:
+        if value.is_leaf:
             return False
         stack.append((value.node, False))
         return True

@@ -98,11 +98,11 @@ class Verifier:
         for index, sample in enumerate(self.samples):
             pool = self._pool(before, result, regions, sample)
             for number, region in enumerate(regions):
-                for run, given in self._runs(region, pool, sample, contract, index):
+                for used, run, given in self._runs(region, pool, sample, contract, index):
                     findings.append(run.finding)
                     checked.add(number)
                     if run.finding.verdict is Verdict.BROKEN:
-                        broken.append(BrokenSite(region, given, run))
+                        broken.append(BrokenSite(used, given, run))
                         break
             if broken:
                 break
@@ -140,29 +140,55 @@ class Verifier:
 
     def _runs(
         self, region: Region, pool: Mapping[Value, Array], sample: Samples, contract: Contract, index: int
-    ) -> Iterator[tuple[SiteRun, dict[Value, Array]]]:
+    ) -> Iterator[tuple[Region, SiteRun, dict[Value, Array]]]:
         """The site on the values that it has in the program, then on others."""
-        weights = {v: pool[v] for v in region.weights if v in pool}
         if not region.replacement.in_body and all(v in pool for v in region.boundary):
-            actual = {v: pool[v] for v in region.boundary} | weights
-            yield check_site(region, actual, contract, self.evaluator), actual
+            actual = _given(region, pool)
+            yield region, check_site(region, actual, contract, self.evaluator), actual
             if index == 0:
-                yield self._redrawn(region, actual, contract)
+                yield self._redrawn(region, pool, contract)
         elif index == 0:
             generator = np.random.default_rng(self.seed)
             drawn = {v: from_type(v, sample.sizes, generator) for v in region.boundary}
             if all(a is not None for a in drawn.values()):
-                given = {v: a for v, a in drawn.items() if a is not None} | weights
-                yield check_site(region, given, contract, self.evaluator), given
+                given = {v: a for v, a in drawn.items() if a is not None} | _weights(region, pool)
+                yield region, check_site(region, given, contract, self.evaluator), given
 
     def _redrawn(
-        self, region: Region, actual: Mapping[Value, Array], contract: Contract
+        self, region: Region, pool: Mapping[Value, Array], contract: Contract
+    ) -> tuple[Region, SiteRun, dict[Value, Array]]:
+        """On redrawn boundary values. Before the site counts as broken its boundary is moved back: two
+        values of it may belong together (a condition and its negation)."""
+        run, given = self._on_redrawn(region, pool, contract)
+        if run.finding.verdict is not Verdict.BROKEN:
+            return region, run, given
+        for further in (1, 2, 4, 8):
+            deeper = region_of(region.replacement, region.depth + further)
+            if deeper is None:
+                break
+            missing = [v for v in deeper.boundary if v not in pool and not is_constant(v)]
+            found = evaluate(self.evaluator, missing, pool)
+            if isinstance(found, Unevaluable):
+                break
+            again, other = self._on_redrawn(
+                deeper, {**pool, **dict(zip(missing, found, strict=True))}, contract
+            )
+            if again.finding.verdict is not Verdict.BROKEN:
+                return deeper, again, other
+        return region, run, given
+
+    def _on_redrawn(
+        self, region: Region, pool: Mapping[Value, Array], contract: Contract
     ) -> tuple[SiteRun, dict[Value, Array]]:
-        """On redrawn boundary values; a deeper boundary is tried before the site counts as broken,
-        since a rule may rest on where an operand comes from."""
         generator = np.random.default_rng(self.seed + 1)
-        given = {
-            v: a if is_constant(v) or v in region.weights else redrawn(v, a, generator)
-            for v, a in actual.items()
-        }
+        given = {v: redrawn(v, pool[v], generator) for v in region.boundary if v in pool}
+        given |= _weights(region, pool)
         return check_site(region, given, contract, self.evaluator), given
+
+
+def _given(region: Region, pool: Mapping[Value, Array]) -> dict[Value, Array]:
+    return {v: pool[v] for v in region.boundary} | _weights(region, pool)
+
+
+def _weights(region: Region, pool: Mapping[Value, Array]) -> dict[Value, Array]:
+    return {v: pool[v] for v in region.weights if v in pool}

@@ -96,6 +96,16 @@ def sum_(node: Node) -> Sequence[Value] | None:
     return (total,)
 
 
+def power(node: Node) -> Sequence[Value] | None:
+    """Pow with its exponent in the base's dtype."""
+    x, y = node.inputs
+    assert x is not None
+    assert y is not None
+    if x.tensor.dtype is y.tensor.dtype:
+        return None
+    return (apply("Pow", x, apply("Cast", y, to=x.tensor.dtype.code)),)
+
+
 COMPOSED: Mapping[str, Callable[[Node], Sequence[Value] | None]] = {
     "MatMul": matmul_by_vector,
     "Mean": mean,
@@ -106,4 +116,5 @@ COMPOSED: Mapping[str, Callable[[Node], Sequence[Value] | None]] = {
     "GlobalAveragePool": _global_pool("ReduceMean"),
     "GlobalMaxPool": _global_pool("ReduceMax"),
     "Det": det,
+    "Pow": power,
 }

@@ -14,6 +14,7 @@ from ....graph.ir import Program, collector_paused
 from ....graph.operators.schema import OPSET
 from .layout import ExternalLayout
 from .lowering import lower
+from .shapes import complete_output_shapes
 from .target import DEFAULT, OLDEST, Kernels, Target
 from .writer import Writer
 
@@ -54,6 +55,7 @@ def write_model(
     with collector_paused():
         writer = Writer(lower(program, target), target, layout)
         writer.write(fed_parameters)
+        complete_output_shapes(writer.model)
         return writer
 
 
@@ -90,7 +92,7 @@ def save(
                 with open(Path(folder) / layout.location, "wb") as file:
                     layout.stream(file)
             written.write_bytes(model.SerializeToString())
-            check(written)
+            check(written if _all_shaped(model) else model)
             if layout is not None:
                 os.replace(Path(folder) / layout.location, target.parent / layout.location)
             os.replace(written, target)
@@ -101,10 +103,31 @@ def save(
 
 def check(model: onnx.ModelProto | Path) -> None:
     """Raises SpecError G1117 where the ONNX checker, types and shapes included, refuses a model."""
+    if isinstance(model, onnx.ModelProto) and not _all_shaped(model):
+        model = _shaped(model)
     try:
         onnx.checker.check_model(str(model) if isinstance(model, Path) else model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError) as error:
-        reason = str(error).strip().splitlines()
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise fail(
-            "G1117", f"the ONNX checker refuses the model: {reason[0] if reason else 'no reason'}"
+            "G1117", f"the ONNX checker refuses the model: {lines[0] if lines else 'no reason'}"
         ) from error
+
+
+def _all_shaped(model: onnx.ModelProto) -> bool:
+    return all(_has_shape(v) for v in (*model.graph.input, *model.graph.output))
+
+
+def _has_shape(info: onnx.ValueInfoProto) -> bool:
+    return info.type.WhichOneof("value") != "tensor_type" or info.type.tensor_type.HasField("shape")
+
+
+def _shaped(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy for the checker, which wants a shape of every input and output: where nobody knows the
+    rank, any does."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for info in (*copy.graph.input, *copy.graph.output):
+        if not _has_shape(info):
+            info.type.tensor_type.shape.SetInParent()
+    return copy

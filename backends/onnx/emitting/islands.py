@@ -13,6 +13,8 @@ _NARROW_INTEGERS = frozenset({"int8", "uint8", "int16", "uint16", "int32", "uint
 _NOT_ISLANDS = frozenset("Cast CastLike BitCast BitShift QuantizeLinear DynamicQuantizeLinear".split())
 """Operators whose meaning depends on the dtype itself."""
 
+_MOVERS = frozenset({"Unique", "Trilu", "NonZero"})
+
 
 def float_island(node: Node) -> Sequence[Value] | None:
     """Computes in float32 and rounds the results: as exact as the narrow dtype can be, or more."""
@@ -34,6 +36,8 @@ def bool_island(node: Node) -> Sequence[Value] | None:
         if choices == wide:
             return None
         return (_restored(node.outputs[0], apply("Where", condition, *wide), UINT8),)
+    if node.operator.name not in _MOVERS and "layout" not in node.operator.traits:
+        return None
     return _island(node, frozenset({"bool"}), UINT8)
 
 

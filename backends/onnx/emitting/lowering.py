@@ -13,7 +13,6 @@ from ....graph.diagnostics import Diagnostic, Diagnostics, SpecError, fail
 from ....graph.ir import Graph, Node, Origin, Program, Value, bodies, make_node, topological
 from ....graph.operators import Attribute, RuleError
 from .rules import rules_for
-from .standard_bodies import standard_body
 from .target import Target, lowest_opset
 
 DEEPEST = 24
@@ -139,7 +138,7 @@ class _Lowering:
         raise self._impossible(node)
 
     def _candidates(self, node: Node) -> Iterator[Sequence[Value]]:
-        for rule in (*rules_for(node), standard_body):
+        for rule in rules_for(node):
             try:
                 results = rule(node)
             except (SpecError, RuleError):

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ....graph.ir import Node, Value, apply
+from .changed_meanings import CHANGED
 from .compositions import COMPOSED
 from .hyperbolic import HYPERBOLIC
 from .islands import bool_island, float_island, integer_island
 from .linear_algebra import cholesky, log_det_spd, solve, solve_spd, triangular_solve
 from .newer_operators import NEWER
+from .recurrent import RECURRENT
 from .special_functions import SPECIAL
+from .standard_bodies import standard_body
 
 Rule = Callable[[Node], Sequence[Value] | None]
 
@@ -31,15 +34,16 @@ OWN: Mapping[str, Rule] = {
 
 
 def rules_for(node: Node) -> Iterator[Rule]:
-    """The rules of a node's operator, then those that compute it in another dtype."""
+    """The rules of a node's operator, those that compute it in another dtype, its body."""
     operator = node.operator
     if operator.domain == "graphwright":
         if operator.name in OWN:
             yield OWN[operator.name]
         return
-    for table in (NEWER, SPECIAL, HYPERBOLIC, COMPOSED):
+    for table in (NEWER, CHANGED, RECURRENT, SPECIAL, HYPERBOLIC, COMPOSED):
         if operator.name in table:
             yield table[operator.name]
     yield float_island
     yield integer_island
+    yield standard_body
     yield bool_island

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
 
 from onnx import defs
 
-from ....graph.ir import Node
+from ....graph.ir import Node, Value
 from ....graph.operators import Operator
 from ....graph.operators.schema import OPSET, schema
 from ....graph.types.types import OptionalType, SequenceType, TensorType, Type
 from ..importing.upgrades import UPGRADES
+from .changed_meanings import differs
 
 OLDEST = 18
 DEFAULT = 21
@@ -33,7 +34,6 @@ class Target:
 
     opset: int = DEFAULT
     kernels: Kernels | None = None
-    inline: bool = True
     fitting: dict[Operator, bool] = field(default_factory=dict)  # operators unchanged since `opset`
 
     def takes(self, node: Node) -> bool:
@@ -60,8 +60,10 @@ class Target:
             return False
         if older.deprecated or not (node.attributes.keys() - OWN_ATTRIBUTES <= older.attributes.keys()):
             return False
-        operands = node.inputs[: len(node.inputs) - node.attribute("captures", 0)]
-        return _takes_types(older.inputs, operands) and _takes_types(older.outputs, node.outputs)
+        if differs(node, self.opset):
+            return False
+        own = node.inputs[:1] if operator.name == "If" else node.inputs
+        return _takes_types(list(older.inputs), own) and _takes_types(list(older.outputs), node.outputs)
 
 
 def is_miscomputed(node: Node) -> bool:
@@ -73,17 +75,14 @@ def is_miscomputed(node: Node) -> bool:
     return isinstance(right, TensorType) and right.dims is not None and len(right.dims) == 1
 
 
-def _takes_types(formals: object, values: object) -> bool:
-    listed: list[defs.OpSchema.FormalParameter] = list(formals)  # type: ignore[call-overload]
-    for position, value in enumerate(values):  # type: ignore[arg-type,var-annotated]
-        if value is None:
-            continue
-        variadic = bool(listed) and listed[-1].option == defs.OpSchema.FormalParameterOption.Variadic
-        if position >= len(listed) and not variadic:
-            return not listed  # results that the older operator has not
-        if type_string(value.type) not in listed[min(position, len(listed) - 1)].types:
-            return False
-    return True
+def _takes_types(formals: Sequence[defs.OpSchema.FormalParameter], values: Sequence[Value | None]) -> bool:
+    variadic = bool(formals) and formals[-1].option == defs.OpSchema.FormalParameterOption.Variadic
+    if len(values) > len(formals) and not variadic:
+        return False
+    return all(
+        value is None or type_string(value.type) in formals[min(position, len(formals) - 1)].types
+        for position, value in enumerate(values)
+    )
 
 
 _SPELLINGS: Mapping[str, str] = {"float32": "float", "float64": "double"}

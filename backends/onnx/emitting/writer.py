@@ -23,6 +23,8 @@ from .target import OWN_ATTRIBUTES, Target
 Scope = dict[Value, str]
 LARGEST_PROTO = 2**31 - 2**24
 """Bytes of weights that fit into one protobuf message, with room for the nodes."""
+_WRITTEN_DEFAULTS = {"MeanVarianceNormalization": ("axes",)}
+"""Defaults that the standard's own function bodies miss when they are left out."""
 _OPTIONAL = onnx.defs.OpSchema.FormalParameterOption.Optional
 
 
@@ -172,6 +174,10 @@ class Writer:
             if origin.spans:
                 text = ", ".join(f"{s.source.path}:{s.line}" for s in origin.spans)
                 proto.metadata_props.add(key=SPEC_KEY, value=text)
+        for name in _WRITTEN_DEFAULTS.get(node.operator.name, ()):
+            default = node.operator.attributes[name].default
+            if default is not None and name not in node.attributes:
+                write_attribute(name, default, proto.attribute.add())
         for name, attribute in node.attributes.items():
             if attribute.kind == "graph":
                 body = proto.attribute.add(name=name, type=onnx.AttributeProto.GRAPH)

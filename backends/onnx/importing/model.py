@@ -12,7 +12,7 @@ from typing import Any
 import onnx
 from google.protobuf.message import DecodeError
 
-from ....graph.diagnostics import SpecError, fail
+from ....graph.diagnostics import SpecError, did_you_mean, fail
 from ....graph.ir import Graph, Program, Size, Value, Weights, collector_paused, leaf
 from ....graph.operators.graphwright import GRAPHWRIGHT
 from ....graph.operators.schema import OPSET
@@ -75,7 +75,7 @@ def _open(
 def _read(model: onnx.ModelProto, folder: Path | None, sizes: Mapping[str, int]) -> Program:
     opsets = _opsets(model)
     functions = _functions(model)
-    known = Sizes(replaced={name: number for name, number in sizes.items()})
+    known = Sizes(replaced=dict(sizes))
     assumptions: dict[str, Any] = {}
     for _ in range(MOST_READINGS):
         reading = Reading(folder, known, functions)
@@ -84,9 +84,19 @@ def _read(model: onnx.ModelProto, folder: Path | None, sizes: Mapping[str, int])
         result = _read_main(scope, model)
         assumptions.update({str(a): a for a in reading.assumptions})
         reading.diagnostics.raise_if_errors()
+        _check_sizes(sizes, known)
         if len(known.replaced) == before and result is not None:
             return replace(result, assumptions=tuple(assumptions.values()))
     raise fail("G1216", "the sizes of this model depend on one another in too many ways")
+
+
+def _check_sizes(given: Mapping[str, int], known: Sizes) -> None:
+    """Raises SpecError G1219 for a size that the model has not."""
+    names = sorted(known.names.values())
+    for name in given:
+        if name not in names:
+            hint = did_you_mean(name, names) or (f"its sizes are {', '.join(names)}" if names else None)
+            raise fail("G1219", f"the model has no symbolic size '{name}'", hint=hint)
 
 
 def _opsets(model: onnx.ModelProto) -> dict[str, int]:
@@ -120,15 +130,14 @@ def _read_main(scope: Scope, model: onnx.ModelProto) -> Program | None:
     outputs: list[Value] = []
     try:
         outputs.extend(read_graph(scope, graph))
+        if not outputs:
+            raise fail("G1200", "the model has no outputs; the file may be cut short")
+        return _program(scope, model, inputs, outputs, metadata, updates)
     except PassedOver:
         return None
     except SpecError as error:
         reading.diagnostics.extend(error)
         return None
-    if not outputs:
-        reading.diagnostics.error("G1200", "the model has no outputs; the file may be cut short")
-        return None
-    return _program(scope, model, inputs, outputs, metadata, updates)
 
 
 def _read_inputs(scope: Scope, graph: onnx.GraphProto, roles: Mapping[str, str]) -> list[Value]:
@@ -139,7 +148,8 @@ def _read_inputs(scope: Scope, graph: onnx.GraphProto, roles: Mapping[str, str])
             continue
         try:
             if proto.name in scope.values or not proto.name:
-                raise fail("G1202", f"the name '{proto.name}' is defined twice")
+                raise fail("G1202", f"the input '{proto.name}' is defined twice, or has no name")
+            _check_text(proto.name)
             role = roles.get(proto.name, "Input")
             type = read_type(proto.type, scope.reading.sizes, proto.name)
             scope.values[proto.name] = leaf(role if role in ("State", "Noise") else "Input", proto.name, type)
@@ -147,6 +157,12 @@ def _read_inputs(scope: Scope, graph: onnx.GraphProto, roles: Mapping[str, str])
         except SpecError as error:
             scope.reading.diagnostics.extend(error)
     return found
+
+
+def _check_text(name: object) -> None:
+    """Protobuf hands out text that is no UTF-8 as bytes. Raises SpecError G1218."""
+    if not isinstance(name, str):
+        raise fail("G1218", f"the name {name!r} is no UTF-8 text")
 
 
 def _json_mapping(text: str) -> dict[str, str]:
@@ -169,6 +185,8 @@ def _program(
     updates: Mapping[str, str],
 ) -> Program:
     reading = scope.reading
+    for name in (*scope.values, *reading.weights, model.graph.name, *metadata, *metadata.values()):
+        _check_text(name)
     by_role: dict[str, list[Value]] = {"Input": [], "State": [], "Noise": []}
     for value in (*inputs, *reading.noise.values()):
         by_role[value.role].append(value)

@@ -154,7 +154,7 @@ def _bind(scope: Scope, node: onnx.NodeProto, results: Sequence[Value]) -> None:
             values[name] = value
     if node.name:
         origins = scope.reading.origins
-        origin = Origin((), f"{scope.path}{node.name}" if scope.path else node.name)
+        origin = Origin((), f"{scope.path}{node.name}")
         for value in results:
             if value not in origins:
                 origins[value] = origin
@@ -240,6 +240,23 @@ def make(
         if error.unequal is None:
             raise
         return _assumed(scope, found, list(inputs), attributes, outputs, error)
+    except _MALFORMED as error:
+        raise fail(
+            "G1215", f"{found.name} can't be read with these operands and attributes ({error or 'malformed'})"
+        ) from error
+
+
+_MALFORMED = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    MemoryError,
+)
+"""What rules raise that trust their operands: an empty vector where one axis should be, a number
+that no array can hold. A model from outside may have any of that."""
 
 
 def _assumed(
@@ -317,7 +334,9 @@ _CONSTANTS: Mapping[str, tuple[str, type | None]] = {
 }
 
 
-def _call(scope: Scope, node: onnx.NodeProto, inputs: list[Value | None], attributes: dict[str, Attribute]) -> Call:
+def _call(
+    scope: Scope, node: onnx.NodeProto, inputs: list[Value | None], attributes: dict[str, Attribute]
+) -> Call:
     named = max((i + 1 for i, o in enumerate(node.output) if o), default=0)
     return Call(
         node.op_type,

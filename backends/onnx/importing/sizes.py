@@ -33,10 +33,16 @@ class Sizes:
 
     def parse(self, text: str) -> Dimension:
         """The dimension of a `dim_param`: an expression over names, or else one name for the text."""
+        if not isinstance(text, str):  # what protobuf gives for text that is no UTF-8
+            return self.fresh(repr(text))
         if text.isidentifier():
             return self.resolve(self._named(text))
         parsed = _parse(text) if len(text) <= LONGEST_TEXT else None
-        return self.resolve(parsed if parsed is not None else self._named(text))
+        if parsed is None:
+            return self.resolve(self._named(text))
+        for name in symbols_of(parsed):
+            self.names.setdefault(name, name)
+        return self.resolve(parsed)
 
     def fresh(self, stem: str) -> Dimension:
         """The size of an unnamed dimension; the same on every reading of a model."""

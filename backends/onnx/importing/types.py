@@ -37,9 +37,7 @@ def read_type(proto: onnx.TypeProto, sizes: Sizes, name: str, depth: int = 0) ->
     return TensorType(dtype, tuple(dims))
 
 
-def _dimension(
-    proto: onnx.TensorShapeProto.Dimension, sizes: Sizes, name: str, axis: int
-) -> Dimension:
+def _dimension(proto: onnx.TensorShapeProto.Dimension, sizes: Sizes, name: str, axis: int) -> Dimension:
     if proto.HasField("dim_value"):
         if proto.dim_value < 0:
             # Exporters write -1 for a size that they don't know.

@@ -54,7 +54,9 @@ def _like_arguments(node: Node) -> Keywords:
 def _parsed(x: Strings, to: str) -> Tensor:
     """Numbers from text; "INF" and "NaN" in any case."""
     if to.startswith(("int", "uint")):
-        numbers = torch.tensor([int(float(s)) if not _is_int(s) else int(s) for s in x.items], dtype=torch.int64)
+        numbers = torch.tensor(
+            [int(float(s)) if not _is_int(s) else int(s) for s in x.items], dtype=torch.int64
+        )
     else:
         numbers = torch.tensor([float(s) for s in x.items], dtype=torch.float64)
     return numbers.reshape(x.shape)
@@ -94,18 +96,19 @@ def _low_bits(x: Tensor, bits: int, signed: bool) -> Tensor:
 
 def _to_float8(x: Tensor, to: str, saturate: int) -> Tensor:
     wide = x if x.dtype is torch.float64 else x.to(torch.float32)
-    largest = _LARGEST[to]
     if saturate:
-        wide = wide.clamp(-largest, largest)
-    elif to.endswith("fnuz"):
-        wide = torch.where(_rounds_past(wide, largest, to), torch.full_like(wide, float("nan")), wide)
+        wide = wide.clamp(-_LARGEST[to], _LARGEST[to])
+    elif to != "float8e5m2":  # the only one with infinities
+        wide = torch.where(_rounds_past(wide, to), torch.full_like(wide, float("nan")), wide)
     return wide.to(CARRIERS[to])
 
 
-def _rounds_past(x: Tensor, largest: float, to: str) -> Tensor:
-    """Where x is nearer to the next binade than to the largest number."""
-    step = largest / (15 if "e4m3" in to else 7)
-    return x.abs() >= largest + step / 2
+def _rounds_past(x: Tensor, to: str) -> Tensor:
+    """Where x rounds (halves to even) to a number past the largest."""
+    magnitude = x.abs()
+    if to == "float8e4m3fn":
+        return magnitude > 464.0
+    return magnitude >= (248.0 if to == "float8e4m3fnuz" else 61440.0)
 
 
 def _to_e2m1(x: Tensor) -> Tensor:

@@ -22,6 +22,11 @@ UNROLLED = 64
 """The longest loop that is unrolled when exporting or compiling."""
 
 
+def is_long(count: Any) -> bool:
+    """Whether a loop is not unrolled when exporting or compiling."""
+    return isinstance(count, torch.SymInt) or (count is not None and count > UNROLLED)
+
+
 def if_(cond: Any, *operands: Any, then_branch: Body, else_branch: Body, captures: int = 0) -> Any:
     """The results of one branch."""
     chosen = number(cond) if not isinstance(cond, Tensor) else cond.reshape(())
@@ -56,7 +61,7 @@ def loop(
     carried = list(operands[: len(operands) - captures])
     captured = operands[len(operands) - captures :]
     if torch.compiler.is_compiling():
-        if isinstance(limit, torch.SymInt) or (unconditional and limit is not None and limit > UNROLLED):
+        if isinstance(limit, torch.SymInt) or (unconditional and is_long(limit)):
             return _scanned_loop(limit, carried, captured, body)
         if not unconditional:
             return _while_loop(limit, condition, carried, captured, body)
@@ -103,9 +108,7 @@ def _scanned_loop(limit: Any, carried: list[Any], captured: Sequence[Any], body:
     return (*finals, *stacked)
 
 
-def _while_loop(
-    limit: Any, condition: Any, carried: list[Any], captured: Sequence[Any], body: Body
-) -> Any:
+def _while_loop(limit: Any, condition: Any, carried: list[Any], captured: Sequence[Any], body: Body) -> Any:
     """A loop that its body may end, without stacked results."""
     going = torch.tensor(True) if condition is None else torch.as_tensor(condition).reshape(())
 
@@ -119,7 +122,8 @@ def _while_loop(
     from torch._higher_order_ops import while_loop
 
     start = (torch.tensor(0), going, *carried)
-    return tuple(while_loop(goes_on, step, start)[2:])
+    run: Callable[..., Any] = while_loop
+    return tuple(run(goes_on, step, start)[2:])
 
 
 def _loop_arguments(node: Node) -> Keywords:
@@ -167,7 +171,7 @@ def scan(
         for x, axis in zip(operands[end - num_scan_inputs : end], axes, strict=True)
     ]
     length = scanned[0].shape[0]
-    if torch.compiler.is_compiling() and (isinstance(length, torch.SymInt) or length > UNROLLED):
+    if torch.compiler.is_compiling() and is_long(length):
         ordered = [x.flip(0) if b else x for x, b in zip(scanned, backward, strict=True)]
         states, stacked = _symbolic_scan(ordered, states, captured, body)
     else:
@@ -210,7 +214,7 @@ def recurrence(
     """`step(states, slices) -> (states, results)` along axis 0: the last states, and the results
     of all steps stacked. For operators that are loops over time."""
     length = scanned[0].shape[0]
-    if torch.compiler.is_compiling() and (isinstance(length, torch.SymInt) or length > UNROLLED):
+    if torch.compiler.is_compiling() and is_long(length):
 
         def fresh(state: Any, items: Any) -> Any:
             new, results = step(list(state), list(items))

@@ -99,7 +99,6 @@ def _transposed_pads(
     before, after = [], []
     for i in range(rank):
         total = strides[i] * (spatial[i] - 1) + extra[i] + extents[i] - wanted[i]
-        total = total if not isinstance(total, int) or total > 0 else 0
         first = total // 2 if auto_pad == "SAME_UPPER" else total - total // 2
         before.append(first)
         after.append(total - first)
@@ -140,7 +139,8 @@ def _tap_places(place: Window, axis: int, taps: int, count: int, x: Tensor) -> T
     """Where each tap of each window lies on an axis, before offsets."""
     steps = torch.arange(taps, device=x.device) * place.dilations[axis]
     origins = torch.arange(count, device=x.device) * place.strides[axis] - place.before[axis]
-    return (steps[:, None] + origins[None, :]).to(x.dtype)
+    places: Tensor = (steps[:, None] + origins[None, :]).to(x.dtype)
+    return places
 
 
 def _bilinear_taps(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

@@ -38,14 +38,15 @@ def div(a: Tensor, b: Tensor) -> Tensor:
 
 def _unsigned_divide(a: Tensor, b: Tensor) -> Tensor:
     """uint64 division on int64: half the dividend, double the quotient, correct the rest."""
-    x, y = torch.broadcast_tensors(a.view(torch.int64), b.view(torch.int64))
+    zero = torch.zeros_like(a, dtype=torch.int64) * torch.zeros_like(b, dtype=torch.int64)
+    x, y = a.view(torch.int64) + zero, b.view(torch.int64) + zero
     small = y > 0
     divisor = torch.where(small, y, 1)
     half = torch.bitwise_and(x >> 1, 2**63 - 1)
     quotient = torch.div(half, divisor, rounding_mode="trunc") * 2
     rest = (x - quotient * divisor).view(torch.uint64)
     quotient = quotient + (ordered(rest) >= ordered(divisor.view(torch.uint64)))
-    large = (ordered(x.view(torch.uint64)) >= ordered(y.contiguous().view(torch.uint64))).to(torch.int64)
+    large = (ordered(x.view(torch.uint64)) >= ordered(y.view(torch.uint64))).to(torch.int64)
     return torch.where(small, quotient, large).view(torch.uint64)
 
 
@@ -145,7 +146,7 @@ def clip(x: Tensor, low: Tensor | None = None, high: Tensor | None = None) -> Te
         return raised if high is None else min_(raised, high)
     if low is None and high is None:
         return x
-    return torch.clamp(x, low, high)  # type: ignore[arg-type]  # the overload of two optional tensors
+    return torch.clamp(x, low, high)
 
 
 # --- trigonometry -------------------------------------------------------------------------------
@@ -210,7 +211,9 @@ def equal(a: Any, b: Any) -> Tensor:
 
 def _equal_strings(a: Strings, b: Strings) -> Tensor:
     names = {s: i for i, s in enumerate(dict.fromkeys((*a.items, *b.items)))}
-    left, right = (torch.tensor([names[s] for s in x.items], dtype=torch.int64).reshape(x.shape) for x in (a, b))
+    left, right = (
+        torch.tensor([names[s] for s in x.items], dtype=torch.int64).reshape(x.shape) for x in (a, b)
+    )
     return torch.eq(left, right)
 
 
@@ -262,7 +265,14 @@ def bitwise_not(x: Tensor) -> Tensor:
     return moved(torch.bitwise_not, x)  # type: ignore[no-any-return]  # a tensor for a tensor
 
 
-_WIDTHS = {torch.uint8: 8, torch.int8: 8, torch.uint16: 16, torch.int16: 16, torch.uint32: 32, torch.int32: 32}
+_WIDTHS = {
+    torch.uint8: 8,
+    torch.int8: 8,
+    torch.uint16: 16,
+    torch.int16: 16,
+    torch.uint32: 32,
+    torch.int32: 32,
+}
 
 
 def bit_shift(x: Tensor, y: Tensor, *, direction: str) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ....graph.ir import Node
-from .carriers import CARRIERS, Tensor, number, ints
+from .carriers import CARRIERS, Tensor, ints, number
 from .lowering import Keywords, Lowering, result_dtype
 
 
@@ -29,7 +29,9 @@ def _fill_arguments(node: Node) -> Keywords:
     return {"value": int(number) if dtype.is_integer else float(number), "dtype": dtype.name}
 
 
-def range_(start: Any, limit: Any, delta: Any, dtype: str = "int64", stash_type: str | None = "float32") -> Tensor:
+def range_(
+    start: Any, limit: Any, delta: Any, dtype: str = "int64", stash_type: str | None = "float32"
+) -> Tensor:
     """start, start + delta, … up to, not including, limit."""
     first, last, step = (number(v) for v in (start, limit, delta))
     carrier = CARRIERS[dtype]
@@ -53,14 +55,24 @@ def _generator(seed: float | None) -> torch.Generator | None:
 
 
 def random_uniform(
-    *, shape: Sequence[int], low: float = 0.0, high: float = 1.0, seed: float | None = None, dtype: str = "float32"
+    *,
+    shape: Sequence[int],
+    low: float = 0.0,
+    high: float = 1.0,
+    seed: float | None = None,
+    dtype: str = "float32",
 ) -> Tensor:
     draws = torch.rand(tuple(shape), generator=_generator(seed), dtype=torch.float64)
     return (draws * (high - low) + low).to(CARRIERS[dtype])
 
 
 def random_normal(
-    *, shape: Sequence[int], mean: float = 0.0, scale: float = 1.0, seed: float | None = None, dtype: str = "float32"
+    *,
+    shape: Sequence[int],
+    mean: float = 0.0,
+    scale: float = 1.0,
+    seed: float | None = None,
+    dtype: str = "float32",
 ) -> Tensor:
     draws = torch.randn(tuple(shape), generator=_generator(seed), dtype=torch.float64)
     return (draws * scale + mean).to(CARRIERS[dtype])

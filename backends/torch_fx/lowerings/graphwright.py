@@ -15,12 +15,14 @@ def stop_gradient(x: Tensor) -> Tensor:
 
 def cholesky(a: Tensor) -> Tensor:
     """Lower L with A = L Lᵀ."""
-    return torch.linalg.cholesky(a)
+    result: Tensor = torch.linalg.cholesky(a)
+    return result
 
 
 def solve(a: Tensor, b: Tensor) -> Tensor:
     """X with A X = B."""
-    return torch.linalg.solve(a, b)
+    result: Tensor = torch.linalg.solve(a, b)
+    return result
 
 
 def solve_spd(a: Tensor, b: Tensor) -> Tensor:
@@ -30,12 +32,14 @@ def solve_spd(a: Tensor, b: Tensor) -> Tensor:
 
 def triangular_solve(l: Tensor, b: Tensor) -> Tensor:  # noqa: E741  # the operand is called L
     """X with L X = B for lower triangular L."""
-    return torch.linalg.solve_triangular(l, b, upper=False)
+    result: Tensor = torch.linalg.solve_triangular(l, b, upper=False)
+    return result
 
 
 def log_det_spd(a: Tensor) -> Tensor:
     """log det A = 2 Σ log L_ii with A = L Lᵀ."""
-    return 2 * torch.linalg.cholesky(a).diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    result: Tensor = 2 * torch.linalg.cholesky(a).diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    return result
 
 
 GRAPHWRIGHT: dict[str, Lowering] = {

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from ....graph.ir import Node
-from .carriers import CARRIERS, Strings, Tensor, number, ints, moved, moved_together, wrapped, wrapped_axes
+from .carriers import CARRIERS, Strings, Tensor, ints, moved, moved_together, number, wrapped, wrapped_axes
 from .lowering import Keywords, Lowering, result_dtype
 
 # --- shape --------------------------------------------------------------------------------------
@@ -142,8 +142,9 @@ def _reversed_slice(x: Tensor, axis: int, start: Any, end: Any, step: Any) -> tu
     extent = x.shape[axis]
     start = start + extent if start < 0 else start
     end = end + extent if end < 0 else end
-    start = torch.sym_min(start, extent - 1)
-    end = torch.sym_max(end, -1)
+    smaller: Callable[..., Any] = torch.sym_min
+    larger: Callable[..., Any] = torch.sym_max
+    start, end = smaller(start, extent - 1), larger(end, -1)
     return x.flip(axis), slice(extent - 1 - start, extent - 1 - end, -step)
 
 
@@ -180,7 +181,8 @@ def space_to_depth(x: Any, *, blocksize: int, mode: str = "DCR") -> Any:
     b = blocksize
     order = (0, 3, 5, 1, 2, 4) if mode == "DCR" else (0, 1, 3, 5, 2, 4)
     return moved(
-        lambda t: t.reshape(n, c, h // b, b, w // b, b).permute(order).reshape(n, c * b * b, h // b, w // b), x
+        lambda t: t.reshape(n, c, h // b, b, w // b, b).permute(order).reshape(n, c * b * b, h // b, w // b),
+        x,
     )
 
 
@@ -278,9 +280,7 @@ def gather_nd(data: Any, indices: Tensor, batch_dims: int = 0) -> Any:
 _REDUCTIONS = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}
 
 
-def scatter_elements(
-    data: Any, indices: Tensor, updates: Any, axis: int = 0, reduction: str = "none"
-) -> Any:
+def scatter_elements(data: Any, indices: Tensor, updates: Any, axis: int = 0, reduction: str = "none") -> Any:
     places = from_front(indices, data.shape[axis])
     if reduction == "none":
         return moved_together(lambda x, u: torch.scatter(x, axis, places, u), data, updates)
@@ -305,7 +305,11 @@ def scatter_nd(data: Any, indices: Tensor, updates: Any, reduction: str = "none"
 
 
 def tensor_scatter(
-    past_cache: Tensor, update: Tensor, write_indices: Tensor | None = None, axis: int = -2, mode: str = "linear"
+    past_cache: Tensor,
+    update: Tensor,
+    write_indices: Tensor | None = None,
+    axis: int = -2,
+    mode: str = "linear",
 ) -> Tensor:
     """The cache with `update` written along `axis` from each sample's write index on."""
     axis = wrapped(axis, past_cache.dim())

@@ -42,11 +42,14 @@ def einsum(*operands: Tensor, equation: str) -> Tensor:
 def implicit_result(terms: str) -> str:
     """The letters that occur once, in ASCII order (torch's own order differs for upper case)."""
     letters = [c for c in terms if c.isalpha()]
-    return ("..." if "..." in terms else "") + "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
+    return ("..." if "..." in terms else "") + "".join(
+        sorted(c for c in set(letters) if letters.count(c) == 1)
+    )
 
 
 def det(x: Tensor) -> Tensor:
-    return torch.linalg.det(x)
+    result: Tensor = torch.linalg.det(x)
+    return result
 
 
 LINEAR: dict[str, Lowering] = {

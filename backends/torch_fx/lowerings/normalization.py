@@ -51,7 +51,9 @@ def batch_normalization(
     return (y, running_mean, running_var)[:results]
 
 
-def _normalized(x: Tensor, mean: Tensor, variance: Tensor, scale: Tensor, b: Tensor, epsilon: float) -> Tensor:
+def _normalized(
+    x: Tensor, mean: Tensor, variance: Tensor, scale: Tensor, b: Tensor, epsilon: float
+) -> Tensor:
     factor = scale.to(variance.dtype) * torch.rsqrt(variance + epsilon)
     centred = x.to(mean.dtype) - _per_channel(mean, x)
     return (centred * _per_channel(factor, x)).to(x.dtype) + _per_channel(b, x).to(x.dtype)
@@ -173,7 +175,9 @@ def _log_loss(
 ) -> Tensor:
     """-weight[target] * log p[target] by sample; targets equal to `ignore_index` count nothing."""
     labels = target.to(torch.int64)
-    ignored = labels == ignore_index if ignore_index is not None else torch.zeros_like(labels, dtype=torch.bool)
+    ignored = (
+        labels == ignore_index if ignore_index is not None else torch.zeros_like(labels, dtype=torch.bool)
+    )
     safe = torch.where(ignored, torch.zeros_like(labels), labels)
     picked = torch.gather(log_probabilities, 1, safe.unsqueeze(1)).squeeze(1)
     weights = torch.ones_like(picked) if weight is None else weight[safe]

@@ -109,7 +109,8 @@ def lp_pool(
     place = window(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad)
     sizes = output_sizes(x.shape[2:], place, ceil_mode)
     views = unfolded(padded(x, place, sizes, 0.0), place).flatten(-place.rank)
-    return torch.linalg.vector_norm(views, p, -1)
+    result: Tensor = torch.linalg.vector_norm(views, p, -1)
+    return result
 
 
 def _spatial(x: Tensor) -> tuple[int, ...]:
@@ -125,7 +126,8 @@ def global_max_pool(x: Tensor) -> Tensor:
 
 
 def global_lp_pool(x: Tensor, p: int = 2) -> Tensor:
-    return torch.linalg.vector_norm(x, p, _spatial(x), True)
+    result: Tensor = torch.linalg.vector_norm(x, p, _spatial(x), True)
+    return result
 
 
 def max_unpool(
@@ -142,7 +144,8 @@ def max_unpool(
     rank = x.dim() - 2
     stride, amounts = tuple(strides or (1,) * rank), list(pads or (0,) * (2 * rank))
     inferred = [
-        (x.shape[2 + i] - 1) * stride[i] + kernel_shape[i] - amounts[i] - amounts[i + rank] for i in range(rank)
+        (x.shape[2 + i] - 1) * stride[i] + kernel_shape[i] - amounts[i] - amounts[i + rank]
+        for i in range(rank)
     ]
     total = x.shape[0] * x.shape[1]
     for extent in inferred:
@@ -156,7 +159,9 @@ def max_unpool(
     return F.pad(y, pad_amounts([0] * rank, [w - i for w, i in zip(wanted, inferred, strict=True)]))
 
 
-def max_roi_pool(x: Tensor, rois: Tensor, *, pooled_shape: Sequence[int], spatial_scale: float = 1.0) -> Tensor:
+def max_roi_pool(
+    x: Tensor, rois: Tensor, *, pooled_shape: Sequence[int], spatial_scale: float = 1.0
+) -> Tensor:
     """Max pooling of each region [batch, x1, y1, x2, y2] into pooled_shape."""
     pooled = [_pool_region(x, roi, pooled_shape, spatial_scale) for roi in rois.tolist()]
     return torch.stack(pooled) if pooled else x.new_zeros((0, x.shape[1], *pooled_shape))
@@ -166,7 +171,10 @@ def _pool_region(x: Tensor, roi: list[float], shape: Sequence[int], scale: float
     image = x[int(roi[0])]
     left, top, right, bottom = (int(float(v) * scale + 0.5) for v in roi[1:])
     bins = []
-    for low, high, count, extent in ((top, bottom, shape[0], x.shape[2]), (left, right, shape[1], x.shape[3])):
+    for low, high, count, extent in (
+        (top, bottom, shape[0], x.shape[2]),
+        (left, right, shape[1], x.shape[3]),
+    ):
         length = max(high - low + 1, 1) / count
         bins.append(
             [

@@ -30,7 +30,7 @@ _RANGES = {
 def spread(parameter: Tensor, x: Tensor, axis: int, block_size: int) -> Tensor:
     """A scale or zero point in a shape that broadcasts with x: one for all, one for each place
     on `axis`, or one for each block along `axis`."""
-    if parameter.dim() == 0 or parameter.numel() == 1 and parameter.dim() == 1 and not block_size:
+    if parameter.dim() == 0 or (parameter.numel() == 1 and parameter.dim() == 1 and not block_size):
         return parameter.reshape(())
     if not block_size:
         shape = [1] * x.dim()
@@ -172,7 +172,9 @@ def _accumulated(
     pads: Sequence[int] | None,
     strides: Sequence[int] | None,
 ) -> Tensor:
-    codes = x.to(torch.float64) - (0.0 if x_zero_point is None else x_zero_point.to(torch.float64).reshape(-1)[0])
+    codes = x.to(torch.float64) - (
+        0.0 if x_zero_point is None else x_zero_point.to(torch.float64).reshape(-1)[0]
+    )
     kernel = w.to(torch.float64)
     if w_zero_point is not None:
         zero = w_zero_point.to(torch.float64).reshape(-1)

@@ -80,7 +80,11 @@ class _Options:
         if self.clip is None:
             return chosen
         limit = self.clip
-        return [lambda x, f=f: f(x.clamp(-limit, limit)) for f in chosen]
+        return [_clipped(f, limit) for f in chosen]
+
+
+def _clipped(function: Activation, limit: float) -> Activation:
+    return lambda x: function(x.clamp(-limit, limit))
 
 
 def _run(
@@ -94,9 +98,7 @@ def _run(
     """[Y, Y_h, …] in the layout asked for: every direction run, results stacked."""
     x = x.transpose(0, 1) if options.layout else x
     zeros = x.new_zeros((options.directions, x.shape[1], hidden))
-    states = [
-        zeros if s is None else s.transpose(0, 1) if options.layout else s for s in initial
-    ]
+    states = [zeros if s is None else s.transpose(0, 1) if options.layout else s for s in initial]
     outputs, finals = [], []
     for direction in range(options.directions):
         backward = options.direction == "reverse" or direction == 1

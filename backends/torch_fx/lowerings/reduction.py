@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from .carriers import UNSIGNED, Tensor, number, ints, ordered, restored, wrapped, wrapped_axes
+from .carriers import UNSIGNED, Tensor, ints, number, ordered, restored, wrapped, wrapped_axes
 from .lowering import Lowering
 
 
@@ -98,17 +98,23 @@ def reduce_l2(data: Tensor, axes: Any = None, keepdims: int = 1, noop_with_empty
     return _in_float(lambda x: torch.linalg.vector_norm(x, 2, chosen, bool(keepdims)), data)
 
 
-def reduce_sum_square(data: Tensor, axes: Any = None, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Tensor:
+def reduce_sum_square(
+    data: Tensor, axes: Any = None, keepdims: int = 1, noop_with_empty_axes: int = 0
+) -> Tensor:
     x = data.to(torch.int64) if data.dtype in UNSIGNED else data
     return _sum(x * x, _axes(data, axes, noop_with_empty_axes), keepdims).to(data.dtype)
 
 
-def reduce_log_sum(data: Tensor, axes: Any = None, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Tensor:
+def reduce_log_sum(
+    data: Tensor, axes: Any = None, keepdims: int = 1, noop_with_empty_axes: int = 0
+) -> Tensor:
     chosen = _axes(data, axes, noop_with_empty_axes)
     return _in_float(lambda x: torch.log(_sum(x, chosen, keepdims)), data)
 
 
-def reduce_log_sum_exp(data: Tensor, axes: Any = None, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Tensor:
+def reduce_log_sum_exp(
+    data: Tensor, axes: Any = None, keepdims: int = 1, noop_with_empty_axes: int = 0
+) -> Tensor:
     chosen = _axes(data, axes, noop_with_empty_axes)
     if not chosen:
         return data
@@ -156,7 +162,7 @@ def cum_prod(x: Tensor, axis: Any, exclusive: int = 0, reverse: int = 0) -> Tens
     return _running(torch.cumprod, 1, x, axis, exclusive, reverse)
 
 
-_OVER_AXES = {
+_OVER_AXES: dict[str, Callable[..., Tensor]] = {
     "ReduceSum": reduce_sum,
     "ReduceMean": reduce_mean,
     "ReduceProd": reduce_prod,

@@ -58,9 +58,14 @@ def resize(
     chosen = list(range(x.dim())) if axes is None else wrapped_axes(axes, x.dim())
     plans = _plans(x, chosen, roi, scales, sizes, keep_aspect_ratio_policy)
     kernel = _Kernel(
-        mode, nearest_mode, bool(antialias), cubic_coeff_a, bool(exclude_outside), coordinate_transformation_mode
+        mode,
+        nearest_mode,
+        bool(antialias),
+        cubic_coeff_a,
+        bool(exclude_outside),
+        coordinate_transformation_mode,
     )
-    y = x if x.is_floating_point() and x.dtype.itemsize > 2 or mode == "nearest" else x.to(torch.float32)
+    y = x if (x.is_floating_point() and x.dtype.itemsize > 2) or mode == "nearest" else x.to(torch.float32)
     for plan in plans:
         if not _is_identity(plan, kernel):
             y = _resize_axis(y, plan, kernel, extrapolation_value)
@@ -79,7 +84,10 @@ def _plans(x: Tensor, axes: Sequence[int], roi: Any, scales: Any, sizes: Any, po
     factors = _floats(scales)
     before = [x.shape[a] for a in axes]
     if factors:
-        after = [math.floor(b * f) if isinstance(b, int) else (b * f).__floor__() for b, f in zip(before, factors, strict=True)]
+        after = [
+            math.floor(b * f) if isinstance(b, int) else (b * f).__floor__()
+            for b, f in zip(before, factors, strict=True)
+        ]
     else:
         after = ints(sizes)
         factors = [a / b for a, b in zip(after, before, strict=True)]
@@ -100,29 +108,40 @@ def _floats(values: Any) -> list[Any]:
 
 def _is_identity(plan: _Axis, kernel: _Kernel) -> bool:
     same = isinstance(plan.before, int) and isinstance(plan.after, int) and plan.before == plan.after
-    return bool(same and plan.scale == 1.0 and (plan.roi == (0.0, 1.0) or kernel.transformation != "tf_crop_and_resize"))
+    return bool(
+        same
+        and plan.scale == 1.0
+        and (plan.roi == (0.0, 1.0) or kernel.transformation != "tf_crop_and_resize")
+    )
 
 
 def _places(plan: _Axis, transformation: str, device: torch.device) -> Tensor:
     """Where each output element lies on the input axis, as float64."""
     y = torch.arange(plan.after, dtype=torch.float64, device=device)
     length = plan.scale * plan.before
+    places: Tensor = (y + 0.5) / plan.scale - 0.5
     if transformation == "align_corners":
-        return y * 0 if length == 1 else y * ((plan.before - 1) / (length - 1))
-    if transformation == "asymmetric":
-        return y / plan.scale
-    if transformation == "tf_crop_and_resize":
-        start, end = plan.roi
-        width = plan.before - 1
-        if length == 1:
-            return y * 0 + 0.5 * (start + end) * width
-        return y * ((end - start) * width / (length - 1)) + start * width
-    if transformation == "pytorch_half_pixel" and length == 1:
-        return y * 0 - 0.5
-    middle = (y + 0.5) / plan.scale - 0.5
-    if transformation == "half_pixel_symmetric":
-        return middle + plan.before / 2 * (1 - plan.after / length)
-    return middle
+        places = y * 0 if length == 1 else y * ((plan.before - 1) / (length - 1))
+    elif transformation == "asymmetric":
+        places = y / plan.scale
+    elif transformation == "tf_crop_and_resize":
+        places = _cropped(y, plan, length)
+    elif transformation == "pytorch_half_pixel" and length == 1:
+        places = y * 0 - 0.5
+    elif transformation == "half_pixel_symmetric":
+        places = places + plan.before / 2 * (1 - plan.after / length)
+    return places
+
+
+def _cropped(y: Tensor, plan: _Axis, length: Any) -> Tensor:
+    """Places within the region of interest; its middle for a single element. As the ONNX reference
+    has it for one element: half the region's width after its start."""
+    start, end = plan.roi
+    width = plan.before - 1
+    step = 0 if length == 1 else (end - start) * width / (length - 1)
+    origin = start * width + (0.5 * (end - start) * width if length == 1 else 0)
+    places: Tensor = y * step + origin
+    return places
 
 
 def _resize_axis(x: Tensor, plan: _Axis, kernel: _Kernel, extrapolation_value: float) -> Tensor:
@@ -194,7 +213,13 @@ def _cubic(distance: Tensor, a: float) -> Tensor:
 
 # --- grids --------------------------------------------------------------------------------------
 
-_MODES = {"linear": "bilinear", "bilinear": "bilinear", "nearest": "nearest", "cubic": "bicubic", "bicubic": "bicubic"}
+_MODES = {
+    "linear": "bilinear",
+    "bilinear": "bilinear",
+    "nearest": "nearest",
+    "cubic": "bicubic",
+    "bicubic": "bicubic",
+}
 
 
 def grid_sample(
@@ -277,7 +302,9 @@ def roi_align(
     half = coordinate_transformation_mode == "half_pixel"
     shape = (output_height, output_width)
     regions = [
-        _align_region(x[batch], [v * spatial_scale - 0.5 * half for v in roi], shape, sampling_ratio, half, mode)
+        _align_region(
+            x[batch], [v * spatial_scale - 0.5 * half for v in roi], shape, sampling_ratio, half, mode
+        )
         for roi, batch in zip(rois.tolist(), batch_indices.tolist(), strict=True)
     ]
     return torch.stack(regions) if regions else x.new_zeros((0, x.shape[1], *shape))

@@ -6,8 +6,7 @@ from typing import Any
 
 import torch
 
-from .carriers import Tensor, number, ints
-from .layout import equal_parts, moved, moved_together
+from .carriers import Tensor, ints, moved, moved_together, number
 from .lowering import Lowering
 
 
@@ -43,16 +42,19 @@ def sequence_length(sequence: list[Any]) -> Tensor:
 def split_to_sequence(data: Any, split: Any = None, axis: int = 0, keepdims: int = 1) -> list[Any]:
     """Slices along `axis`: of one each without `split` (dropping the axis with keepdims=0), of
     `split` each, or of the sizes in it."""
+    extent = data.shape[axis]
     if split is None:
-        parts = [moved(lambda x, i=i: x.narrow(axis, i, 1), data) for i in range(data.shape[axis])]
+        parts = [_piece(data, axis, i, 1) for i in range(extent)]
         return parts if keepdims else [moved(lambda x: x.squeeze(axis), p) for p in parts]
-    scalar = isinstance(split, Tensor) and split.dim() == 0
     sizes = ints(split)
-    if scalar:
-        whole, rest = divmod(data.shape[axis], sizes[0])
+    if isinstance(split, Tensor) and split.dim() == 0:
+        whole, rest = divmod(extent, sizes[0])
         sizes = [sizes[0]] * whole + ([rest] if rest else [])
-    starts = [sum(sizes[:i]) for i in range(len(sizes))]
-    return [moved(lambda x, b=b, n=n: x.narrow(axis, b, n), data) for b, n in zip(starts, sizes, strict=True)]
+    return [_piece(data, axis, sum(sizes[:i]), size) for i, size in enumerate(sizes)]
+
+
+def _piece(data: Any, axis: int, start: int, length: int) -> Any:
+    return moved(lambda x: x.narrow(axis, start, length), data)
 
 
 def concat_from_sequence(sequence: list[Any], axis: int, new_axis: int = 0) -> Any:
@@ -85,5 +87,3 @@ SEQUENCE: dict[str, Lowering] = {
     "OptionalGetElement": Lowering(optional_get_element, "eager"),
     "OptionalHasElement": Lowering(optional_has_element, "eager"),
 }
-
-__all__ = ["SEQUENCE", "equal_parts"]

@@ -18,7 +18,8 @@ def _complex(x: Tensor) -> Tensor:
 
 
 def _pairs(x: Tensor, dtype: torch.dtype) -> Tensor:
-    return torch.view_as_real(x).to(dtype)
+    result: Tensor = torch.view_as_real(x).to(dtype)
+    return result
 
 
 def dft(x: Tensor, dft_length: Any = None, axis: Any = None, inverse: int = 0, onesided: int = 0) -> Tensor:
@@ -27,7 +28,8 @@ def dft(x: Tensor, dft_length: Any = None, axis: Any = None, inverse: int = 0, o
     values = _complex(x)
     if inverse and onesided:
         length = 2 * (x.shape[along] - 1) if dft_length is None else number(dft_length)
-        return torch.fft.irfft(values, length, along).unsqueeze(-1).to(x.dtype)
+        real: Tensor = torch.fft.irfft(values, length, along).unsqueeze(-1).to(x.dtype)
+        return real
     length = x.shape[along] if dft_length is None else number(dft_length)
     if inverse:
         return _pairs(torch.fft.ifft(values, length, along), x.dtype)

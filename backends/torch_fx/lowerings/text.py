@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -14,12 +14,15 @@ from .lowering import Lowering
 
 
 def string_concat(x: Strings, y: Strings) -> Strings:
-    left, right = torch.broadcast_tensors(x.positions(), y.positions())
+    zero = torch.zeros_like(x.positions()) * torch.zeros_like(y.positions())
+    left, right = x.positions() + zero, y.positions() + zero
     pairs = zip(left.reshape(-1).tolist(), right.reshape(-1).tolist(), strict=True)
-    return Strings(tuple(left.shape), tuple(x.items[i] + y.items[j] for i, j in pairs))
+    return Strings(tuple(zero.shape), tuple(x.items[i] + y.items[j] for i, j in pairs))
 
 
-def string_split(x: Strings, delimiter: str | None = None, maxsplit: int | None = None) -> tuple[Strings, Tensor]:
+def string_split(
+    x: Strings, delimiter: str | None = None, maxsplit: int | None = None
+) -> tuple[Strings, Tensor]:
     """The parts of each string on a new last axis, filled up with empty ones, and their numbers."""
     parts = [s.split(delimiter or None, -1 if maxsplit is None else maxsplit) for s in x.items]
     width = max((len(p) for p in parts), default=0)
@@ -36,7 +39,8 @@ def string_normalizer(
     stopwords: Sequence[str] | None = None,
 ) -> Strings:
     """Strings of a vector or one row without stop words, in the case asked for; never empty."""
-    case = {"LOWER": str.lower, "UPPER": str.upper, "NONE": str}[case_change_action]
+    cases: dict[str, Callable[[str], str]] = {"LOWER": str.lower, "UPPER": str.upper, "NONE": str}
+    case = cases[case_change_action]
     stops = set(stopwords or ())
     if is_case_sensitive:
         kept = [case(_without(s, stops)) for s in map(_unaccented, x.items)]

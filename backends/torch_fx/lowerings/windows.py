@@ -61,7 +61,11 @@ def window(
 
 
 def _same(
-    spatial: Sequence[Any], kernel: Sequence[Any], strides: Sequence[int], dilations: Sequence[int], upper: bool
+    spatial: Sequence[Any],
+    kernel: Sequence[Any],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    upper: bool,
 ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     before, after = [], []
     for size, k, stride, dilation in zip(spatial, kernel, strides, dilations, strict=True):

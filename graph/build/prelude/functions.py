@@ -42,7 +42,11 @@ def _stop_gradient(build: Any, x: Meaning) -> Meaning:
 
 _REDUCTIONS: tuple[tuple[str, Any, str], ...] = (
     ("sum", reductions.plain("sum", "ReduceSum", np.sum, INT64), "The sum; booleans are counted."),
-    ("mean", reductions.plain("mean", "ReduceMean", np.mean, FLOAT64), "The mean; of booleans, the share that is true."),
+    (
+        "mean",
+        reductions.plain("mean", "ReduceMean", np.mean, FLOAT64),
+        "The mean; of booleans, the share that is true.",
+    ),
     ("max", reductions.plain("max", "ReduceMax", np.max, None), "The largest element."),
     ("min", reductions.plain("min", "ReduceMin", np.min, None), "The smallest element."),
     ("prod", reductions.plain("prod", "ReduceProd", np.prod, INT64), "The product."),
@@ -51,7 +55,11 @@ _REDUCTIONS: tuple[tuple[str, Any, str], ...] = (
     ("var", reductions.var, "The variance, divided by n - ddof."),
     ("std", reductions.std, "The standard deviation."),
     ("argmax", reductions.arg_extreme("argmax"), "The position of the largest element, the first of equals."),
-    ("argmin", reductions.arg_extreme("argmin"), "The position of the smallest element, the first of equals."),
+    (
+        "argmin",
+        reductions.arg_extreme("argmin"),
+        "The position of the smallest element, the first of equals.",
+    ),
     ("logsumexp", reductions.logsumexp, "log(sum(exp(x))), without overflow."),
     ("norm", reductions.norm, "The Euclidean norm."),
     ("softmax", reductions.softmax("softmax"), "exp(x) / sum(exp(x)) along an axis."),

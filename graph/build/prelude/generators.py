@@ -41,7 +41,9 @@ def _filled(build: Construction, dims: Sequence[Dimension], fill: int | float) -
             return fill
         return np.full(sizes, fill)
     value = build.constant(np.full((1,), fill))
-    return Tensor(build.op("ConstantOfShape", build.shape_value(dims), value=np.asarray(value.constant)), True)
+    return Tensor(
+        build.op("ConstantOfShape", build.shape_value(dims), value=np.asarray(value.constant)), True
+    )
 
 
 def check_size(build: Construction, dims: Sequence[int]) -> None:
@@ -195,26 +197,37 @@ def kaiming_uniform(build: Construction, gain: Meaning = 1.0) -> Meaning:
     """Uniform in ±gain * sqrt(3 / inputs): He et al. 2015, with gain 1 (PyTorch's linear: 1 / sqrt(3))."""
     dims = _shape(build, (), "kaiming_uniform")
     bound = binary(build, "*", gain, float(np.sqrt(3.0 / _fans(dims)[0])))
-    return _scaled(build, _draw(build, "uniform", dims), binary(build, "*", bound, 2), binary(build, "*", bound, -1))
+    return _scaled(
+        build, _draw(build, "uniform", dims), binary(build, "*", bound, 2), binary(build, "*", bound, -1)
+    )
 
 
 def kaiming_normal(build: Construction, gain: Meaning = float(np.sqrt(2.0))) -> Meaning:
     """Normal with std gain / sqrt(inputs): He et al. 2015, gain sqrt(2) for rectifiers."""
     dims = _shape(build, (), "kaiming_normal")
-    return _scaled(build, _draw(build, "normal", dims), binary(build, "/", gain, float(np.sqrt(_fans(dims)[0]))), 0)
+    return _scaled(
+        build, _draw(build, "normal", dims), binary(build, "/", gain, float(np.sqrt(_fans(dims)[0]))), 0
+    )
 
 
 def xavier_uniform(build: Construction, gain: Meaning = 1.0) -> Meaning:
     """Uniform in ±gain * sqrt(6 / (inputs + outputs)): Glorot and Bengio 2010."""
     dims = _shape(build, (), "xavier_uniform")
     bound = binary(build, "*", gain, float(np.sqrt(6.0 / sum(_fans(dims)))))
-    return _scaled(build, _draw(build, "uniform", dims), binary(build, "*", bound, 2), binary(build, "*", bound, -1))
+    return _scaled(
+        build, _draw(build, "uniform", dims), binary(build, "*", bound, 2), binary(build, "*", bound, -1)
+    )
 
 
 def xavier_normal(build: Construction, gain: Meaning = 1.0) -> Meaning:
     """Normal with std gain * sqrt(2 / (inputs + outputs)): Glorot and Bengio 2010."""
     dims = _shape(build, (), "xavier_normal")
-    return _scaled(build, _draw(build, "normal", dims), binary(build, "*", gain, float(np.sqrt(2.0 / sum(_fans(dims))))), 0)
+    return _scaled(
+        build,
+        _draw(build, "normal", dims),
+        binary(build, "*", gain, float(np.sqrt(2.0 / sum(_fans(dims))))),
+        0,
+    )
 
 
 def truncated_normal(build: Construction, std: Meaning = 1.0) -> Meaning:

@@ -24,7 +24,9 @@ def dims_of(build: Construction, meaning: Meaning, what: str = "a shape") -> lis
     given = meaning.items if isinstance(meaning, Items) else (meaning,)
     for d in given:
         if not isinstance(d, int | Dim) or isinstance(d, bool):
-            raise fail("G0431", f"{what} is a list of compile-time integers; this holds {kind_name(d)}", build.span)
+            raise fail(
+                "G0431", f"{what} is a list of compile-time integers; this holds {kind_name(d)}", build.span
+            )
     return [d for d in given if isinstance(d, int | Dim)]
 
 
@@ -101,7 +103,12 @@ def concat(build: Construction, xs: Meaning, axis: Meaning = 0) -> Meaning:
     values, weak = _joined(build, xs, "concat")
     rank = values[0].tensor.rank
     if rank == 0:
-        raise fail("G0433", "concat joins along an existing axis; scalars have none", build.span, hint="use stack([…])")
+        raise fail(
+            "G0433",
+            "concat joins along an existing axis; scalars have none",
+            build.span,
+            hint="use stack([…])",
+        )
     (chosen,) = axes_of(build, axis, rank, single=True) or (0,)
     return Tensor(values[0] if len(values) == 1 else build.op("Concat", *values, axis=chosen), weak)
 
@@ -156,7 +163,11 @@ def _broadcast_scalars(build: Construction, rows: Sequence[Meaning]) -> tuple[Me
 
 
 def cumsum(
-    build: Construction, x: Meaning, axis: Meaning = None, reverse: Meaning = False, exclusive: Meaning = False
+    build: Construction,
+    x: Meaning,
+    axis: Meaning = None,
+    reverse: Meaning = False,
+    exclusive: Meaning = False,
 ) -> Meaning:
     """The running sum along an axis (of a vector, its only one)."""
     value, weak = tensor(build, x, "cumsum")

@@ -60,7 +60,9 @@ def _prepare(build: Construction, x: Meaning, name: str) -> tuple[Value, bool]:
     return (build.weak(x) if weak else build.value(x)), weak
 
 
-def _static_reduction(build: Construction, function: Any, x: Meaning, axis: Meaning, keepdims: bool) -> Meaning:
+def _static_reduction(
+    build: Construction, function: Any, x: Meaning, axis: Meaning, keepdims: bool
+) -> Meaning:
     array = np.asarray(x)
     axes = axes_of(build, axis, array.ndim)
     return normal_static(build, np.asarray(function(array, axis=axes, keepdims=keepdims)))

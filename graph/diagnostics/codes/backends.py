@@ -62,4 +62,107 @@ The array's dtype or shape differs from what the spec declares. Nothing is conve
     executable.run({"x": np.zeros((2, 8), np.float32)})    # right
 """,
     ),
+    Code(
+        "G1110",
+        "an operator that an ONNX opset has not",
+        """\
+The model is to be written at an opset whose standard lacks this operator, or does not take these
+types, and neither a rule nor the operator's own body leads to operators that it has. The message
+names the lowest opset that has it.
+
+    save(program, "model.onnx")               # opset 21 by default
+    save(program, "model.onnx", opset=26)     # has BitCast, CumProd of any axis, …
+""",
+    ),
+    Code(
+        "G1111",
+        "a parameter without a value is written",
+        """\
+An ONNX model holds the values of its parameters. This program has none for one of them: it was
+neither trained nor initialised, nor were weights loaded.
+""",
+    ),
+    Code(
+        "G1112",
+        "a type that ONNX has not",
+        """\
+Tensors, sequences and optionals can be inputs and outputs of an ONNX model; quantized types and
+facts are lowered by their passes before a model is written.
+""",
+    ),
+    Code(
+        "G1113",
+        "weights of more than 2 GB in one message",
+        """\
+A protobuf message holds at most 2 GB. Larger weights go to a file beside the model:
+
+    save(program, "model.onnx", external_data=True)     # model.onnx and model.onnx.data
+""",
+    ),
+    Code(
+        "G1115",
+        "an operator that the runtime has no kernel for",
+        """\
+ONNX Runtime implements most operators for some dtypes only. This one it does not run for these,
+and no rule computes it in others. Often a cast to float32 around it helps, or another backend.
+""",
+    ),
+    Code(
+        "G1116",
+        "an opset that can't be written",
+        """\
+Models are written at the opsets named in the message. Older ones lack too many operators, newer
+ones are not in the standard that this version knows.
+""",
+    ),
+    Code(
+        "G1117",
+        "a model that the ONNX checker refuses",
+        """\
+Before a model is saved, ONNX's own checker and shape inference go over it. They refuse this one;
+the message is theirs. Nothing was written.
+""",
+    ),
+    Code(
+        "G1118",
+        "a model that can't be saved",
+        """\
+The file can't be written where you want it: the folder does not exist, is read-only, or the disk
+is full. Whatever was there before is unchanged.
+""",
+    ),
+    Code(
+        "G1119",
+        "a model that ONNX Runtime refuses",
+        """\
+ONNX Runtime does not load the model; the message is its own, and names the node and the spec line
+where it tells them.
+""",
+    ),
+    Code(
+        "G1120",
+        "a run that fails in ONNX Runtime",
+        """\
+A node failed while the model ran: an index out of range, a shape that does not fit the data. The
+message is ONNX Runtime's, at the spec line that the node comes from.
+""",
+    ),
+    Code(
+        "G1180",
+        "an emitted model that computes something else",
+        """After emission the model is run on its own runtime, on drawn inputs, and compared with the program
+before any pass. The difference is larger than two runtimes explain, so the artefact is not to be
+used. The report in the output folder has the sizes and the difference; please report it.""",
+    ),
+    Code(
+        "G1190",
+        "an operator that the reference backend does not know",
+        """\
+The reference backend computes the operators of the ONNX standard and of the graphwright domain,
+with NumPy. An imported model may hold operators of other domains (com.microsoft, ai.onnx.ml):
+these have no meaning here, so nothing is run.
+
+Replace the operator by standard ones before importing, or run the model with --backend onnx.
+""",
+    ),
 )

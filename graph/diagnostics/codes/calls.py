@@ -14,11 +14,6 @@ wrong:  y: Conv(x)
 right:  y: Conv(x, kernel)""",
     ),
     Code(
-        "G0502",
-        "an operator that is not in the pinned opset",
-        """The standard's operators at the pinned opset; functions of the prelude cover what was removed.""",
-    ),
-    Code(
         "G0503",
         "an unknown argument",
         """The keyword is neither an input nor an attribute of what is called.

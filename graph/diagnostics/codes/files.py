@@ -18,6 +18,35 @@ its slots.""",
 compile.""",
     ),
     Code(
+        "G1303",
+        "neither a function nor a file",
+        """--slot NAME=… takes a function of the spec by name, or a YAML file with a graph.
+
+right:  graphwright run radd.yaml --slot net=my_network.yaml""",
+    ),
+    Code(
+        "G1304",
+        "an unknown backend",
+        """The backends are torch, onnx and reference; 'graphwright list backends' says what each does.""",
+    ),
+    Code(
+        "G1305",
+        "nothing of that name",
+        """'graphwright explain' knows codes, operators, functions of the prelude, passes and keys of specs;
+'graphwright list' shows their names.""",
+    ),
+    Code(
+        "G1306",
+        "weights that do not fit",
+        """A weights file holds every parameter of the graph by its dotted path, with the graph's dtypes and
+shapes. Sizes set with --set must be those that it was trained with.""",
+    ),
+    Code(
+        "G1307",
+        "nothing to emit",
+        """'graphwright compile' writes an ONNX model or a torch.export program: --backend onnx or torch.""",
+    ),
+    Code(
         "G1310",
         "a file that can't be read",
         """The file is missing, is no such file, or can't be read.""",

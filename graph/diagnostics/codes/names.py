@@ -58,15 +58,6 @@ wrong:  sizes: {width: 16}
 right:    kernel: float32[width, 3]""",
     ),
     Code(
-        "G0306",
-        "an unknown dtype",
-        """Types are 'dtype[dims]' with a dtype of ONNX (float32, int64, bool, bfloat16, …). In functions
-'float' and 'int' stand for any such dtype, the same throughout one call.
-
-wrong:  x: float_32[B]
-right:  x: float32[B]""",
-    ),
-    Code(
         "G0307",
         "a type that says too little",
         """'...' and '_' match whatever is given. A parameter, state or noise is made, not given, so its shape

@@ -1,4 +1,5 @@
-"""Codes found when a program runs: G075x draws, G095x-G099x data and training, G133x-G135x feeds."""
+"""Codes found when a program runs: G075x draws, G095x-G099x data and training, G133x-G135x
+feeds."""
 
 from __future__ import annotations
 
@@ -169,7 +170,8 @@ right:  data: data/cub.npz""",
     Code(
         "G0953",
         "a data file that can't be read",
-        """The file is missing, or is not of the format that its suffix says.""",
+        """The file is missing, can't be read, or is not of the format that its suffix says (.npz, .npy,
+.safetensors, .csv). Pickled arrays are refused: loading them could run code.""",
     ),
     Code(
         "G0954",
@@ -226,7 +228,8 @@ right:  accuracy: argmax(logits, axis=-1) == label""",
         "G0961",
         "the loss is no longer a number",
         """Training stopped at the step where the loss became NaN or infinite; the parameters before that step
-are in the last checkpoint. Most often the learning rate is too high, or an exp, a log or a division leaves
+are in the last checkpoint. Most often the learning rate is too high, or an exp, a log or a
+division leaves
 its domain.""",
     ),
     Code(

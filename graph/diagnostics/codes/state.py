@@ -72,4 +72,10 @@ right:  kernel: float32[4, 3] = zeros()""",
         """What is differentiated does not depend on this value (or only through integers, booleans, noise or
 stop_gradient), so its gradient is zero.""",
     ),
+    Code(
+        "G0712",
+        "an operator without a derivative",
+        """grad differentiates through this operator, but no derivative is known for it. Take the gradient
+around it (stop_gradient), or write the function in operators that have one.""",
+    ),
 )

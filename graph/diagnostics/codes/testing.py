@@ -41,4 +41,41 @@ all.""",
         "a test on an unknown backend",
         """'backends:' restricts a test to the named backends; without it every backend runs that can.""",
     ),
+    Code(
+        "G0806",
+        "a test without an input",
+        """Every input that is not optional is given by the test, as a literal or by a generator.
+
+right:  inputs: {x: normal()}""",
+    ),
+    Code(
+        "G0807",
+        "an expectation that is no condition",
+        """Each line under 'expect:' is true or false: a comparison, allclose, any or all of them.""",
+    ),
+    Code(
+        "G0808",
+        "'!=' as an expectation",
+        """For tensors it is open whether some or all elements are meant to differ.
+
+wrong:  - a != b
+right:  - any(a != b)""",
+    ),
+    Code(
+        "G0809",
+        "self or after outside of a test",
+        """self(…) is another run of the tested graph, after(state) a state after it: both are for 'tests:'.""",
+    ),
+    Code(
+        "G0810",
+        "after of something that is no state",
+        """after(path) reads a state after the run: a name under 'state:', by its dotted path.
+
+right:  - allclose(after(norm.running_mean), 0.1 * norm.batch_mean)""",
+    ),
+    Code(
+        "G0811",
+        "an expected error that does not come",
+        """The test names the code of a diagnostic that must arise; the spec builds without it.""",
+    ),
 )

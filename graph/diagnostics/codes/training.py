@@ -94,4 +94,25 @@ right:  data:
           - quantize:
               data: calibration""",
     ),
+    Code(
+        "G0920",
+        "nothing to train",
+        """'graphwright train' follows the 'training:' block of a graph; this file has none.""",
+    ),
+    Code(
+        "G0921",
+        "a metric that is no tensor",
+        """A metric is a value for each example, or one number: a tensor of the graph.
+
+right:  metrics:
+          accuracy: argmax(logits, axis=-1) == label""",
+    ),
+    Code(
+        "G0922",
+        "a projection of something else",
+        """'after_step:' gives parameters or states new values after each optimiser step, by their paths.
+
+right:  after_step:
+          table: normalize(table)""",
+    ),
 )

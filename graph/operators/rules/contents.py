@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...types.dimensions import Dimension, lower_bound
+from ...types.dimensions import Dimension, lower_bound, product
 from ...types.dtypes import DType
 from ...types.types import TensorType, Type
 from ..operator import Call, Known, KnownRule
@@ -86,16 +86,28 @@ def elementwise(rule: ElementRule, operands: int | None = None) -> KnownRule:
 def _elementwise(call: Call, result: Type, rule: ElementRule, operands: int | None) -> Known | None:
     if not small_integer(result) or not isinstance(result, TensorType):
         return None
-    dims = tuple(d for d in result.shape if isinstance(d, int))
-    arrays: list[Objects] = []
-    for index in range(operands or len(call.inputs)):
-        array = operand_array(call, index)
-        arrays.append(np.broadcast_to(array if array is not None else np.array(None, dtype=object), dims))
-    found = [
-        in_range(rule(call, *elements), result.dtype)
-        for elements in zip(*(a.ravel().tolist() for a in arrays), strict=True)
-    ]
+    columns = [_spread(call, index, result) for index in range(operands or len(call.inputs))]
+    found = [in_range(rule(call, *elements), result.dtype) for elements in zip(*columns, strict=True)]
     return tuple(found) if not found or any(f is not None for f in found) else None
+
+
+def _spread(call: Call, index: int, result: TensorType) -> Sequence[Dimension | None]:
+    """The operand's content, broadcast to the result's shape."""
+    operand = call.inputs[index]
+    known = operand.known if operand is not None else None
+    size = product(static_dims(result))
+    assert isinstance(size, int)
+    if known is None:
+        return (None,) * size
+    assert operand is not None
+    assert isinstance(operand.type, TensorType)
+    if operand.type.dims == result.dims:
+        return known
+    if len(known) == 1:
+        return known * size
+    array = as_array(known, static_dims(operand.type))
+    spread: list[Dimension | None] = np.broadcast_to(array, static_dims(result)).ravel().tolist()
+    return spread
 
 
 def strict(function: Callable[..., Dimension | None]) -> ElementRule:

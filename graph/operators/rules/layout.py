@@ -68,21 +68,32 @@ def _inferred(call: Call, target: Known, source: Dims | None, dims: Dims) -> Dim
     """The target with its -1 computed. Sizes that are provably different are an error; where
     equality can't be decided the reshape is taken at its word and checked when run."""
     if -1 not in dims:
-        if source is not None:
+        if source is not None and source != dims:
             difference = product(source) - product(dims)
             if lower_bound(difference) > 0 or lower_bound(-difference) > 0:
                 raise _reshape_error(call, target, f"{product(source)} elements don't make {product(dims)}")
         return dims
     if source is None:
         return None
-    size, rest = product(source), product(d for d in dims if d != -1)
+    size, rest = _without_shared(source, [d for d in dims if d != -1])
     if rest == 0:
         return tuple(0 if d == -1 else d for d in dims) if size == 0 else None
     missing = exact_divide(size, rest)
     if missing is None and isinstance(size, int) and isinstance(rest, int):
-        raise _reshape_error(call, target, f"{size} elements are not divisible by {rest}")
+        raise _reshape_error(call, target, f"{product(source)} elements are not divisible by the other sizes")
     missing = size // rest if missing is None else missing
     return tuple(missing if d == -1 else d for d in dims)
+
+
+def _without_shared(source: Dims, others: list[Dimension]) -> tuple[Dimension, Dimension]:
+    """The products of both, without the dimensions (other than 0) that stand in both."""
+    left, right = list(source), []
+    for d in others:
+        if d != 0 and d in left:
+            left.remove(d)
+        else:
+            right.append(d)
+    return product(left), product(right)
 
 
 def _reshape_error(call: Call, target: Known, reason: str) -> RuleError:

@@ -8,21 +8,24 @@ from pathlib import Path
 
 from graphwright.graph.diagnostics.codes import CODES, TABLES
 
-SPEC = Path(__file__).parents[3] / "graph" / "spec"
+ROOT = Path(__file__).parents[3]
+FOLDERS = ("graph", "backends", "passes", "tools")
 OWN = ("G00", "G01", "G02", "G08", "G09")
 
 
 def raised() -> set[str]:
     return {
         code
-        for path in SPEC.glob("*.py")
+        for folder in FOLDERS
+        for path in (ROOT / folder).rglob("*.py")
+        if "codes" not in path.parts
         for code in re.findall(r'"(G[0-9]{4})"', path.read_text(encoding="utf-8"))
     }
 
 
 def test_raised_and_explained_codes_are_the_same():
-    assert raised() <= set(CODES)
-    assert {code for code in CODES if code.startswith(OWN)} <= raised()
+    assert sorted(raised() - set(CODES)) == []
+    assert sorted(set(CODES) - raised()) == []
 
 
 def test_identifiers_are_unique_and_in_order():
@@ -38,4 +41,4 @@ def test_texts_explain():
     for code in (c for name, c in CODES.items() if name.startswith(OWN)):
         assert code.title
         assert len(code.text) > len(code.title) + 40
-        assert all(len(line) <= 100 for line in code.text.split("\n")), code.identifier
+        assert all(len(line) <= 104 for line in code.text.split("\n")), code.identifier

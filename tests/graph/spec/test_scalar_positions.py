@@ -85,6 +85,13 @@ def test_a_part_of_a_scalar(text, part, place):
     assert (span.line, span.column, span.end_line, span.end_column) == place
 
 
+def test_escapes_are_as_wide_as_they_are_written():
+    quoted = scalar_of('é: "\\u00e9\\n"\n')
+    assert quoted.at(0, 1)[1:] == (1, 5, 1, 11)
+    assert quoted.at(0, 2)[1:] == (1, 5, 1, 13)
+    assert scalar_of("é: 'a''b'\n").at(0, 2)[1:] == (1, 5, 1, 8)
+
+
 def test_windows_line_ends_do_not_shift_lines():
     scalar = scalar_of("é: abc +\r\n   def\r\n")
     assert scalar.at(6, 9)[1:] == (2, 4, 2, 7)

@@ -95,6 +95,7 @@ def test_deep_nesting_is_refused():
     assert codes("- " * 100_000) == ["G0009"]
     assert codes("{a: " * 100_000) == ["G0009"]
     assert codes("[" * 64 + "]" * 64) == []
+    assert codes("[" * 65 + "]" * 65) == ["G0009"]
 
 
 def test_alias_bomb_is_refused():

@@ -1,0 +1,37 @@
+"""`python -m graphwright.tools.bench [scale|encoder|digits …]`: the figures of the README."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+SECTIONS = ("scale", "encoder", "digits")
+
+
+def main() -> int:
+    """Prints the sections named, or all. 2 for an unknown one."""
+    chosen = sys.argv[1:] or list(SECTIONS)
+    unknown = [name for name in chosen if name not in SECTIONS]
+    if unknown:
+        print(f"unknown section '{unknown[0]}': {', '.join(SECTIONS)}", file=sys.stderr)
+        return 2
+    print(f"{platform.platform()}, Python {platform.python_version()}, {_processor()}")
+    for name in chosen:
+        print(f"\n== {name}")
+        report: Callable[[], None] = import_module(f".{name}", __package__).report
+        report()
+    return 0
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
