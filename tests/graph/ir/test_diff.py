@@ -159,3 +159,15 @@ def test_changed_constant_is_a_changed_operand() -> None:
     found = diff(scaled(2), scaled(3))
     assert (found.only_before, found.only_after, found.rebuilt) == ((), (), 2)
     assert str(found).splitlines() == ["~ Mul(x, 3.0): float32[n, 4]", "    operand 2: 2.0 -> 3.0"]
+
+
+def test_siblings_are_paired_by_their_attributes() -> None:
+    def build(start: Value, *slopes: float) -> Program:
+        total = start
+        for slope in slopes:
+            total = apply("Add", total, apply("Elu", start, alpha=slope))
+        return _program(total)
+
+    before, after = (apply("LeakyRelu", X, alpha=slope) for slope in (0.1, 0.2))
+    found = diff(build(before, 0.5, 0.25), build(after, 0.25, 0.5))
+    assert [c.after.name for c in found.changed if c.attributes] == ["LeakyRelu"]

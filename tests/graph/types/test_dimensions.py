@@ -178,8 +178,8 @@ def test_pickled_dimension_is_equal(expression: Expression) -> None:
 
 
 def test_hash_of_a_pickled_dimension_is_that_of_the_reading_process() -> None:
-    n = symbol("n", 1, 8)
-    hash(2 * n + 1)  # the cached hash must not travel: strings hash differently in every process
+    dimension = 2 * symbol("n", 1, 8) + 1
+    hash(dimension)  # it is cached, and must not travel: strings hash differently in every process
     program = (
         "import pickle,sys\n"
         "from graphwright.graph.types import symbol\n"
@@ -188,7 +188,7 @@ def test_hash_of_a_pickled_dimension_is_that_of_the_reading_process() -> None:
     )
     for seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": seed}
-        content = pickle.dumps(2 * n + 1).hex()
+        content = pickle.dumps(dimension).hex()
         subprocess.run([sys.executable, "-c", program, content], env=environment, check=True)
 
 

@@ -70,6 +70,23 @@ def test_types_and_contents_are_those_of_the_reference(seed: int) -> None:
         assert all(k is None or evaluate(k, sizes) == found for k, found in known), value
 
 
+def test_roundings_keep_off_ties() -> None:
+    """A whole number or a half may fall either way after an allowed rounding error."""
+    seen = 0
+    for seed in range(8):
+        program = random_program(np.random.default_rng(seed), [*ROUNDINGS, "Relu", "Mul"], nodes=12)
+        values = _run(program, random_inputs(program, np.random.default_rng(seed), {"n": 2}), {"n": 2})
+        for node in program.graph.nodes:
+            if node.name in ROUNDINGS and node.inputs[0] is not None:
+                doubled = 2 * values[node.inputs[0]]
+                assert np.abs(doubled - np.round(doubled)).min() > 1e-6
+                seen += 1
+    assert seen > 20
+
+
+ROUNDINGS = ("Floor", "Ceil", "Round", "Sign")
+
+
 def test_every_operator_is_drawn() -> None:
     found: Counter[str] = Counter()
     for seed in range(60):
