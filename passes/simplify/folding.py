@@ -93,12 +93,27 @@ def _folded(node: Node, site: Site, max_input: int, max_output: int) -> Sequence
     grown = growth(node, [a.size for a in arrays if a is not None], max_input, max_output)
     if grown is not None:
         return grown
+    shared = _shared_weight(node, site, max_output)
+    if shared is not None:
+        return shared
     results = evaluated(node, arrays)
     if isinstance(results, str):
         return results
     like = _label(node)
     leaves = [site.constant(a, like) for a in results]
     return None if None in leaves else [v for v in leaves if v is not None]
+
+
+def _shared_weight(node: Node, site: Site, max_output: int) -> str | None:
+    """Why folding would store a large weight twice: something else reads it too (a tied table and
+    its transpose)."""
+    for value in node.inputs:
+        if value is None or value.node.operator is not WEIGHT or not isinstance(value.type, TensorType):
+            continue
+        size = value.type.size
+        if isinstance(size, int) and size > max_output and site.readers(value) > 1:
+            return f"the weight '{value.node.attribute('name')}' is read elsewhere too and would be stored twice"
+    return None
 
 
 def _label(node: Node) -> str:
