@@ -15,7 +15,7 @@ from ..graph.diagnostics import SpecError
 from ..graph.ir import Program
 from ..graph.spec.resolution import STANDARD_LIBRARY
 from .api import run
-from .compilation import choose_pipeline, compile_program
+from .compilation import Array, OnnxFile, choose_pipeline, compile_program
 from .documents import open_unit
 from .reports.text import summary
 from .training import train_unit, trained_program
@@ -57,15 +57,9 @@ def _demo(out: Path, start: float) -> int:
     return 0 if same == len(trained) else 1
 
 
-def exported_predictions(path: Path, program: Program, images: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]  # any dtype
+def exported_predictions(path: Path, program: Program, images: Array) -> Array:
     """The classes that the file predicts, by ONNX Runtime alone."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    feeds = prepare(program, {"image": images})
-    given = {i.name: feeds[i.name] for i in session.get_inputs()}
-    logits = session.run(["logits"], given)[0]
-    found: np.ndarray = np.asarray(logits).argmax(axis=1)  # type: ignore[type-arg]  # as above
+    found: Array = OnnxFile(path).run(prepare(program, {"image": images}))["logits"].argmax(axis=1)
     return found
 
 

@@ -36,5 +36,5 @@ def write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
     """The arrays in an npz file, whole or not at all."""
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
-        np.savez(file, **{name.replace("/", "_"): array for name, array in arrays.items()})
+        np.savez(file, allow_pickle=False, **dict(arrays))
     os.replace(part, path)

@@ -6,7 +6,6 @@ import warnings
 from typing import Any
 
 import numpy as np
-
 import torch
 
 from ...graph.types.dtypes import DTYPES, STRING, DType, from_numpy

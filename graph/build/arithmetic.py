@@ -198,8 +198,7 @@ def _symbolic(build: Construction, symbol: str, left: Any, right: Any) -> Meanin
         power: Any = 1
         for _ in range(right):
             power = power * left
-        result = power
-        return result
+        return power
     if integers and symbol in ("==", "!=", "<", "<=", ">", ">="):
         decided = decide(symbol, left, right)
         if decided is not None:

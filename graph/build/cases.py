@@ -216,8 +216,6 @@ def _free_value(
     build: Construction, frame: Frame, declaration: Declaration, expression: ex.Expression
 ) -> Value:
     """An input whose own expression tells its shape."""
-    from .construction import as_array
-    from .meanings import Items
 
     name = declaration.name.text
     dtype = _target_dtype(build, frame, declaration)

@@ -247,7 +247,7 @@ def finish(
     leaves = [v for role in ("Input", "State", "Noise", "Parameter") for v in _reached(build, reached, role)]
     graph = Graph(tuple(leaves), results)
     names = {v.node.attribute("name") for v in leaves}
-    weights = {n: a for n, a in build.weights.items()}
+    weights = dict(build.weights.items())
     initializers = {n: v for n, v in build.initializers.items() if n in names}
     document = frame.file.document
     return Program(

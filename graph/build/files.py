@@ -170,8 +170,7 @@ def _size(
     name = declaration.name.text
     given = settings.sizes.get(name)
     if declaration.value is not None:
-        value = given if given is not None else _integer(build, scope, declaration, declaration.value)
-        return value
+        return given if given is not None else _integer(build, scope, declaration, declaration.value)
     low = _integer(build, scope, declaration, declaration.low) if declaration.low is not None else 1
     high = _integer(build, scope, declaration, declaration.high) if declaration.high is not None else None
     if not isinstance(low, int) or not isinstance(high, int | None) or (high is not None and high < low):

@@ -237,7 +237,7 @@ def _select(declared: Operator, results: tuple[Value, ...], wanted: int | None, 
             )
         return Results(names[:wanted], tensors[:wanted])
     required = [i for i, f in enumerate(declared.outputs) if not f.optional]
-    if len(results) == 1 or len(required) == 1 and not declared.outputs[0].variadic:
+    if len(results) == 1 or (len(required) == 1 and not declared.outputs[0].variadic):
         return tensors[0]
     return Results(names, tensors)
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..diagnostics.span import Span
-from ..spec.expressions import Expression
 from ..spec.documents import Block, Document, NodeDefinition, SlotDeclaration
+from ..spec.expressions import Expression
 from ..types import Dimension, DType
 from .meanings import Callable, FunctionValue, Meaning, NodeResult
 

@@ -45,6 +45,7 @@ class FoldConstants(RewritingPass):
 
 def folding_rules(max_input: int = 8192, max_output: int = 262144) -> tuple[Rule, ...]:
     """The rule that computes nodes of constants, of at most these numbers of elements."""
+
     def fold(node: Node, site: Site) -> Sequence[Value] | str | None:
         for value in node.inputs:
             if value is not None:
@@ -112,7 +113,9 @@ def _shared_weight(node: Node, site: Site, max_output: int) -> str | None:
             continue
         size = value.type.size
         if isinstance(size, int) and size > max_output and site.readers(value) > 1:
-            return f"the weight '{value.node.attribute('name')}' is read elsewhere too and would be stored twice"
+            return (
+                f"the weight '{value.node.attribute('name')}' is read elsewhere too and would be stored twice"
+            )
     return None
 
 

@@ -28,7 +28,9 @@ def report() -> None:
     seconds: list[dict[str, float]] = [_compile_once() for _ in range(5)]
     best = min(seconds, key=lambda s: sum(s.values()))
     print("12-layer encoder, CPU s: " + ", ".join(f"{k} {v:.3f}" for k, v in best.items()))
-    print(f"  build and simplify: {best['build'] + best['simplify']:.3f}; with reading: {sum(best.values()):.3f}")
+    print(
+        f"  build and simplify: {best['build'] + best['simplify']:.3f}; with reading: {sum(best.values()):.3f}"
+    )
     weights, growth = mapped_weights()
     print(f"400 MB of mapped weights: peak memory grows by {growth:.0f} MB ({growth / weights:.2f}x)")
 

@@ -77,7 +77,9 @@ def measure() -> list[Row]:
     for nodes in SIZES:
         model = synthetic_model(nodes)
         seconds, left = ours(model)
-        assert left == minimal_nodes(nodes), f"{left} nodes left of {nodes}, {minimal_nodes(nodes)} are needed"
+        assert left == minimal_nodes(nodes), (
+            f"{left} nodes left of {nodes}, {minimal_nodes(nodes)} are needed"
+        )
         rows.append(Row("graphwright", nodes, seconds, left))
         for name in PEERS:
             if nodes > PEER_LIMIT[name] or not _installed(name):

@@ -51,7 +51,8 @@ def _operators() -> str:
         rows.append(
             f"| `{name}` | {inputs} | {attributes} | {'yes' if found.infer else 'by ONNX'} | {found.since} |"
         )
-    head = "# Operators\n\n| operator | inputs | attributes | own type rule | since opset |\n| --- | --- | --- | --- | --- |\n"
+    head = "# Operators\n\n| operator | inputs | attributes | own type rule | since opset |\n"
+    head += "| --- | --- | --- | --- | --- |\n"
     return _GENERATED + head + "\n".join(rows) + "\n"
 
 

@@ -31,7 +31,7 @@ class Sizes:
     replaced: dict[str, Dimension] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)  # dim_param text -> symbol name
 
-    def parse(self, text: str) -> Dimension:
+    def parse(self, text: object) -> Dimension:
         """The dimension of a `dim_param`: an expression over names, or else one name for the text."""
         if not isinstance(text, str):  # what protobuf gives for text that is no UTF-8
             return self.fresh(repr(text))

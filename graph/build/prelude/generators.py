@@ -202,7 +202,7 @@ def kaiming_uniform(build: Construction, gain: Meaning = 1.0) -> Meaning:
     )
 
 
-def kaiming_normal(build: Construction, gain: Meaning = float(np.sqrt(2.0))) -> Meaning:
+def kaiming_normal(build: Construction, gain: Meaning = 2.0**0.5) -> Meaning:
     """Normal with std gain / sqrt(inputs): He et al. 2015, gain sqrt(2) for rectifiers."""
     dims = _shape(build, (), "kaiming_normal")
     return _scaled(

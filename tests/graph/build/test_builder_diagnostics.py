@@ -45,7 +45,13 @@ CASES: list[tuple[str, str, str | None]] = [
     ("G0302", graph("y: «Relux»(x)"), "did you mean 'Relu'?"),
     ("G0303", graph("y: x + «exp»"), None),
     ("G0304", graph("a: y + x\ny: «a» * 2"), None),
-    ("G0305", graph("y: x", "parameters:\n  kernel: float32[«widht», 3] = zeros()\n").replace("y: x\n", "y: x + sum(kernel)\n"), "did you mean 'width'?"),
+    (
+        "G0305",
+        graph("y: x", "parameters:\n  kernel: float32[«widht», 3] = zeros()\n").replace(
+            "y: x\n", "y: x + sum(kernel)\n"
+        ),
+        "did you mean 'width'?",
+    ),
     ("G0309", graph("best: TopK(x, 3)\ny: best.«values»"), "did you mean 'Values'?"),
     # types
     ("G0401", graph("y: «x + n[:, None, None] * 1.0»").replace("n[:, None, None] * 1.0", "float32(n)"), None),
@@ -55,12 +61,20 @@ CASES: list[tuple[str, str, str | None]] = [
     ("G0405", graph("y: «cholesky(x[:, 0])»"), None),
     ("G0406", graph("y: «cholesky(zeros(3, 4) + x[:1, :1])»"), None),
     ("G0411", graph("y: «uint8(300)»"), None),
-    ("G0412", graph("y: x + array(«[[1, 2], [3]]»)").replace("array(«[[1, 2], [3]]»)", "«array([[1, 2], [3]])»"), None),
+    (
+        "G0412",
+        graph("y: x + array(«[[1, 2], [3]]»)").replace("array(«[[1, 2], [3]]»)", "«array([[1, 2], [3]])»"),
+        None,
+    ),
     ("G0414", graph('y: «x + "a"»').replace('«x + "a"»', "«x + float32»"), None),
     ("G0416", graph("y: x + «1 // 0»"), None),
     ("G0418", graph("y: x * float32(«flag & flag»)[:, None]"), "write 'and' for booleans"),
     ("G0419", graph("y: «n / 2»"), "use '//' or convert one side"),
-    ("G0420", graph("y: where(x, 1, 0)").replace("where(x, 1, 0)", "«where(x, 1, 0)»"), "compare, or convert with bool(…)"),
+    (
+        "G0420",
+        graph("y: where(x, 1, 0)").replace("where(x, 1, 0)", "«where(x, 1, 0)»"),
+        "compare, or convert with bool(…)",
+    ),
     ("G0421", graph("y: x + «rate[0]»"), None),
     ("G0422", graph("y: «x[:, 7]»"), None),
     ("G0423", graph("y: «x[0.5]»"), None),
@@ -79,7 +93,7 @@ CASES: list[tuple[str, str, str | None]] = [
     ("G0436", graph("y: x + «zeros()»"), "write zeros(2, 3)"),
     ("G0437", graph("y: x + sum(«zeros(2, -1)»)"), None),
     ("G0438", graph("y: x + sum(«zeros(100000, 100000)»)"), None),
-    ("G0439", graph('y: x + sum(«arange(x)»)'), None),
+    ("G0439", graph("y: x + sum(«arange(x)»)"), None),
     # calls
     ("G0501", graph("y: «Conv(x)»"), "its inputs: X, W, B?"),
     ("G0503", graph("y: Softmax(x, «axes»=1)"), "did you mean 'axis'?"),
