@@ -11,7 +11,7 @@ import numpy as np
 from ..diagnostics import fail
 from ..ir import Value
 from ..operators import RuleError
-from ..types import BOOL, FLOAT64, INT64, Dim, DType
+from ..types import BOOL, FLOAT64, INT64, Dim, Dimension, DType
 from ..types.dimensions import bounds
 from .construction import Construction
 from .meanings import Items, Meaning, Tensor, is_tensor_like, is_weak, kind_name, weak_dtype
@@ -195,7 +195,7 @@ def _symbolic(build: Construction, symbol: str, left: Any, right: Any) -> Meanin
         result: Meaning = _STATIC[symbol](left, right)
         return result
     if integers and symbol == "**" and isinstance(right, int) and 0 <= right <= 8:
-        power: Any = 1
+        power: Dimension = 1
         for _ in range(right):
             power = power * left
         return power

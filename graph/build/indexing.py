@@ -205,8 +205,9 @@ def _bound(build: Construction, meaning: Meaning, default: int) -> Dimension:
 
 def _gather(build: Construction, value: Value, axis: int, index: Index) -> Value:
     length = value.tensor.shape[axis]
-    if isinstance(index, (bool, str | float | Range | Rest)):
-        raise fail("G0423", f"{kind_name(index)} can't be an index", build.span)  # type: ignore[arg-type]  # for the message only
+    if isinstance(index, Range | Rest | bool | str | float):
+        what = "a slice" if isinstance(index, Range | Rest) else kind_name(index)
+        raise fail("G0423", f"{what} can't be an index", build.span)
     if isinstance(index, int) and isinstance(length, int) and not -length <= index < length:
         raise fail("G0422", f"index {index} is out of range for axis {axis} of {value.type}", build.span)
     if isinstance(index, Tensor) and index.dtype is BOOL:
