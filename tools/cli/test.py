@@ -47,11 +47,13 @@ def command(
                     _print(path, outcome)
         except SpecError as error:
             errors += error.diagnostics
-    if as_json:
-        print_json([_record(path, o) for path, o in outcomes])
-    else:
+    if not as_json:
         _summary(outcomes)
-    print_diagnostics(errors)
+        print_diagnostics(errors)
+    elif errors:
+        print_diagnostics(errors)
+    else:
+        print_json([_record(path, o) for path, o in outcomes])
     failed = any(not o.passed and not o.skipped for _, o in outcomes)
     sys.exit(1 if failed or errors else 0)
 

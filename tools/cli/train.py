@@ -43,10 +43,12 @@ def command(
     out.mkdir(parents=True, exist_ok=True)
     progress = False if as_json else None
     result = train_unit(unit, seed=seed, out=out, resume=resume, epochs=epochs, progress=progress)
-    print_diagnostics(result.warnings)
     if as_json:
-        print_json({"history": result.history, "weights": str(out / "weights.safetensors")})
+        warnings = [d.message for d in result.warnings]
+        weights = str(out / "weights.safetensors")
+        print_json({"history": result.history, "weights": weights, "warnings": warnings})
         return
+    print_diagnostics(result.warnings)
     click.echo(_last(result.history[-1]) if result.history else "no step was taken")
     click.echo(f"wrote {out / 'weights.safetensors'}")
 
