@@ -32,6 +32,9 @@ class SpecCode(CodeGen):
 
     def _gen_python_code(self, nodes: Any, root_module: str, namespace: Any, **options: Any) -> PythonCode:
         for node in nodes:
+            if node.op == "placeholder":
+                namespace.create_name(node.name, node)
+        for node in nodes:
             if node.op == "call_function" and _is_ours(node.target):
                 namespace.create_name(node.target.__name__, node.target)
         return super()._gen_python_code(nodes, root_module, namespace, **options)

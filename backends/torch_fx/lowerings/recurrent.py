@@ -170,7 +170,7 @@ def rnn(
     initial_h: Tensor | None = None,
     activation_alpha: Sequence[float] | None = None,
     activation_beta: Sequence[float] | None = None,
-    activations: Sequence[str] | None = None,
+    activations: Sequence[str] = ("Tanh", "Tanh"),
     clip: float | None = None,
     direction: str = "forward",
     hidden_size: int | None = None,
@@ -179,8 +179,7 @@ def rnn(
 ) -> Any:
     """H = f(X Wᵀ + H Rᵀ + biases)."""
     hidden = r.shape[-1]
-    names = activations or ["Tanh"] * (2 if direction == "bidirectional" else 1)
-    options = _Options(names, activation_alpha, activation_beta, clip, direction, layout)
+    options = _Options(activations, activation_alpha, activation_beta, clip, direction, layout)
 
     def make_step(d: int) -> _Step:
         (f,) = options.functions(d)[:1]

@@ -134,8 +134,7 @@ def _places(plan: _Axis, transformation: str, device: torch.device) -> Tensor:
 
 
 def _cropped(y: Tensor, plan: _Axis, length: Any) -> Tensor:
-    """Places within the region of interest; its middle for a single element. As the ONNX reference
-    has it for one element: half the region's width after its start."""
+    """Places within the region of interest; its middle for a single element."""
     start, end = plan.roi
     width = plan.before - 1
     step = 0 if length == 1 else (end - start) * width / (length - 1)
