@@ -126,6 +126,9 @@ def _square_target(build: Construction) -> Meaning:
 
 # --- draws ------------------------------------------------------------------------------------
 
+# The precision of the target: with more bits, rounding to it could give a uniform 1.
+_UNIFORM_BITS = {"float64": 53, "float16": 11, "bfloat16": 8}
+
 
 def _draw(build: Construction, kind: str, dims: Sequence[Dimension], **bounds: int) -> Tensor:
     """A Draw leaf: float64, or int64 for integers; uniform has the bits of the target's dtype."""
@@ -136,12 +139,10 @@ def _draw(build: Construction, kind: str, dims: Sequence[Dimension], **bounds: i
             build.span,
             hint="declare them under noise: and use the name",
         )
-    wide = build.target.dtype is FLOAT64
+    bits = _UNIFORM_BITS.get(build.target.dtype.name, 24)
     dtype = INT64 if kind in ("randint", "permutation") else FLOAT64
     stream = build.stream(build.target.stream)
-    value: Value = leaf(
-        "Draw", stream, TensorType(dtype, tuple(dims)), kind=kind, bits=53 if wide else 24, **bounds
-    )
+    value: Value = leaf("Draw", stream, TensorType(dtype, tuple(dims)), kind=kind, bits=bits, **bounds)
     build.record((value,))
     return Tensor(value, True)
 
