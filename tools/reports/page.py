@@ -12,7 +12,7 @@ h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.15rem; margin-top:
 table { border-collapse: collapse; width: 100%; } 
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #d8dee4; }
 th { font-weight: 600; background: #f6f8fa; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.number, th.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .holds { color: #116329; } .broken { color: #b3131b; font-weight: 600; } .inconclusive { color: #8a5a00; }
 .muted { color: #59636e; } code { font: 13px ui-monospace, monospace; }
 @media (prefers-color-scheme: dark) { body { background: #0d1117; color: #e6edf3; } th { background: #161b22; }
