@@ -46,8 +46,9 @@ class Region:
 
 
 def region_of(replacement: Replacement, least: int = 1) -> Region | None:
-    """The smallest region, at least `least` levels deep, in which the new form meets the old one;
-    None where there is none within reach."""
+    """The smallest region in which the new form meets the old one, `least` or more steps behind the
+    site; None where there is none within reach. A deeper one holds where a rule rests on where an
+    operand comes from (Floor of a Floor)."""
     if all(map(is_constant, replacement.new)):
         found = _expression(replacement)
         if found is not None:
@@ -55,7 +56,7 @@ def region_of(replacement: Replacement, least: int = 1) -> Region | None:
     for depth in DEPTHS:
         if depth < least:
             continue
-        found = _region(replacement, depth)
+        found = _region(replacement, depth, least)
         if found is not None:
             return found
     return None
@@ -82,11 +83,11 @@ def _expression(replacement: Replacement) -> Region | None:
     return Region(replacement, (), tuple(order), (), 0)
 
 
-def _region(replacement: Replacement, depth: int) -> Region | None:
+def _region(replacement: Replacement, depth: int, least: int) -> Region | None:
     cone = _cone(replacement.old, depth)
     if cone is None:
         return None
-    met = _meeting(replacement.new, cone, frozenset(replacement.old))
+    met = _meeting(replacement.new, cone, least)
     if met is None:
         return None
     new_nodes, cut = met
@@ -117,7 +118,7 @@ def is_constant(value: Value) -> bool:
 
 
 def _meeting(
-    new: tuple[Value, ...], cone: Mapping[Value, int], old: frozenset[Value]
+    new: tuple[Value, ...], cone: Mapping[Value, int], least: int
 ) -> tuple[list[Node], dict[Value, None]] | None:
     """The nodes of the new form and the values of the old cone that it is built on; None where
     it is built on something else. A new form may contain the old value (quantized, for one)."""
@@ -127,10 +128,11 @@ def _meeting(
     stack: list[tuple[Node, bool]] = []
 
     def enter(value: Value) -> bool:
-        if value in cone and value not in old and not is_constant(value):
-            cut[value] = None
-            return True
         if is_constant(value):
+            return True
+        level = cone.get(value, -1)
+        if level >= least or (level > 0 and value.is_leaf):
+            cut[value] = None
             return True
         if value.is_leaf:
             return False
