@@ -41,7 +41,7 @@ def _given(case: Any, program: Program, inputs: Any) -> dict[Value, Any]:
     names = [i.name for i in case.model.graph.input]
     given = {program.inputs[n]: a for n, a in zip(names, inputs, strict=False) if n in program.inputs}
     for name, array in program.weights.arrays.items():
-        given.update({v: array for v in _named(program, name)})
+        given.update(dict.fromkeys(_named(program, name), array))
     return given
 
 

@@ -94,7 +94,11 @@ def recurrence() -> Program:
 def counted_loop() -> Program:
     """x doubled as many times as it has rows, and the sums on the way."""
     x = _input("x", N, 3)
-    iteration, going, carried = argument(0, TensorType(INT64, ())), argument(1, TensorType(BOOL, ())), argument(2, x.type)
+    iteration, going, carried = (
+        argument(0, TensorType(INT64, ())),
+        argument(1, TensorType(BOOL, ())),
+        argument(2, x.type),
+    )
     doubled = apply("Add", carried, carried)
     body = Graph((iteration, going, carried), (going, doubled, apply("ReduceSum", doubled, keepdims=0)))
     rows = apply("Squeeze", apply("Slice", apply("Shape", x), constant([0]), constant([1])))
@@ -106,7 +110,13 @@ def branch() -> Program:
     x = _input("x", N, 3)
     positive = apply("Greater", apply("ReduceSum", x, keepdims=0), constant(np.float32(0)))
     a = argument(0, x.type)
-    y = apply_all("If", positive, x, then_branch=Graph((a,), (apply("Exp", a),)), else_branch=Graph((a,), (apply("Neg", a),)))
+    y = apply_all(
+        "If",
+        positive,
+        x,
+        then_branch=Graph((a,), (apply("Exp", a),)),
+        else_branch=Graph((a,), (apply("Neg", a),)),
+    )
     return _program([x], {"y": y[0]})
 
 
@@ -159,9 +169,15 @@ def test_arithmetic_of_sizes() -> None:
     module = emit(_program([x], {"y": apply("Reshape", wide, target), "s": sizes}))
     for n in (1, 5):
         got = module(torch.zeros(n, 2, 6))
-        assert got["y"].shape == (2 * n, 2, 9, 4 * 6 * 2 * n // (2 * n * 9 * 2) or 1) or got["y"].numel() == 48 * n
+        assert (
+            got["y"].shape == (2 * n, 2, 9, 4 * 6 * 2 * n // (2 * n * 9 * 2) or 1)
+            or got["y"].numel() == 48 * n
+        )
         assert got["s"].tolist() == [2 * n, 2, 9]
-    assert {x.target.__name__ for x in module.graph.nodes if x.op == "call_function"} >= {"mul", "sizes_tensor"}
+    assert {x.target.__name__ for x in module.graph.nodes if x.op == "call_function"} >= {
+        "mul",
+        "sizes_tensor",
+    }
 
 
 def test_state_dict_names_are_the_specs() -> None:

@@ -95,7 +95,11 @@ CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
     ("SpaceToDepth", [normal(1, 1, 4, 4)], {"blocksize": 2}),
     ("TopK", [normal(5), Fixed([3])], {}),
     ("Split", [normal(4, 2)], {"num_outputs": 2}),
-    ("Conv", [normal(1, 2, 5, 5), normal(4, 1, 3, 3), normal(4)], {"group": 2, "pads": [1, 0, 2, 1], "strides": [2, 1]}),
+    (
+        "Conv",
+        [normal(1, 2, 5, 5), normal(4, 1, 3, 3), normal(4)],
+        {"group": 2, "pads": [1, 0, 2, 1], "strides": [2, 1]},
+    ),
     ("Conv", [normal(1, 2, 5), normal(3, 2, 2)], {"auto_pad": "SAME_UPPER", "dilations": [2]}),
     (
         "ConvTranspose",
@@ -103,13 +107,21 @@ CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
         {"strides": [2, 2], "pads": [1, 0, 1, 1], "output_padding": [1, 1]},
     ),
     ("MaxPool", [normal(1, 1, 5, 5)], {"kernel_shape": [2, 2], "ceil_mode": 1, "strides": [2, 2]}),
-    ("AveragePool", [normal(1, 1, 5, 5)], {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1}),
+    (
+        "AveragePool",
+        [normal(1, 1, 5, 5)],
+        {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1},
+    ),
     ("AveragePool", [normal(1, 1, 5, 5)], {"kernel_shape": [2, 2], "ceil_mode": 1, "strides": [2, 2]}),
     ("LpPool", [normal(1, 1, 4, 4)], {"kernel_shape": [2, 2]}),
     ("GlobalAveragePool", [normal(1, 2, 3, 3)], {}),
     ("GlobalMaxPool", [normal(1, 2, 3, 3)], {}),
     ("BatchNormalization", [normal(3, 2, 2), normal(2), normal(2), normal(2), positive(2)], {}),
-    ("BatchNormalization", [normal(3, 2, 2), normal(2), normal(2), normal(2), positive(2)], {"training_mode": 1}),
+    (
+        "BatchNormalization",
+        [normal(3, 2, 2), normal(2), normal(2), normal(2), positive(2)],
+        {"training_mode": 1},
+    ),
     ("InstanceNormalization", [normal(2, 2, 4), normal(2), normal(2)], {}),
     ("GroupNormalization", [normal(2, 4, 3), normal(4), normal(4)], {"num_groups": 2, "stash_type": 11}),
     ("LayerNormalization", [normal(2, 3, 4), normal(4), normal(4)], {"stash_type": 11}),
@@ -119,12 +131,22 @@ CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
     ("NegativeLogLikelihoodLoss", [normal(3, 4), Fixed([0, 3, 1]), positive(4)], {"ignore_index": 3}),
     ("SoftmaxCrossEntropyLoss", [normal(3, 4), Fixed([0, 3, 1])], {}),
     ("Attention", [normal(1, 2, 3, 4), normal(1, 2, 3, 4), normal(1, 2, 3, 4)], {"is_causal": 1}),
-    ("Attention", [normal(1, 2, 3, 4), normal(1, 1, 3, 4), normal(1, 1, 3, 4), normal(3, 3)], {"softcap": 2.0}),
+    (
+        "Attention",
+        [normal(1, 2, 3, 4), normal(1, 1, 3, 4), normal(1, 1, 3, 4), normal(3, 3)],
+        {"softcap": 2.0},
+    ),
     ("RNN", [normal(3, 2, 2), normal(1, 3, 2), normal(1, 3, 3)], {"hidden_size": 3}),
     ("GRU", [normal(3, 2, 2), normal(1, 9, 2), normal(1, 9, 3), normal(1, 18)], {"hidden_size": 3}),
     (
         "LSTM",
-        [normal(3, 2, 2), normal(2, 12, 2), normal(2, 12, 3), normal(2, 24), Fixed(np.array([3, 2], np.int32))],
+        [
+            normal(3, 2, 2),
+            normal(2, 12, 2),
+            normal(2, 12, 3),
+            normal(2, 24),
+            Fixed(np.array([3, 2], np.int32)),
+        ],
         {"hidden_size": 3, "direction": "bidirectional"},
     ),
     ("Resize", [normal(1, 1, 3, 3), None, Fixed(np.array([1, 1, 2, 1.5], np.float32))], {"mode": "cubic"}),
@@ -160,10 +182,10 @@ def _fixed(array: np.ndarray[Any, Any]) -> Value:
     return constant(array.astype(np.float64) if array.dtype == np.float64 else array)
 
 
-@pytest.mark.parametrize(("name", "makers", "attributes"), CASES, ids=[f"{c[0]}-{i}" for i, c in enumerate(CASES)])
-def test_gradients_match_finite_differences(
-    name: str, makers: list[Any], attributes: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize(
+    ("name", "makers", "attributes"), CASES, ids=[f"{c[0]}-{i}" for i, c in enumerate(CASES)]
+)
+def test_gradients_match_finite_differences(name: str, makers: list[Any], attributes: dict[str, Any]) -> None:
     generator = torch.Generator().manual_seed(7)
     operands: list[Value | None] = []
     subjects: list[torch.Tensor] = []

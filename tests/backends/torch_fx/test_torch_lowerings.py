@@ -59,7 +59,7 @@ def test_attributes_and_defaults_are_the_schemas(name: str) -> None:
     for attribute in _operator(name).attributes.values():
         if attribute.kind in ("graph", "tensor", "type"):
             continue
-        if name == "Constant" or attribute.name in ("value", "dtype") and name == "ConstantOfShape":
+        if name == "Constant" or (attribute.name in ("value", "dtype") and name == "ConstantOfShape"):
             continue
         assert attribute.name in parameters, attribute.name
         if attribute.default is not None and attribute.name not in ("output_dtype",):
