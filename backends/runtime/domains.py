@@ -65,9 +65,7 @@ def draw(name: str, type: TensorType, domain: Domain, sizes: Mapping[str, int], 
     if type.dtype.kind == "string":
         words = np.array([f"w{i}" for i in range(8)], dtype=object)
         return words[request.integers(0, 8)]
-    kind = DOMAIN_KINDS.get(domain.kind, DOMAIN_KINDS["normal"])
-    numbers = kind.draw(request)
-    return _convert(numbers, type.dtype)
+    return _convert(KINDS[domain.kind].draw(request), type.dtype)
 
 
 def _convert(numbers: Array, dtype: DType) -> Array:
@@ -89,8 +87,8 @@ def bound(limit: object, sizes: Mapping[str, int]) -> float | None:
 
 def check(name: str, array: Array, domain: Domain, sizes: Mapping[str, int]) -> Diagnostic | None:
     """Why a real input is outside its declared domain (G1335), or None."""
-    kind = DOMAIN_KINDS.get(domain.kind)
-    if kind is None or not array.size or array.dtype == object:
+    kind = KINDS[domain.kind]
+    if not array.size or array.dtype == object:
         return None
     if array.ndim < kind.rank:
         message = f"input '{name}' has rank {array.ndim}; '{domain.kind}' needs {kind.rank} or more"
@@ -308,7 +306,19 @@ def _not_triangular(array: Array, low: float | None, high: float | None) -> str 
     return "must have no 0 on the diagonal" if bad.any() else None
 
 
-DOMAIN_KINDS: Mapping[str, DomainKind] = {
+def _draw_sorted(request: Request) -> Array:
+    """Rising along the last axis by at least 0.05 (by 1 or more for integers)."""
+    if request.dtype.is_integer:
+        return np.cumsum(request.integers(1, 4), axis=-1)
+    return np.cumsum(0.05 - np.log(request.uniform()), axis=-1)
+
+
+def _not_sorted(array: Array, low: float | None, high: float | None) -> str | None:
+    bad = ~(array[..., 1:] >= array[..., :-1])
+    return f"must not fall along the last axis; {_rows(bad)} it does" if bad.any() else None
+
+
+KINDS: Mapping[str, DomainKind] = {
     "normal": DomainKind(_draw_normal, _nothing_wrong),
     "range": DomainKind(_draw_range, _outside_range),
     "prefix": DomainKind(_draw_prefix, _not_prefix, 1),
@@ -320,4 +330,5 @@ DOMAIN_KINDS: Mapping[str, DomainKind] = {
     "positive": DomainKind(_draw_positive, _not_positive),
     "nonzero": DomainKind(_draw_nonzero, _zero),
     "triangular": DomainKind(_draw_triangular, _not_triangular, 2),
+    "sorted": DomainKind(_draw_sorted, _not_sorted, 1),
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..diagnostics import SpecError, fail
-from ..ir import Domain, Graph, Program, Size, Value, Weights, collector_paused, topological
+from ..diagnostics import SpecError, did_you_mean, fail
+from ..ir import DOMAIN_KINDS, Domain, Graph, Program, Size, Value, Weights, collector_paused, topological
 from ..spec import expressions as ex
 from ..spec.documents import Declaration, Document
 from ..spec.resolution import Resolution
@@ -186,6 +186,9 @@ def _domain(build: Construction, frame: Frame, declaration: Declaration) -> Doma
         low, high = (_bound(build, frame, e) for e in (domain.low, domain.high))
         return Domain("range", low, high)
     assert isinstance(domain, ex.KindDomain)
+    if domain.kind not in DOMAIN_KINDS:
+        hint = did_you_mean(domain.kind, DOMAIN_KINDS) or f"one of {', '.join(sorted(DOMAIN_KINDS))}"
+        raise fail("G1344", f"there is no domain '{domain.kind}'", domain.span, hint=hint)
     arguments = tuple(float(str(_bound(build, frame, a))) for a in domain.arguments)
     return Domain(domain.kind, arguments=arguments)
 

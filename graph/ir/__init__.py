@@ -7,10 +7,11 @@ from .legality import Level, Violation, check
 from .node import Node, Value, apply, apply_all, argument, constant, leaf, make_node, rebuild
 from .parsing import parse_graph, parse_program
 from .printing import print_graph, print_program
-from .program import Assumption, Domain, Origin, Program, Size, Weights
+from .program import DOMAIN_KINDS, Assumption, Domain, Origin, Program, Size, Weights
 from .statistics import Statistics, statistics
 
 __all__ = [
+    "DOMAIN_KINDS",
     "Assumption",
     "Difference",
     "Digests",

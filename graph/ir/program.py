@@ -57,10 +57,16 @@ class Assumption:
         return f"{self.left} {self.operator} {self.right}"
 
 
+DOMAIN_KINDS = frozenset(
+    "normal prefix permutation simplex spd onehot unit positive nonzero triangular sorted".split()
+)
+"""What `~ kind` may say of an input."""
+
+
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """What an input's values are: `kind` (normal, range, prefix, permutation, simplex, spd,
-    onehot, unit, …), with `low` and `high` for a range (dimensions or numbers)."""
+    """What an input's values are: `kind` (range, or one of DOMAIN_KINDS), with `low` and `high` for
+    a range (dimensions or numbers)."""
 
     kind: str = "normal"
     low: Dimension | float | None = None

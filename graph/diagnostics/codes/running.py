@@ -136,6 +136,18 @@ right:    np.zeros((1, 4), np.float32)""",
 hold. None was found: the assumptions may contradict one another. Give the sizes.""",
     ),
     Code(
+        "G1344",
+        "an unknown domain",
+        """'~ kind' says what an input's values are: normal, positive, nonzero, sorted, unit (length 1 along
+the last axis), simplex (probabilities), onehot, prefix (ones, then zeros), permutation, spd (symmetric
+positive definite), triangular (lower, no zero on the diagonal). A range is written 'in low..high'.
+
+wrong:  inputs:
+          A: float64[n, n] ~ positive_definite
+right:  inputs:
+          A: float64[n, n] ~ spd""",
+    ),
+    Code(
         "G1343",
         "no sample of this type",
         "Samples are drawn of tensors, and of sequences and optionals of them.",

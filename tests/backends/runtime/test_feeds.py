@@ -307,6 +307,11 @@ def test_missing_initializers_and_wrong_weights(evaluator: Any) -> None:
         (Domain("onehot"), [[0, 1, 0]], [[0, 1, 1]]),
         (Domain("onehot"), [[0, 1, 0]], [[0, 2, 0]]),
         (Domain("unit"), [[0.6, 0.8]], [[0.6, 0.9]]),
+        (Domain("sorted"), [[1, 1, 2]], [[1, 3, 2]]),
+        (Domain("positive"), [[1, 0.5]], [[1, 0]]),
+        (Domain("nonzero"), [[-1, 0.5]], [[-1, 0]]),
+        (Domain("triangular"), [[1, 0], [5, 2]], [[1, 3], [0, 2]]),
+        (Domain("triangular"), [[1, 0], [5, 2]], [[1, 0], [5, 0]]),
     ],
 )
 def test_declared_domains_are_checked(domain: Domain, good: Any, bad: Any, evaluator: Any) -> None:

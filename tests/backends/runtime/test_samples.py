@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphwright.backends.runtime import domains
-from graphwright.backends.runtime.domains import DOMAIN_KINDS
+from graphwright.backends.runtime.domains import KINDS
 from graphwright.backends.runtime.feeds import prepare
 from graphwright.backends.runtime.input_domains import input_domains
 from graphwright.backends.runtime.samples import draw, size_choices
 from graphwright.backends.runtime.sizes import check_sizes
 from graphwright.graph.diagnostics import SpecError
-from graphwright.graph.ir import Assumption, Domain, Graph, Program, Size, Value, apply, constant, leaf
+from graphwright.graph.ir import (
+    DOMAIN_KINDS,
+    Assumption,
+    Domain,
+    Graph,
+    Program,
+    Size,
+    Value,
+    apply,
+    constant,
+    leaf,
+)
 from graphwright.graph.types import Dimension, TensorType, dtype, symbol
+from graphwright.tools.api import load
 
 B, N, M = symbol("B"), symbol("N"), symbol("M")
 
@@ -98,7 +111,7 @@ def test_contradicting_assumptions_are_a_diagnostic() -> None:
     assert [d.code for d in caught.value.diagnostics] == ["G1342"]
 
 
-@pytest.mark.parametrize("kind", sorted(DOMAIN_KINDS))
+@pytest.mark.parametrize("kind", sorted(KINDS))
 @pytest.mark.parametrize("type_name", ["float32", "float64", "float16"])
 def test_draws_pass_their_own_check(kind: str, type_name: str) -> None:
     domain = Domain(kind, -1.5, N) if kind == "range" else Domain(kind)
@@ -108,6 +121,25 @@ def test_draws_pass_their_own_check(kind: str, type_name: str) -> None:
         assert array.dtype == dtype(type_name).numpy
         tolerant = type_name == "float16" and kind in ("simplex", "unit")
         assert tolerant or domains.check("x", array, domain, {"B": 3, "N": n}) is None
+
+
+def test_every_kind_that_a_spec_can_name_is_drawn() -> None:
+    assert set(KINDS) == {"range", *DOMAIN_KINDS}
+
+
+def test_an_unknown_kind_is_an_error_at_its_place(tmp_path: Path) -> None:
+    spec = tmp_path / "s.yaml"
+    spec.write_text(
+        "graphwright: 1\nkind: graph\nname: s\ninputs:\n  A: float64[n, n] ~ spdd\n"
+        "nodes:\n  y: A + 1\noutputs: [y]\n"
+    )
+    with pytest.raises(SpecError) as caught:
+        load(spec)
+    (found,) = caught.value.diagnostics
+    assert found.code == "G1344"
+    assert found.span is not None
+    assert found.span.line == 5
+    assert found.hint == "did you mean 'spd'?"
 
 
 @pytest.mark.parametrize("type_name", ["int64", "uint8", "int32"])
