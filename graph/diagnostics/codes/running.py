@@ -136,6 +136,11 @@ right:    np.zeros((1, 4), np.float32)""",
 hold. None was found: the assumptions may contradict one another. Give the sizes.""",
     ),
     Code(
+        "G1343",
+        "no sample of this type",
+        "Samples are drawn of tensors, and of sequences and optionals of them.",
+    ),
+    Code(
         "G1344",
         "an unknown domain",
         """'~ kind' says what an input's values are: normal, positive, nonzero, sorted, unit (length 1 along
@@ -146,11 +151,6 @@ wrong:  inputs:
           A: float64[n, n] ~ positive_definite
 right:  inputs:
           A: float64[n, n] ~ spd""",
-    ),
-    Code(
-        "G1343",
-        "no sample of this type",
-        "Samples are drawn of tensors, and of sequences and optionals of them.",
     ),
 )
 
