@@ -90,19 +90,22 @@ class _Attributes:
 
     def add(self, name: str, value: Any, *, persistent: bool = True, rename: bool = True) -> str:
         """Puts `value` under `name`, or where a module can't hold that under a name near it."""
-        target = ".".join(_attribute_name(part) for part in name.split("."))
-        while self._is_taken(target):
-            target += "_"
+        target = self._free([_attribute_name(part) for part in name.split(".")])
         self.found[target] = (value, persistent)
         self.prefixes.update(_prefixes(target))
         if target != name and rename:
             self.renamed[target] = name
         return target
 
-    def _is_taken(self, target: str) -> bool:
-        return (
-            target in self.found or target in self.prefixes or any(p in self.found for p in _prefixes(target))
-        )
+    def _free(self, parts: list[str]) -> str:
+        """A dotted target that is no tensor's or module's yet, nor inside a tensor."""
+        path = ""
+        for place, part in enumerate(parts):
+            last = place == len(parts) - 1
+            while f"{path}{part}" in self.found or (last and f"{path}{part}" in self.prefixes):
+                part += "_"
+            path = f"{path}{part}" if last else f"{path}{part}."
+        return path
 
     def leaf(self, value: Value, name: str) -> str:
         """The target of a parameter or weight."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,11 @@ class EmittedModule(fx.GraphModule):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles the graph itself: torch's own way traces the code again, through our functions."""
         return _unpickle, (_record(self.graph), dict(self._targets()), self.signature, self.training)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> EmittedModule:
+        """torch's own copy would put constants into the state dict."""
+        attributes = copy.deepcopy(dict(self._targets()), memo)
+        return _unpickle(_record(self.graph), attributes, self.signature, self.training)
 
     def _targets(self) -> list[tuple[str, tuple[Any, bool]]]:
         """Every attribute that the graph reads, and whether the state dict holds it."""

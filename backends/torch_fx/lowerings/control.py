@@ -113,7 +113,7 @@ def _while_loop(limit: Any, condition: Any, carried: list[Any], captured: Sequen
     going = torch.tensor(True) if condition is None else torch.as_tensor(condition).reshape(())
 
     def goes_on(count: Tensor, going: Tensor, *state: Any) -> Tensor:
-        return going if limit is None else torch.logical_and(going, count < limit)
+        return going.clone() if limit is None else torch.logical_and(going, count < limit)
 
     def step(count: Tensor, going: Tensor, *state: Any) -> Any:
         results = body(count, going, *state, *captured)

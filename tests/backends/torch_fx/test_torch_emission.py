@@ -164,20 +164,13 @@ def test_arithmetic_of_sizes() -> None:
     x = _input("x", N, 2, 6)
     doubled = apply("Mul", apply("Shape", x), constant([2, 1, 3]))
     sizes = apply("Div", doubled, constant([1, 1, 2]))
-    target = apply("Concat", sizes, constant([-1]), axis=0)
-    wide = apply("Tile", x, constant([2, 1, 2]))
-    module = emit(_program([x], {"y": apply("Reshape", wide, target), "s": sizes}))
+    module = emit(_program([x], {"zeros": apply("ConstantOfShape", sizes), "s": sizes}))
     for n in (1, 5):
         got = module(torch.zeros(n, 2, 6))
-        assert (
-            got["y"].shape == (2 * n, 2, 9, 4 * 6 * 2 * n // (2 * n * 9 * 2) or 1)
-            or got["y"].numel() == 48 * n
-        )
+        assert tuple(got["zeros"].shape) == (2 * n, 2, 9)
         assert got["s"].tolist() == [2 * n, 2, 9]
-    assert {x.target.__name__ for x in module.graph.nodes if x.op == "call_function"} >= {
-        "mul",
-        "sizes_tensor",
-    }
+    called = {n.target.__name__ for n in module.graph.nodes if n.op == "call_function"}
+    assert called == {"mul", "constant_of_shape", "sizes_tensor"}
 
 
 def test_state_dict_names_are_the_specs() -> None:
@@ -248,7 +241,7 @@ def test_training_changes_no_weight_of_the_program() -> None:
     program = mlp()
     before = {n: a.copy() for n, a in program.weights.arrays.items()}
     module = emit(program)
-    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    optimizer = torch.optim.SGD(module.parameters(), lr=1e-4)
     loss = module(torch.ones(2, 4))["logits"].square().sum()
     loss.backward()
     optimizer.step()
