@@ -44,7 +44,8 @@ def _probe(node: Node, opset: int) -> bytes:
         write_value_info(f"o{position}", _unshaped(value.type), graph.output.add())
     for name in sorted(node.attributes):
         write_attribute(name, node.attributes[name], proto.attribute.add())
-    return model.SerializeToString()
+    content: bytes = model.SerializeToString()
+    return content
 
 
 def _unshaped(type: Type) -> Type:

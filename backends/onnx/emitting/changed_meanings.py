@@ -101,7 +101,9 @@ def bit_shift(node: Node) -> Sequence[Value] | None:
     signed = dtype.kind == "int" and node.attribute("direction") == "RIGHT"
     negative = apply("Less", x, zero) if signed else None
     source = apply("Where", negative, apply("BitwiseNot", x), x) if negative is not None else x
-    moved = apply("BitShift", apply("Cast", source, to=carrier.code), count, direction=node.attribute("direction"))
+    moved = apply(
+        "BitShift", apply("Cast", source, to=carrier.code), count, direction=node.attribute("direction")
+    )
     found = apply("Where", inside, apply("Cast", moved, to=dtype.code), zero)
     return (apply("Where", negative, apply("BitwiseNot", found), found) if negative is not None else found,)
 

@@ -109,7 +109,9 @@ def check(model: onnx.ModelProto | Path) -> None:
         onnx.checker.check_model(str(model) if isinstance(model, Path) else model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise fail("G1117", f"the ONNX checker refuses the model: {lines[0] if lines else 'no reason'}") from error
+        raise fail(
+            "G1117", f"the ONNX checker refuses the model: {lines[0] if lines else 'no reason'}"
+        ) from error
 
 
 def _all_shaped(model: onnx.ModelProto) -> bool:
@@ -117,7 +119,9 @@ def _all_shaped(model: onnx.ModelProto) -> bool:
 
 
 def _has_shape(info: onnx.ValueInfoProto) -> bool:
-    return info.type.WhichOneof("value") != "tensor_type" or info.type.tensor_type.HasField("shape")
+    if info.type.WhichOneof("value") != "tensor_type":
+        return True
+    return bool(info.type.tensor_type.HasField("shape"))
 
 
 def _shaped(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -144,7 +144,9 @@ class _Lowering:
             except (SpecError, RuleError):
                 continue
             if results is not None and all(
-                old.type == new.type or getattr(new.type, "dims", 0) is None or getattr(old.type, "dims", 0) is None
+                old.type == new.type
+                or getattr(new.type, "dims", 0) is None
+                or getattr(old.type, "dims", 0) is None
                 for old, new in zip(node.outputs, results, strict=False)
             ):
                 yield results

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import onnx
-from onnx import defs
 
 from ....graph.ir import Node, Value
 from ....graph.ir.opaque import type_proto
@@ -47,7 +47,8 @@ def _call(node: Node) -> onnx.NodeProto:
     return proto
 
 
-def _function(found: defs.OpSchema, node: Node, proto: onnx.NodeProto) -> onnx.FunctionProto | None:
+def _function(found: Any, node: Node, proto: onnx.NodeProto) -> onnx.FunctionProto | None:
+    """The body by an OpSchema, some of whose methods onnx's stubs leave out."""
     if found.has_function:
         body: onnx.FunctionProto = found.function_body
         return body

@@ -15,6 +15,7 @@ from ....graph.operators.schema import OPSET, schema
 from ....graph.types.types import OptionalType, SequenceType, TensorType, Type
 from ..importing.upgrades import UPGRADES
 from .changed_meanings import differs
+from .runtime_faults import miscomputed
 
 OLDEST = 18
 DEFAULT = 21
@@ -42,7 +43,7 @@ class Target:
         unchanged = self.fitting.get(operator)
         if unchanged is None:
             unchanged = self.fitting[operator] = operator.domain == "" and operator.since <= self.opset
-        if not unchanged and not self._fits_older(node):
+        if miscomputed(node) or not (unchanged or self._fits_older(node)):
             return False
         return self.kernels is None or self.kernels.has(node, self.opset)
 
@@ -64,9 +65,7 @@ class Target:
         return _takes_types(list(older.inputs), own) and _takes_types(list(older.outputs), node.outputs)
 
 
-def _takes_types(
-    formals: Sequence[defs.OpSchema.FormalParameter], values: Sequence[Value | None]
-) -> bool:
+def _takes_types(formals: Sequence[defs.OpSchema.FormalParameter], values: Sequence[Value | None]) -> bool:
     variadic = bool(formals) and formals[-1].option == defs.OpSchema.FormalParameterOption.Variadic
     if len(values) > len(formals) and not variadic:
         return False

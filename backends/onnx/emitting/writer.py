@@ -13,7 +13,7 @@ from onnx import helper
 from ....graph.diagnostics import Span, fail
 from ....graph.ir import Graph, Node, Origin, Program, Value, topological
 from ....graph.operators.schema import schema
-from ..importing.model import ROLES_KEY, UPDATES_KEY
+from ..importing.model import ROLES_KEY, SIZES_KEY, UPDATES_KEY
 from ..importing.provenance import SPEC_KEY
 from .layout import ExternalLayout
 from .naming import Names
@@ -68,8 +68,17 @@ class Writer:
         for key, value in self.program.metadata.items():
             model.metadata_props.add(key=key, value=value)
         roles = {
-            v.node.attribute("name"): v.role for v in self.program.graph.inputs if v.role in ("State", "Noise")
+            v.node.attribute("name"): v.role
+            for v in self.program.graph.inputs
+            if v.role in ("State", "Noise")
         }
+        ranges = {
+            n: f"{s.low}..{'' if s.high is None else s.high}"
+            for n, s in self.program.sizes.items()
+            if (s.low, s.high) != (1, None)
+        }
+        if ranges:
+            model.metadata_props.add(key=SIZES_KEY, value=json.dumps(ranges))
         if roles:
             model.metadata_props.add(key=ROLES_KEY, value=json.dumps(roles))
 
@@ -210,7 +219,9 @@ class Writer:
             found = self.optional_outputs[name] = tuple(f.option == _OPTIONAL for f in formals)
         return found
 
-    def _body(self, proto: onnx.GraphProto, node: Node, attribute: str, body: Graph, operands: list[str]) -> None:
+    def _body(
+        self, proto: onnx.GraphProto, node: Node, attribute: str, body: Graph, operands: list[str]
+    ) -> None:
         """A body: its own arguments as inputs, captured ones by their outer names."""
         proto.name = f"{node.operator.name.lower()}_{attribute}"
         captures = self._captures(node)
@@ -221,4 +232,3 @@ class Writer:
             write_value_info(scope[value], value.type, proto.input.add())
         outputs = [self.names.reserve(f"{proto.name}_result") for _ in body.outputs]
         self._graph(proto, body, scope, outputs)
-

@@ -14,7 +14,7 @@ from ....graph.types.types import OptionalType, SequenceType, TensorType, Type
 from .scope import Captures, Scope
 from .upgrades import Call
 
-DEEPEST = 32
+DEEPEST = 24
 ReadGraph = Callable[[Scope, onnx.GraphProto], tuple[Value, ...]]
 
 CONTROL = frozenset({"If", "Loop", "Scan", "SequenceMap"})
@@ -28,7 +28,9 @@ def close_bodies(call: Call, scope: Scope, read: ReadGraph, name: str) -> None:
         depth, outer = depth + 1, outer.parent
     if depth > DEEPEST:
         raise fail("G1213", f"bodies are nested more than {DEEPEST} deep")
-    {"If": _if, "Loop": _loop, "Scan": _scan, "SequenceMap": _sequence_map}[call.name](call, scope, read, name)
+    {"If": _if, "Loop": _loop, "Scan": _scan, "SequenceMap": _sequence_map}[call.name](
+        call, scope, read, name
+    )
 
 
 def _graph(call: Call, name: str) -> onnx.GraphProto:
@@ -50,7 +52,9 @@ def _body(
 ) -> Graph:
     """The body with arguments of these types; `captures` grows by what it captures."""
     initialized = {t.name for t in proto.initializer}
-    formals = [i for i in proto.input if i.name not in initialized] if call.name == "If" else list(proto.input)
+    formals = (
+        [i for i in proto.input if i.name not in initialized] if call.name == "If" else list(proto.input)
+    )
     if len(formals) != len(types):
         raise fail("G1213", f"a body of {call.name} takes {len(formals)} inputs and is given {len(types)}")
     inner = Scope(
@@ -195,9 +199,7 @@ def _widened(call: Call, before: Type, after: Type) -> Type:
 
 
 def _sequence_map(call: Call, scope: Scope, read: ReadGraph, name: str) -> None:
-    types = [
-        t.element if isinstance(t, SequenceType) else t for t in _operand_types(call, call.inputs)
-    ]
+    types = [t.element if isinstance(t, SequenceType) else t for t in _operand_types(call, call.inputs)]
     captures = Captures(len(types))
     body = _body(call, scope, read, _graph(call, "body"), types, captures, name)
     if any(isinstance(v.type, SequenceType) for v in captures.arguments):

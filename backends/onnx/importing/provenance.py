@@ -23,7 +23,11 @@ def spec_spans(metadata: Iterable[onnx.StringStringEntryProto]) -> tuple[Span, .
 def _span(text: str) -> Span | None:
     path, _, rest = text.partition(":")
     numbers = rest.split(":")
-    if not path or not 1 <= len(numbers) <= 2 or not all(n.isascii() and n.isdigit() and len(n) < 9 for n in numbers):
+    if (
+        not path
+        or not 1 <= len(numbers) <= 2
+        or not all(n.isascii() and n.isdigit() and len(n) < 9 for n in numbers)
+    ):
         return None
     line, column = int(numbers[0]), int(numbers[1]) if len(numbers) == 2 else 1
     return Span(Source(path, ""), line, column, line, column)

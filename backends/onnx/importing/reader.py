@@ -246,7 +246,15 @@ def make(
         ) from error
 
 
-_MALFORMED = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError, MemoryError)
+_MALFORMED = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    MemoryError,
+)
 """What rules raise that trust their operands: an empty vector where one axis should be, a number
 that no array can hold. A model from outside may have any of that."""
 
@@ -326,7 +334,9 @@ _CONSTANTS: Mapping[str, tuple[str, type | None]] = {
 }
 
 
-def _call(scope: Scope, node: onnx.NodeProto, inputs: list[Value | None], attributes: dict[str, Attribute]) -> Call:
+def _call(
+    scope: Scope, node: onnx.NodeProto, inputs: list[Value | None], attributes: dict[str, Attribute]
+) -> Call:
     named = max((i + 1 for i, o in enumerate(node.output) if o), default=0)
     return Call(
         node.op_type,

@@ -155,7 +155,7 @@ def read_sparse(sparse: onnx.SparseTensorProto, folder: Path | None, name: str =
     values = read_tensor(sparse.values, folder, name)
     indices = read_tensor(sparse.indices, folder, name)
     dims = tuple(sparse.dims)
-    if dims and min(dims) < 0 or prod(dims) > LARGEST_DENSE:
+    if (dims and min(dims) < 0) or prod(dims) > LARGEST_DENSE:
         raise fail("G1205", f"sparse tensor '{name}' of shape {list(dims)} is too large to be made dense")
     dense = np.zeros(prod(dims), values.dtype)
     flat = _flat_indices(indices, dims, name)

@@ -37,14 +37,13 @@ def read_type(proto: onnx.TypeProto, sizes: Sizes, name: str, depth: int = 0) ->
     return TensorType(dtype, tuple(dims))
 
 
-def _dimension(
-    proto: onnx.TensorShapeProto.Dimension, sizes: Sizes, name: str, axis: int
-) -> Dimension:
+def _dimension(proto: onnx.TensorShapeProto.Dimension, sizes: Sizes, name: str, axis: int) -> Dimension:
     if proto.HasField("dim_value"):
         if proto.dim_value < 0:
             # Exporters write -1 for a size that they don't know.
             return sizes.fresh(f"{name}_{axis}")
         return proto.dim_value
     if proto.dim_param:
-        return sizes.parse(proto.dim_param)
+        text: object = proto.dim_param  # bytes, where it is no UTF-8
+        return sizes.parse(text if isinstance(text, str) else repr(text))
     return sizes.fresh(f"{name}_{axis}")

@@ -203,7 +203,7 @@ UPGRADES: Mapping[str, Sequence[tuple[int, Upgrade]]] = {
     "DFT": ((20, _dft),),
     "Dropout": ((12, _dropout),),
     "BatchNormalization": ((9, _batch_normalization_spatial), (14, _batch_normalization_training)),
-    **{name: ((13, _coerced),) for name in ("Softmax", "LogSoftmax", "Hardmax")},
+    **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax"), ((13, _coerced),)),
     "GridSample": ((20, _grid_sample),),
     "GroupNormalization": ((21, _group_normalization),),
     "Resize": ((11, _resize),),
