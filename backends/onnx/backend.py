@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import onnx
 
 from ...graph.diagnostics import Diagnostic, Span, SpecError, fail
 from ...graph.ir import Origin, Program, Value
@@ -22,6 +24,7 @@ from .emitting.layout import ExternalLayout
 from .emitting.lowering import unsupported
 from .emitting.target import DEFAULT, Target
 from .emitting.writer import Writer
+from .importing.tensors import read_tensor
 
 NATIVE = frozenset(
     "float32 float64 float16 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool string".split()
@@ -222,24 +225,27 @@ def _bytes_of(dtype: DType) -> type[np.generic]:
 
 
 def _from_ort(value: Any) -> Any:
-    """The content; a dtype that NumPy has not comes back as its bytes."""
-    if not value.is_tensor() or _element(value.data_type()) in _PLAIN:
-        return value.numpy() if value.is_tensor() else value
-    import ctypes
-
+    """The content as NumPy has it; of a dtype that it has not, the bytes and the shape."""
+    if not value.is_tensor():
+        return value
+    if _element(value.data_type()) in _PLAIN:
+        return value.numpy()
     size = value.tensor_size_in_bytes()
-    content = ctypes.string_at(value.data_ptr(), size) if size else b""
-    return np.frombuffer(content, np.uint8)
+    return _Content(ctypes.string_at(value.data_ptr(), size) if size else b"", tuple(value.shape()))
 
 
-def _as_typed(array: Any, value: Value) -> Any:
+@dataclass(frozen=True)
+class _Content:
+    raw: bytes
+    shape: tuple[int, ...]
+
+
+def _as_typed(found: Any, value: Value) -> Any:
     """A result with the dtype of its type."""
-    if not isinstance(value.type, TensorType) or not isinstance(array, np.ndarray):
-        return array
-    dtype = value.type.dtype
-    if dtype.name in NATIVE or array.dtype == dtype.numpy:
-        return array
-    return array.view(dtype.numpy)
+    if not isinstance(found, _Content) or not isinstance(value.type, TensorType):
+        return found
+    proto = onnx.TensorProto(data_type=value.type.dtype.code, dims=found.shape, raw_data=found.raw)
+    return read_tensor(proto, None)
 
 
 _NODE = re.compile(r"(?:Name:\s*'([^']*)'|node[^(]*\(([^)]*)\))", re.IGNORECASE)

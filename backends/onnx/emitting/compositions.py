@@ -24,16 +24,6 @@ def mean(node: Node) -> Sequence[Value] | None:
     return (apply("Div", apply("Sum", *node.inputs), count),)
 
 
-def matmul_by_vector(node: Node) -> Sequence[Value] | None:
-    """A matrix times a vector as a product with one column, which every fusion gets right."""
-    a, v = node.inputs
-    if a is None or v is None or v.tensor.rank != 1:
-        return None
-    axis = constant(np.array([-1]))
-    column = apply("MatMul", a, apply("Unsqueeze", v, axis))
-    return (apply("Squeeze", column, axis),)
-
-
 def non_zero(node: Node) -> Sequence[Value] | None:
     """NonZero of the truth of the elements, which is the same question."""
     x = _first(node)
@@ -107,7 +97,6 @@ def power(node: Node) -> Sequence[Value] | None:
 
 
 COMPOSED: Mapping[str, Callable[[Node], Sequence[Value] | None]] = {
-    "MatMul": matmul_by_vector,
     "Mean": mean,
     "Sum": sum_,
     "NonZero": non_zero,

@@ -119,7 +119,9 @@ def _all_shaped(model: onnx.ModelProto) -> bool:
 
 
 def _has_shape(info: onnx.ValueInfoProto) -> bool:
-    return bool(info.type.WhichOneof("value") != "tensor_type" or info.type.tensor_type.HasField("shape"))
+    if info.type.WhichOneof("value") != "tensor_type":
+        return True
+    return bool(info.type.tensor_type.HasField("shape"))
 
 
 def _shaped(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -45,14 +45,8 @@ def expm1(x: Value) -> Value:
 
 
 def _odd(of_size: Function) -> Function:
-    """An odd function from its values at |x|; a zero keeps its sign."""
-
-    def function(x: Value) -> Value:
-        found = of_size(apply("Abs", x))
-        signed = apply("Mul", apply("Sign", x), found)
-        return apply("Where", apply("Equal", x, _number(0.0)), x, signed)
-
-    return function
+    """An odd function from its values at |x|."""
+    return lambda x: apply("Mul", apply("Sign", x), of_size(apply("Abs", x)))
 
 
 def _sinh(size: Value) -> Value:
@@ -84,7 +78,8 @@ def _asinh(size: Value) -> Value:
 
 def _acosh(x: Value) -> Value:
     t = _plus(x, -1.0)
-    small = log1p(apply("Add", t, apply("Sqrt", apply("Mul", t, _plus(t, 2.0)))))
+    root = apply("Mul", apply("Sqrt", t), apply("Sqrt", _plus(t, 2.0)))  # NaN below 1
+    small = log1p(apply("Add", t, root))
     return apply("Where", apply("Greater", x, _number(1e8)), _plus(apply("Log", x), log(2)), small)
 
 

@@ -12,6 +12,7 @@ from .islands import bool_island, float_island, integer_island
 from .linear_algebra import cholesky, log_det_spd, solve, solve_spd, triangular_solve
 from .newer_operators import NEWER
 from .recurrent import RECURRENT
+from .runtime_faults import AROUND
 from .special_functions import SPECIAL
 from .standard_bodies import standard_body
 
@@ -40,7 +41,7 @@ def rules_for(node: Node) -> Iterator[Rule]:
         if operator.name in OWN:
             yield OWN[operator.name]
         return
-    for table in (NEWER, CHANGED, RECURRENT, SPECIAL, HYPERBOLIC, COMPOSED):
+    for table in (AROUND, NEWER, CHANGED, RECURRENT, SPECIAL, HYPERBOLIC, COMPOSED):
         if operator.name in table:
             yield table[operator.name]
     yield float_island

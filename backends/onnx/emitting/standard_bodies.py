@@ -48,6 +48,7 @@ def _call(node: Node) -> onnx.NodeProto:
 
 
 def _function(found: Any, node: Node, proto: onnx.NodeProto) -> onnx.FunctionProto | None:
+    """The body by an OpSchema, some of whose methods onnx's stubs leave out."""
     if found.has_function:
         body: onnx.FunctionProto = found.function_body
         return body

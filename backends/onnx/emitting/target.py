@@ -15,6 +15,7 @@ from ....graph.operators.schema import OPSET, schema
 from ....graph.types.types import OptionalType, SequenceType, TensorType, Type
 from ..importing.upgrades import UPGRADES
 from .changed_meanings import differs
+from .runtime_faults import miscomputed
 
 OLDEST = 18
 DEFAULT = 21
@@ -42,9 +43,7 @@ class Target:
         unchanged = self.fitting.get(operator)
         if unchanged is None:
             unchanged = self.fitting[operator] = operator.domain == "" and operator.since <= self.opset
-        if not unchanged and not self._fits_older(node):
-            return False
-        if is_miscomputed(node):
+        if miscomputed(node) or not (unchanged or self._fits_older(node)):
             return False
         return self.kernels is None or self.kernels.has(node, self.opset)
 
@@ -64,15 +63,6 @@ class Target:
             return False
         own = node.inputs[:1] if operator.name == "If" else node.inputs
         return _takes_types(list(older.inputs), own) and _takes_types(list(older.outputs), node.outputs)
-
-
-def is_miscomputed(node: Node) -> bool:
-    """Whether ONNX Runtime may run the node wrongly: its fusion of Transpose into MatMul drops the
-    transposition where the right operand is a vector (measured with 1.31.1)."""
-    if node.operator.name != "MatMul" or node.operator.domain != "":
-        return False
-    right = node.inputs[1].type if node.inputs[1] is not None else None
-    return isinstance(right, TensorType) and right.dims is not None and len(right.dims) == 1
 
 
 def _takes_types(formals: Sequence[defs.OpSchema.FormalParameter], values: Sequence[Value | None]) -> bool:

@@ -13,7 +13,7 @@ from onnx import helper
 from ....graph.diagnostics import Span, fail
 from ....graph.ir import Graph, Node, Origin, Program, Value, topological
 from ....graph.operators.schema import schema
-from ..importing.model import ROLES_KEY, UPDATES_KEY
+from ..importing.model import ROLES_KEY, SIZES_KEY, UPDATES_KEY
 from ..importing.provenance import SPEC_KEY
 from .layout import ExternalLayout
 from .naming import Names
@@ -72,6 +72,13 @@ class Writer:
             for v in self.program.graph.inputs
             if v.role in ("State", "Noise")
         }
+        ranges = {
+            n: f"{s.low}..{'' if s.high is None else s.high}"
+            for n, s in self.program.sizes.items()
+            if (s.low, s.high) != (1, None)
+        }
+        if ranges:
+            model.metadata_props.add(key=SIZES_KEY, value=json.dumps(ranges))
         if roles:
             model.metadata_props.add(key=ROLES_KEY, value=json.dumps(roles))
 

@@ -14,7 +14,7 @@ from ....graph.types.types import OptionalType, SequenceType, TensorType, Type
 from .scope import Captures, Scope
 from .upgrades import Call
 
-DEEPEST = 32
+DEEPEST = 24
 ReadGraph = Callable[[Scope, onnx.GraphProto], tuple[Value, ...]]
 
 CONTROL = frozenset({"If", "Loop", "Scan", "SequenceMap"})

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # has no stubs
 
 from ....graph.diagnostics import SpecError, did_you_mean, fail
 from ....graph.ir import Graph, Program, Size, Value, Weights, collector_paused, leaf
@@ -29,6 +29,7 @@ MOST_READINGS = 16
 
 ROLES_KEY = "graphwright.roles"
 UPDATES_KEY = "graphwright.updates"
+SIZES_KEY = "graphwright.sizes"
 
 
 def import_model(
@@ -75,17 +76,17 @@ def _open(
 def _read(model: onnx.ModelProto, folder: Path | None, sizes: Mapping[str, int]) -> Program:
     opsets = _opsets(model)
     functions = _functions(model)
-    known = Sizes(replaced=dict(sizes))
+    known = Sizes(dict(sizes), _ranges(model))
     assumptions: dict[str, Any] = {}
     for _ in range(MOST_READINGS):
         reading = Reading(folder, known, functions)
-        before = len(known.replaced)
+        before = dict(known.replaced)
         scope = Scope(reading, opsets)
         result = _read_main(scope, model)
         assumptions.update({str(a): a for a in reading.assumptions})
         reading.diagnostics.raise_if_errors()
         _check_sizes(sizes, known)
-        if len(known.replaced) == before and result is not None:
+        if known.replaced == before and result is not None:
             return replace(result, assumptions=tuple(assumptions.values()))
     raise fail("G1216", "the sizes of this model depend on one another in too many ways")
 
@@ -126,6 +127,7 @@ def _read_main(scope: Scope, model: onnx.ModelProto) -> Program | None:
     metadata = {e.key: e.value for e in model.metadata_props}
     roles = _json_mapping(metadata.pop(ROLES_KEY, ""))
     updates = _json_mapping(metadata.pop(UPDATES_KEY, ""))
+    metadata.pop(SIZES_KEY, None)
     inputs = _read_inputs(scope, graph, roles)
     outputs: list[Value] = []
     try:
@@ -138,6 +140,17 @@ def _read_main(scope: Scope, model: onnx.ModelProto) -> Program | None:
     except SpecError as error:
         reading.diagnostics.extend(error)
         return None
+
+
+def _ranges(model: onnx.ModelProto) -> dict[str, tuple[int, int | None]]:
+    """The ranges of sizes, `low..high` by name, that our emitter writes to the metadata."""
+    texts = next((e.value for e in model.metadata_props if e.key == SIZES_KEY), "")
+    found: dict[str, tuple[int, int | None]] = {}
+    for name, text in _json_mapping(texts).items():
+        low, separator, high = text.partition("..")
+        if separator and low.isdigit() and (high.isdigit() or not high) and len(text) < 40:
+            found[name] = (int(low), int(high) if high else None)
+    return found
 
 
 def _read_inputs(scope: Scope, graph: onnx.GraphProto, roles: Mapping[str, str]) -> list[Value]:
@@ -205,7 +218,7 @@ def _program(
         initializers=reading.initializers,
         names={**reading.names, **scope.values} if reading.names else scope.values,  # type: ignore[dict-item,arg-type]  # no poison: nothing failed
         origins=reading.origins,
-        sizes={name: Size() for name in used},
+        sizes={name: Size(*reading.sizes.ranges.get(name, (1, None))) for name in used},
         metadata=metadata,
     )
 

@@ -17,6 +17,7 @@ from ....graph.types.dimensions import (
     minimum,
     substitute,
     symbol,
+    symbol_name,
     symbols_of,
 )
 from ....graph.types.types import OptionalType, SequenceType, TensorType, Type
@@ -29,15 +30,14 @@ class Sizes:
     """Symbol names of one model. `given` and what was found equal are substituted on reading."""
 
     replaced: dict[str, Dimension] = field(default_factory=dict)
+    ranges: dict[str, tuple[int, int | None]] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)  # dim_param text -> symbol name
 
-    def parse(self, text: object) -> Dimension:
+    def parse(self, text: str) -> Dimension:
         """The dimension of a `dim_param`: an expression over names, or else one name for the text."""
-        if not isinstance(text, str):  # what protobuf gives for text that is no UTF-8
-            return self.fresh(repr(text))
         if text.isidentifier():
             return self.resolve(self._named(text))
-        parsed = _parse(text) if len(text) <= LONGEST_TEXT else None
+        parsed = self._parsed(text) if len(text) <= LONGEST_TEXT else None
         if parsed is None:
             return self.resolve(self._named(text))
         for name in symbols_of(parsed):
@@ -53,12 +53,26 @@ class Sizes:
         if name is None:
             name = _unused(_identifier(text), set(self.names.values()))
             self.names[text] = name
-        return symbol(name)
+        return self.symbol(name)
+
+    def symbol(self, name: str) -> Dimension:
+        """The size called `name`, with the range that is known of it."""
+        return symbol(name, *self.ranges.get(name, (1, None)))
+
+    def _parsed(self, text: str) -> Dimension | None:
+        """The dimension that an expression such as `2*n + 1` or `max(n, m) // 2` states, else None."""
+        try:
+            return _value(ast.parse(text.strip(), mode="eval").body, self)
+        except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError, KeyError):
+            return None
 
     def resolve(self, dimension: Dimension) -> Dimension:
         """The dimension with everything that was found equal put in."""
         while isinstance(dimension, Dim) and not self.replaced.keys().isdisjoint(symbols_of(dimension)):
-            dimension = substitute(dimension, self.replaced)
+            changed = substitute(dimension, self.replaced)
+            if changed == dimension:
+                break
+            dimension = changed
         return dimension
 
     def resolve_type(self, given: Type) -> Type:
@@ -75,11 +89,35 @@ class Sizes:
         left, right = self.resolve(left), self.resolve(right)
         if left == right:
             return True
-        found = _solve(left - right, self)
+        found = self._narrowed(left, right) or self._narrowed(right, left) or _solve(left - right, self)
         if found is None:
             return False
         self.replaced.update(found)
         return True
+
+    def _narrowed(self, extreme: Dimension, size: Dimension) -> Mapping[str, Dimension] | None:
+        """`min(128, n) == n` says that n is at most 128, `max(2, n) == n` that it is at least 2: the
+        same size with a narrower range."""
+        name = symbol_name(size)
+        atom = only_atom(extreme)
+        if name is None or not isinstance(atom, Compound) or size not in (atom.left, atom.right):
+            return None
+        limit = atom.left if atom.right == size else atom.right
+        if not isinstance(limit, int) or atom.operator not in ("min", "max"):
+            return None
+        low, high = self.ranges.get(name, (1, None))
+        self.ranges[name] = (low, limit) if atom.operator == "min" else (max(low, limit), high)
+        return {name: self.symbol(name)}
+
+
+def only_atom(dimension: Dimension) -> Symbol | Compound | None:
+    """The atom where a dimension is just that, else None."""
+    if isinstance(dimension, int) or len(dimension.terms) != 1:
+        return None
+    ((monomial, coefficient),) = dimension.terms
+    if coefficient != 1 or len(monomial) != 1 or monomial[0][1] != 1:
+        return None
+    return monomial[0][0]
 
 
 def _identifier(text: str) -> str:
@@ -105,7 +143,7 @@ def _solve(difference: Dimension, sizes: Sizes) -> Mapping[str, Dimension] | Non
         if len(monomial) != 1 or monomial[0][1] != 1 or not isinstance(monomial[0][0], Symbol):
             continue
         name = monomial[0][0].name
-        rest = difference - coefficient * symbol(name)
+        rest = difference - coefficient * symbol(name, monomial[0][0].low, monomial[0][0].high)
         if abs(coefficient) == 1:
             candidates.append((name, rest * -coefficient))
         elif isinstance(rest, int) and rest % coefficient == 0 and -rest // coefficient > 0:
@@ -138,27 +176,18 @@ def _divisible(difference: Dim, sizes: Sizes) -> Mapping[str, Dimension] | None:
 # --- dim_param expressions --------------------------------------------------------------------
 
 
-def _parse(text: str) -> Dimension | None:
-    """The dimension that an expression such as `2*n + 1` or `max(n, m) // 2` states, else None."""
-    try:
-        tree = ast.parse(text.strip(), mode="eval").body
-        return _value(tree)
-    except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError, KeyError):
-        return None
-
-
-def _value(node: ast.expr) -> Dimension:
+def _value(node: ast.expr, sizes: Sizes) -> Dimension:
     match node:
         case ast.Constant(value=int(number)) if not isinstance(number, bool):
             return number
         case ast.Name(id=name) if name.isascii():
-            return symbol(name)
+            return sizes.symbol(name)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_value(operand)
+            return -_value(operand, sizes)
         case ast.BinOp(left=left, op=op, right=right):
-            return _binary(op, _value(left), _value(right))
+            return _binary(op, _value(left, sizes), _value(right, sizes))
         case ast.Call(func=ast.Name(id="min" | "max" as name), args=[left, right], keywords=[]):
-            return (minimum if name == "min" else maximum)(_value(left), _value(right))
+            return (minimum if name == "min" else maximum)(_value(left, sizes), _value(right, sizes))
     raise ValueError
 
 

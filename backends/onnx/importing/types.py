@@ -44,5 +44,6 @@ def _dimension(proto: onnx.TensorShapeProto.Dimension, sizes: Sizes, name: str, 
             return sizes.fresh(f"{name}_{axis}")
         return proto.dim_value
     if proto.dim_param:
-        return sizes.parse(proto.dim_param)
+        text: object = proto.dim_param  # bytes, where it is no UTF-8
+        return sizes.parse(text if isinstance(text, str) else repr(text))
     return sizes.fresh(f"{name}_{axis}")
