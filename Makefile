@@ -51,7 +51,7 @@ unit: setup
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 conformance: setup
-	$(BIN)/python -m pytest -n 2 tests/conformance
+	$(BIN)/python -m pytest -n 2 -m slow
 
 fuzz: setup
 	$(BIN)/python -m graphwright.tools.testing.spec_fuzz --check build --cases $(CASES) --seed $(SEED)
