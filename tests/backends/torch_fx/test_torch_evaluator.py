@@ -210,10 +210,9 @@ def test_parameters_may_be_fed() -> None:
 def test_integer_arithmetic_at_the_ends_of_the_range(operator: str, dtype: Any) -> None:
     """NumPy as the oracle: torch has no arithmetic for uint16, uint32 and uint64."""
     info = np.iinfo(dtype)
-    edge = np.array(
-        [info.min, info.min + 1, 1, 2, 7, info.max // 2, info.max // 2 + 1, info.max - 1, info.max]
-    )
-    a, b = (m.astype(dtype).ravel() for m in np.meshgrid(edge.astype(dtype), edge.astype(dtype)))
+    half = info.max // 2
+    ends = [info.min, info.min + 1, 1, 2, 7, half, half + 1, info.max - 1, info.max]
+    a, b = (m.ravel() for m in np.meshgrid(np.array(ends, dtype), np.array(ends, dtype)))
     if operator in ("Div", "Mod"):
         usable = b != 0
         if info.min < 0:
