@@ -16,6 +16,7 @@ Array = np.ndarray[Any, Any]
 
 _BITS = {16: (np.int16, torch.int16), 8: (np.uint8, torch.uint8)}
 _IN_BYTES = frozenset({"uint4", "int4", "uint2", "int2"})
+_IN_HALVES = frozenset({"float4e2m1", "float6e2m3", "float6e3m2"})
 _BY_BITS = frozenset(
     {"bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "float8e8m0"}
 )
@@ -36,7 +37,7 @@ def to_torch(array: Any) -> Any:
         return _shared(array.view(numpy_bits)).view(CARRIERS[dtype.name])
     if dtype.name in _IN_BYTES:
         return torch.from_numpy(array.astype(np.int8 if dtype.kind == "int" else np.uint8))
-    if dtype.name == "float4e2m1":
+    if dtype.name in _IN_HALVES:
         return torch.from_numpy(array.astype(np.float16))
     return _shared(array)
 
@@ -61,7 +62,7 @@ def to_numpy(tensor: torch.Tensor, dtype: DType) -> Array:
     if dtype.name in _BY_BITS:
         _, torch_bits = _BITS[dtype.bits]
         return tensor.contiguous().view(torch_bits).numpy().view(dtype.numpy)
-    if dtype.name in _IN_BYTES or dtype.name == "float4e2m1":
+    if dtype.name in _IN_BYTES or dtype.name in _IN_HALVES:
         return tensor.numpy().astype(dtype.numpy)
     return _plain(tensor)
 

@@ -1,6 +1,6 @@
 """How each dtype of the standard is held in torch, and how to compute where torch can't.
 
-4- and 2-bit integers are held as int8 or uint8, float4e2m1 as float16 (every value is exact), and
+4- and 2-bit integers are held as int8 or uint8, 4- and 6-bit floats as float16 (exactly), and
 strings as `Strings`. uint16, uint32, uint64 and the 8-bit floats have storage in torch but hardly
 any arithmetic: `in_int64` computes through int64, `moved` moves elements as same-width integers.
 """
@@ -38,6 +38,8 @@ CARRIERS: dict[str, torch.dtype] = {
     "uint4": torch.uint8,
     "int4": torch.int8,
     "float4e2m1": torch.float16,
+    "float6e2m3": torch.float16,
+    "float6e3m2": torch.float16,
     "float8e8m0": torch.float8_e8m0fnu,
     "uint2": torch.uint8,
     "int2": torch.int8,

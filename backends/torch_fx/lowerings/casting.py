@@ -12,7 +12,8 @@ from .lowering import Keywords, Lowering, operand_dtype
 
 _LARGEST = {"float8e4m3fn": 448.0, "float8e4m3fnuz": 240.0, "float8e5m2": 57344.0, "float8e5m2fnuz": 57344.0}
 _NARROW = {"uint4": (4, False), "int4": (4, True), "uint2": (2, False), "int2": (2, True)}
-_E2M1 = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+_TINY = {"float4e2m1": (4, 1, 0), "float6e2m3": (6, 3, 0), "float6e3m2": (6, 2, -2)}
+"""Floats of 4 and 6 bits, all finite: bits, bits of the mantissa, exponent of the least normal number."""
 
 
 def cast(x: Any, *, to: str, saturate: int = 1, round_mode: str = "up") -> Any:
@@ -28,8 +29,8 @@ def cast(x: Any, *, to: str, saturate: int = 1, round_mode: str = "up") -> Any:
         return _low_bits(x, *_NARROW[to])
     if to in _LARGEST:
         return _to_float8(x, to, saturate)
-    if to == "float4e2m1":
-        return _to_e2m1(x)
+    if to in _TINY:
+        return _to_tiny(x, to)
     if to == "float8e8m0":
         return _to_e8m0(x, saturate, round_mode)
     target = CARRIERS[to]
@@ -111,12 +112,25 @@ def _rounds_past(x: Tensor, to: str) -> Tensor:
     return magnitude >= (248.0 if to == "float8e4m3fnuz" else 61440.0)
 
 
-def _to_e2m1(x: Tensor) -> Tensor:
-    """The nearest of 0, 0.5, 1, 1.5, 2, 3, 4, 6 (halves to even), saturated."""
-    magnitude = x.to(torch.float64).abs()
-    step = torch.where(magnitude < 2, 0.5, torch.where(magnitude < 4, 1.0, 2.0))
-    rounded = (torch.round(magnitude / step) * step).clamp(max=_E2M1[-1])
-    return torch.copysign(rounded, x.to(torch.float64)).to(torch.float16)
+def _grid(name: str) -> list[float]:
+    """The numbers from 0 up, by their codes."""
+    bits, mantissa, least = _TINY[name]
+    found = []
+    for code in range(2 ** (bits - 1)):
+        exponent, fraction = divmod(code, 2**mantissa)
+        whole = fraction if exponent == 0 else fraction + 2**mantissa
+        found.append(whole * 2.0 ** (least + max(exponent, 1) - 1 - mantissa))
+    return found
+
+
+def _to_tiny(x: Tensor, to: str) -> Tensor:
+    """The nearest number (halves to even), saturated."""
+    _, mantissa, least = _TINY[to]
+    wide = x.to(torch.float64)
+    exponent = (torch.frexp(wide.abs()).exponent - 1).clamp(min=least)
+    step = torch.ldexp(torch.ones_like(wide), exponent - mantissa)
+    rounded = (torch.round(wide.abs() / step) * step).clamp(max=_grid(to)[-1])
+    return torch.copysign(rounded, wide).to(torch.float16)
 
 
 def _to_e8m0(x: Tensor, saturate: int, round_mode: str) -> Tensor:
@@ -146,8 +160,9 @@ def bit_cast(x: Tensor, *, to: str, source: str) -> Tensor:
     bits = _codes(x, source)
     if to in _NARROW:
         return _low_bits(bits, *_NARROW[to])
-    if to == "float4e2m1":
-        values = torch.tensor([*_E2M1, *(-v for v in _E2M1)], dtype=torch.float16, device=x.device)
+    if to in _TINY:
+        grid = _grid(to)
+        values = torch.tensor([*grid, *(-v for v in grid)], dtype=torch.float16, device=x.device)
         return values[bits.to(torch.int64)]
     if to == "bool":
         return bits.view(torch.uint8) != 0
@@ -157,10 +172,10 @@ def bit_cast(x: Tensor, *, to: str, source: str) -> Tensor:
 def _codes(x: Tensor, source: str) -> Tensor:
     if source in _NARROW:
         return torch.bitwise_and(x, 2 ** _NARROW[source][0] - 1).to(torch.uint8)
-    if source == "float4e2m1":
-        grid = torch.tensor(_E2M1, dtype=x.dtype, device=x.device)
+    if source in _TINY:
+        grid = torch.tensor(_grid(source), dtype=x.dtype, device=x.device)
         code = torch.searchsorted(grid, x.abs())
-        return (code + 8 * torch.signbit(x)).to(torch.uint8)
+        return (code + len(grid) * torch.signbit(x)).to(torch.uint8)
     return x.to(torch.uint8) if source == "bool" else x.contiguous()
 
 

@@ -48,8 +48,10 @@ def keywords(node: Node, lowering: Lowering, *, float64: bool = False) -> dict[s
     if lowering.arguments is not None:
         found.update(lowering.arguments(node))
     if float64:
-        for name in found.keys() & DTYPE_ATTRIBUTES:
-            found[name] = shadow_dtype(found[name])
+        for name in (found.keys() | node.operator.attributes.keys()) & DTYPE_ATTRIBUTES:
+            default = node.attribute(name)
+            if name in found or default:
+                found[name] = shadow_dtype(found[name] if name in found else BY_CODE[default].name)
     return found
 
 
