@@ -22,10 +22,10 @@ from ..manager.pass_ import Context, Result
 from ..rewriting import Procedure, Rule, Site, rewrite
 from ..rewriting.rewriting_pass import RewritingPass
 from .chains import chain_rules
-from .constant_expressions import ConstantExpressions, fold_expressions
+from .constant_expressions import ConstantExpressions, content, fold_expressions
 from .dead_code import prune
 from .freezing import freeze
-from .linear import Linear, channel_vector, find_linear, fold_affine, obstacle
+from .linear import channel_vector, find_linear, fold_affine, obstacle
 
 LINEAR = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Sub"})
 
@@ -109,6 +109,9 @@ def _batch_norm(node: Node, site: Site, is_constant: ConstantExpressions) -> Seq
     epsilon = constant(np.asarray(node.attribute("epsilon"), dtype.numpy))
     scale = apply("Div", gamma, apply("Sqrt", apply("Add", variance, epsilon)))
     shift = apply("Sub", beta, apply("Mul", mean, scale))
+    reason = _not_finite(site, scale, shift)
+    if reason is not None:
+        return reason
     site.consume(linear.nodes)
     return (fold_affine(linear, scale, shift), *node.outputs[1:])
 
@@ -138,14 +141,25 @@ def _affine(node: Node, site: Site, is_constant: ConstantExpressions) -> Sequenc
     vector = channel_vector(right, node.outputs[0].tensor.rank, linear.axis, linear.channels)
     if isinstance(vector, str):
         return vector
+    if node.name == "Div":
+        vector = apply("Div", constant(np.ones((), vector.tensor.dtype.numpy)), vector)
+    elif node.name == "Sub":
+        vector = apply("Neg", vector)
+    reason = _not_finite(site, vector)
+    if reason is not None:
+        return reason
     site.consume(linear.nodes)
-    return (_folded(node.name, linear, vector),)
+    return (fold_affine(linear, vector, None) if scales else fold_affine(linear, None, vector),)
 
 
-def _folded(name: str, linear: Linear, vector: Value) -> Value:
-    if name == "Mul":
-        return fold_affine(linear, vector, None)
-    if name == "Div":
-        one = constant(np.ones((), vector.tensor.dtype.numpy))
-        return fold_affine(linear, apply("Div", one, vector), None)
-    return fold_affine(linear, None, vector if name == "Add" else apply("Neg", vector))
+def _not_finite(site: Site, *values: Value) -> str | None:
+    """An infinite scale in the weights would turn sums into NaN that were infinite."""
+    for value in values:
+        array = content(value, site.array)
+        if array is None:
+            return "a constant of it can't be computed ahead"
+        with np.errstate(over="ignore"):
+            stored = array.astype(value.tensor.dtype.numpy)
+        if not np.isfinite(stored.astype(np.float64)).all():
+            return "a scale or shift of it is not finite"
+    return None

@@ -3,7 +3,7 @@ once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -106,23 +106,29 @@ def _frontier(program: Program, is_constant: ConstantExpressions) -> list[Value]
 
 
 def _content(value: Value, program: Program, max_input: int, max_output: int) -> Array | None:
-    from ...backends.reference import ReferenceEvaluator
-
-    nodes = topological([value])
-    leaves = [n.outputs[0] for n in nodes if n.operator is WEIGHT]
-    given = {v: program.weights.arrays.get(v.node.attribute("name")) for v in leaves}
-    if any(a is None for a in given.values()):
-        return None
-    sizes = [n.outputs[0].tensor.size for n in nodes if n.operator is WEIGHT or n.operator is CONSTANT]
+    leaves = [n for n in topological([value]) if n.operator is WEIGHT or n.operator is CONSTANT]
+    sizes = [n.outputs[0].tensor.size for n in leaves]
     if growth(value.node, [s for s in sizes if isinstance(s, int)], max_input, max_output) is not None:
         return None
-    arrays = {v: a for v, a in given.items() if a is not None}
+    array = content(value, lambda v: program.weights.arrays.get(v.node.attribute("name")))
+    return None if array is None else array.astype(value.tensor.dtype.numpy)
+
+
+def content(value: Value, array_of: Callable[[Value], Array | None]) -> Array | None:
+    """A constant expression's content in float64, `array_of` giving that of weights; None where a
+    weight is not at hand or the evaluator refuses."""
+    from ...backends.reference import ReferenceEvaluator
+
+    leaves = [n.outputs[0] for n in topological([value]) if n.operator is WEIGHT]
+    given = {v: a for v in leaves if (a := array_of(v)) is not None}
+    if len(given) < len(leaves):
+        return None
     try:
         with np.errstate(all="ignore"):
-            (array,) = ReferenceEvaluator().evaluate([value], arrays, float64=True)
-            return np.asarray(array).astype(value.tensor.dtype.numpy)
+            (array,) = ReferenceEvaluator().evaluate([value], given, float64=True)
     except (NotImplementedError, ValueError, IndexError, TypeError, ZeroDivisionError):
         return None
+    return np.asarray(array)
 
 
 def _source_name(value: Value) -> str:

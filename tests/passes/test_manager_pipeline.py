@@ -116,6 +116,7 @@ class Sample:
         ({"ratio": 0.5, "skip": "a"}, "G1012"),
         ({"ratio": 0.5, "skip": [1]}, "G1012"),
         ({"ratio": 0.5, "limit": 1.5}, "G1012"),
+        ({"ratio": 0.5, "limit": True}, "G1012"),
     ],
 )
 def test_options_of_every_kind(options, result):

@@ -190,6 +190,15 @@ def test_it_stays_away(make, name):
     assert any(REFUSED[name] in (r or "") for r in reasons), reasons
 
 
+@pytest.mark.parametrize("number", [0.0, np.inf, np.nan, 1e-42])
+def test_a_divisor_whose_inverse_is_not_finite_stays(make, number):
+    """x w / 0 is infinite or NaN by element; with infinite weights all sums would be NaN."""
+    net = Net()
+    y = make.apply("MatMul", make.input(shape=(5, 4)), net.leaf("w", 4, C))
+    program = make.program(make.apply("Div", y, make.const(number)), weights=net.arrays)
+    assert (make.apply_pass(FoldBatchNorm(), program).program is program) is (not np.isinf(number))
+
+
 def test_without_fold_parameters_parameters_stay(make):
     net = Net()
     y = make.apply("Conv", make.input(shape=(2, 3, 8, 8)), net.leaf("w", C, 3, 3, 3))

@@ -129,6 +129,19 @@ def test_what_depends_on_the_step_stays_in_the_body(make):
     assert make.apply_pass(HoistInvariants(), program).program is program
 
 
+def test_shape_arithmetic_stays_where_types_rest_on_it(make):
+    """An argument has no known content, so a target moved out would leave a Reshape without shape."""
+    state, piece, w = argument(0, ROW), argument(1, ROW), argument(2, TensorType(FLOAT32, (2, 2)))
+    length = make.apply("ReduceProd", make.apply("Shape", w), keepdims=1)
+    flat = make.apply("Reshape", make.apply("Tanh", piece), length)
+    body = Graph((state, piece, w), (make.apply("Add", state, flat),))
+    x, start = leaf("Input", "x", TensorType(FLOAT32, (symbol("t"), 4))), make.input("start", (4,))
+    fields = {"body": body, "num_scan_inputs": 1, "captures": 1}
+    node = make_node(operator("Scan", ""), (start, x, make.input("w", (2, 2))), fields)
+    program = make.program(node.outputs[0])
+    assert make.apply_pass(HoistInvariants(), program).program is program
+
+
 def test_nothing_leaves_an_if(make):
     a = argument(0, ROW)
     then, other = Graph((a,), (make.apply("Neg", a),)), Graph((a,), (make.apply("Tanh", a),))
