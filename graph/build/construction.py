@@ -56,6 +56,7 @@ class Construction:
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
     default_float: DType = FLOAT32
     allow_unbound_slots: bool = False
+    rounds: int | None = None  # how many rounds of a `repeat` are built; None: all
     origins: dict[Value, Origin] = field(default_factory=dict)
     weights: dict[str, Array] = field(default_factory=dict)
     leaves: dict[str, Value] = field(default_factory=dict)  # inputs, states, noise, parameters by name

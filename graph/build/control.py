@@ -106,12 +106,23 @@ def repeat(build: Construction, frame: Frame, expression: ex.Call) -> NodeResult
         rounds.append(result.frame)
         meaning = result.meaning
         names = _names(meaning)
-        carried = _next_round(build, carried, _results(meaning), expression)
+        before, carried = carried, _next_round(build, carried, _results(meaning), expression)
+        if build.rounds is not None and i + 1 >= build.rounds and _same_types(before, carried):
+            rounds += rounds[-1:] * (times - len(rounds))
+            break
     final = [m for m, _ in carried]
     result_meaning: Meaning = (
         final[0] if len(final) == 1 else Results(names or _numbered(len(final)), tuple(final))
     )
     return NodeResult(Repeated(result_meaning, tuple(rounds)), None, tuple(rounds))
+
+
+def _same_types(before: Sequence[tuple[Meaning, Span]], after: Sequence[tuple[Meaning, Span]]) -> bool:
+    """Whether another round would say what the last one said."""
+    return all(
+        isinstance(old, Tensor) and isinstance(new, Tensor) and old.weak == new.weak and old.type == new.type
+        for (old, _), (new, _) in zip(before, after, strict=True)
+    )
 
 
 def _numbered(count: int) -> tuple[str, ...]:
@@ -288,6 +299,10 @@ def _body_outputs(
     outputs: list[Value] = []
     for i, meaning in enumerate(results):
         meaning = single(build, meaning, expression.span)
+        if not isinstance(meaning, Items) and not is_tensor_like(meaning):
+            raise fail(
+                "G0607", f"result {i} of '{name}' is {kind_name(meaning)}, not a tensor", expression.span
+            )
         state = states[i] if i < len(states) else None
         value = build.value(meaning, state.tensor.dtype if state is not None and is_weak(meaning) else None)
         if state is not None and value.tensor != state.tensor:
