@@ -56,6 +56,7 @@ class Construction:
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
     default_float: DType = FLOAT32
     allow_unbound_slots: bool = False
+    stub_sizes: set[str] = field(default_factory=set)  # sizes that only an unbound slot would tell
     origins: dict[Value, Origin] = field(default_factory=dict)
     weights: dict[str, Array] = field(default_factory=dict)
     leaves: dict[str, Value] = field(default_factory=dict)  # inputs, states, noise, parameters by name
@@ -76,6 +77,7 @@ class Construction:
     slot_calls: dict[str, int] = field(default_factory=dict)
     overridden: dict[tuple[int, str, TensorType], Value] = field(default_factory=dict)
     depth: int = 0
+    further: int = 0  # nodes of failed calls that were evaluated for their errors
 
     # --- nodes ------------------------------------------------------------------------------
 
@@ -167,7 +169,7 @@ class Construction:
     def _atom_value(self, atom: Symbol | Compound) -> Value:
         if isinstance(atom, Symbol):
             found = self.size_values.get(atom.name)
-            if found is None and self.allow_unbound_slots:
+            if found is None and atom.name in self.stub_sizes:
                 known = (symbol(atom.name, atom.low, atom.high),)
                 return self.size_values.setdefault(atom.name, self.placeholder(TensorType(INT64, ()), known))
             if found is None:
