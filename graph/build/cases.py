@@ -260,7 +260,12 @@ def _open_size(build: Construction, frame: Frame, declaration: Declaration, erro
 def _expectations(
     build: Construction, frame: Frame, case: TestCase, results: dict[str, Value]
 ) -> tuple[Expectation, ...]:
-    """All conditions of a test. Raises SpecError with the mistakes of all of them."""
+    """All conditions of a test. Raises SpecError with the mistakes of all of them.
+
+    A test that expects an error has none: there the outputs are made, so that it can come."""
+    if case.expect_error is not None:
+        for output in frame.block.outputs:
+            lookup(build, frame, output.name.text, output.name.span)
     found: list[Expectation] = []
     errors: list[Diagnostic] = []
     for index, expression in enumerate(case.expect):

@@ -50,7 +50,12 @@ def state_update(build: Construction, frame: Frame, update: Update) -> tuple[str
         state = lookup(build, frame, name, update.state.span).meaning
         overridden = frame.join(name) in frame.run.overrides
         if not isinstance(state, Tensor) or not (overridden or state.value.role == "State"):
-            raise fail("G0709", f"'{name}' is no state of '{frame.block.name.text}'", update.state.span)
+            raise fail(
+                "G0709",
+                f"'{name}' is no state of '{frame.block.name.text}'",
+                update.state.span,
+                hint="this call was given a tensor in its place: give it a state, or let it own one",
+            )
         before, build.context = build.context, NodeContext(frame, f"after_{name}")
         try:
             meaning = evaluate(build, frame, update.expression)

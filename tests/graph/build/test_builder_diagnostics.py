@@ -12,6 +12,7 @@ import pytest
 from graphwright.graph.build.checking import check_unit
 from graphwright.graph.build.document import Unit, build_program
 from graphwright.graph.build.files import Settings
+from graphwright.graph.build.training import build_training
 from graphwright.graph.diagnostics import Diagnostic, Severity, SpecError
 from graphwright.graph.spec.resolution import load
 
@@ -309,3 +310,14 @@ nodes:
 outputs: [y]
 """
     assert not diagnostics_of(text, tmp_path)
+
+
+def test_training_without_its_block(tmp_path: Path) -> None:
+    path = tmp_path / "case.yaml"
+    path.write_text(graph("y: x"), encoding="utf-8")
+    with pytest.raises(SpecError) as raised:
+        build_training(Unit(*load(str(path))))
+    (found,) = raised.value.diagnostics
+    assert found.code == "G0920"
+    assert found.span is not None
+    assert (found.span.line, found.span.column, found.span.end_column) == (3, 7, 11)

@@ -302,6 +302,12 @@ WHOLE: list[tuple[str, str, str, str | None]] = [
         "y: «lab(z)»",
         "give an input a dimension 'P', or make it a number",
     ),
+    (
+        "G0709",
+        RUNNING.format(declared="total", updated="«total»"),
+        "y: «running(x, total=x[0])»",
+        "this call was given a tensor in its place: give it a state, or let it own one",
+    ),
     ("G0512", "  endless(v): «endless(v)»\n", "y: «endless(x)»", None),
     (
         "G0702",
