@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..diagnostics import Span, SpecError, did_you_mean, fail
+from ..diagnostics import Diagnostic, Span, SpecError, did_you_mean, fail
 from ..ir import Program, Value
 from ..spec import expressions as ex
 from ..spec.documents import Binding, Block, Declaration, NodeDefinition, TestCase
@@ -17,7 +17,7 @@ from .calls import check_attribute, check_requirements, function_argument
 from .construction import Construction, as_array
 from .declarations import generate
 from .document import Unit, finish, graph_frame, new_construction
-from .evaluation import evaluate, lookup, place
+from .evaluation import Poisoned, evaluate, lookup, place
 from .files import Settings, scope_of
 from .meanings import FunctionValue, Items, Meaning, NodeResult, Tensor, is_tensor_like, is_weak, kind_name
 from .prelude.elementwise import keeping
@@ -63,9 +63,7 @@ def build_case(unit: Unit, case: TestCase, subject: Block) -> CaseProgram:
     build = new_construction(unit)
     frame = _open(build, unit, case, subject)
     results: dict[str, Value] = {}
-    expectations = tuple(
-        _expectation(build, frame, expression, index, results) for index, expression in enumerate(case.expect)
-    )
+    expectations = _expectations(build, frame, case, results)
     program = finish(build, frame, results, {}, "train" if case.training else "infer")
     return CaseProgram(case, subject.name.text, program, expectations)
 
@@ -259,6 +257,29 @@ def _open_size(build: Construction, frame: Frame, declaration: Declaration, erro
 # --- expectations -------------------------------------------------------------------------------------------
 
 
+def _expectations(
+    build: Construction, frame: Frame, case: TestCase, results: dict[str, Value]
+) -> tuple[Expectation, ...]:
+    """All conditions of a test. Raises SpecError with the mistakes of all of them.
+
+    A test that expects an error has none: there the outputs are made, so that it can come."""
+    if case.expect_error is not None:
+        for output in frame.block.outputs:
+            lookup(build, frame, output.name.text, output.name.span)
+    found: list[Expectation] = []
+    errors: list[Diagnostic] = []
+    for index, expression in enumerate(case.expect):
+        try:
+            found.append(_expectation(build, frame, expression, index, results))
+        except SpecError as error:
+            errors += error.diagnostics
+        except Poisoned:  # it uses a node that an earlier condition has found wrong
+            continue
+    if errors:
+        raise SpecError(errors)
+    return tuple(found)
+
+
 def _expectation(
     build: Construction, frame: Frame, expression: ex.Expression, index: int, results: dict[str, Value]
 ) -> Expectation:
@@ -386,7 +407,10 @@ def _rebind(
         else:
             known = [*inputs, *fixed, "training"]
             raise fail(
-                "G0803", f"nothing here is called '{name}'", keyword.span, hint=did_you_mean(name, known)
+                "G0803",
+                f"nothing here is called '{name}'",
+                keyword.span,
+                hint=did_you_mean(name, known) or f"self takes: {', '.join(known)}",
             )
     for name, declaration in inputs.items():
         if other.values.get(name) is not None and declaration.type is not None:

@@ -15,6 +15,7 @@ from .files import scope_of
 from .names import check_names, check_unused_nodes, unknown_outputs
 from .references import references
 from .scope import Frame
+from .training import check_training
 from .updates import collect_updates
 
 _ROUNDS = 2
@@ -86,6 +87,8 @@ def _check_variant(unit: Unit, training: bool, optional: frozenset[str], diagnos
     everything = optional == frozenset(d.name.text for d in frame.block.inputs if d.optional)
     names = list(frame.definitions) if everything else _wanted(unit)
     check_frame(build, frame, names, diagnostics)
+    if everything:
+        check_training(unit, build, frame, diagnostics)
 
 
 def _wanted(unit: Unit) -> list[str]:

@@ -57,6 +57,7 @@ class Construction:
     default_float: DType = FLOAT32
     allow_unbound_slots: bool = False
     rounds: int | None = None  # how many rounds of a `repeat` are built; None: all
+    stub_sizes: set[str] = field(default_factory=set)  # sizes that only an unbound slot would tell
     origins: dict[Value, Origin] = field(default_factory=dict)
     weights: dict[str, Array] = field(default_factory=dict)
     leaves: dict[str, Value] = field(default_factory=dict)  # inputs, states, noise, parameters by name
@@ -77,6 +78,7 @@ class Construction:
     slot_calls: dict[str, int] = field(default_factory=dict)
     overridden: dict[tuple[int, str, TensorType], Value] = field(default_factory=dict)
     depth: int = 0
+    further: int = 0  # nodes of failed calls that were evaluated for their errors
 
     # --- nodes ------------------------------------------------------------------------------
 
@@ -168,7 +170,7 @@ class Construction:
     def _atom_value(self, atom: Symbol | Compound) -> Value:
         if isinstance(atom, Symbol):
             found = self.size_values.get(atom.name)
-            if found is None and self.allow_unbound_slots:
+            if found is None and atom.name in self.stub_sizes:
                 known = (symbol(atom.name, atom.low, atom.high),)
                 return self.size_values.setdefault(atom.name, self.placeholder(TensorType(INT64, ()), known))
             if found is None:

@@ -151,7 +151,14 @@ def unknown_name(build: Construction, frame: Frame, name: str, span: Span) -> Sp
     hint = did_you_mean(name, names)
     if hint is None and not frame.is_graph and _is_graph_tensor(frame, name):
         hint = "a function sees no tensors of the graph: pass it as an argument"
+    if hint is None and _is_graph_attribute(frame, name):
+        hint = "sizes are made of numbers and other sizes only"
     return fail("G0301", f"unknown name '{name}'", span, hint=hint)
+
+
+def _is_graph_attribute(frame: Frame, name: str) -> bool:
+    body = frame.file.document.body
+    return body is not None and any(a.name.text == name for a in body.attributes)
 
 
 def _is_graph_tensor(frame: Frame, name: str) -> bool:
@@ -188,7 +195,9 @@ def evaluate_node(build: Construction, frame: Frame, name: str, span: Span | Non
             _evaluate_definition(build, frame, current)
             continue
         if waiting.name in active:
-            raise cycle(frame, [*stack[stack.index(waiting.name) :], waiting.name], waiting.span)
+            members = stack[stack.index(waiting.name) :]
+            frame.broken.update(members)
+            raise cycle(frame, [*members, waiting.name], waiting.span)
         stack.append(waiting.name)
         active[waiting.name] = None
     found = frame.nodes[name]
