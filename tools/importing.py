@@ -16,10 +16,11 @@ from ..graph.build.prelude import PRELUDE
 from ..graph.build.resolution import SPECIAL
 from ..graph.diagnostics import fail
 from ..graph.ir import Domain, Program, collector_paused
-from ..graph.spec.writing import Written, write_document
+from ..graph.spec.writing import Outline, Written, write_document
 from ..graph.spec.writing.identifiers import document_name
 from ..graph.spec.yaml_writer import render
 from ..passes.manager.pass_ import Context
+from ..passes.outlining.outline import outline
 from ..passes.outlining.tidying import Tidy
 from .round_trip import Agreement, agree
 
@@ -135,8 +136,8 @@ def _function_names() -> frozenset[str]:
     return frozenset(PRELUDE) | SPECIAL | prelude_names()
 
 
-def _outlined(program: Program, options: Options) -> Any:
-    return None
+def _outlined(program: Program, options: Options) -> Outline | None:
+    return outline(program, scopes=options.scopes) if options.outline else None
 
 
 def _with_domains(program: Program) -> Program:
