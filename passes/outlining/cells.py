@@ -6,19 +6,22 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ...graph.ir import Value
-from ...graph.spec.writing.constants import is_inline
+import numpy as np
+
+from ...graph.ir import Program, Value
+from ...graph.spec.writing.constants import is_inline, is_uniform
 from ...graph.spec.writing.operands import is_static, takes_sizes
 from ...graph.spec.writing.outline import Cell
 
 
-def is_hole(value: Value) -> bool:
-    """Whether it is stored content that may differ from block to block: a weight, or a constant of
-    floating-point numbers that is not written out."""
-    if value.role == "Weight":
-        return True
-    array = value.constant
-    return array is not None and not is_inline(array)
+def uniform_weights(program: Program) -> frozenset[Value]:
+    """The weights whose elements are all the same: a spec writes them out, as `zeros(128)`."""
+    found = (v for n in program.graph.nodes for v in n.outputs if v.role == "Weight")
+    arrays = program.weights.arrays
+    return frozenset(v for v in found if is_uniform(arrays.get(v.node.attribute("name"), _OTHER)))
+
+
+_OTHER = np.arange(2)
 
 
 def operands(cell: Cell, sizes: Mapping[str, str]) -> tuple[Value | None, ...]:
@@ -40,6 +43,16 @@ class Level:
     reads: Sequence[tuple[Value | None, ...]]
     made: Mapping[Value, tuple[int, int]]  # value -> (cell, which of its values)
     labels: Sequence[int]
+    written: frozenset[Value]  # weights that are written out like small constants
+
+    def is_hole(self, value: Value) -> bool:
+        """Whether it is stored content that may differ from block to block: a weight, or a constant
+        of floating-point numbers that is not written out."""
+        return _is_hole(value, self.written)
+
+    def is_written(self, value: Value) -> bool:
+        """Whether it is written out where it is used: it must be the same in every block."""
+        return is_static(value) or value in self.written
 
     @cached_property
     def ancestors(self) -> Sequence[int]:
@@ -55,7 +68,16 @@ class Level:
         return found
 
 
-def level_of(cells: Sequence[Cell], results: Iterable[Value], sizes: Mapping[str, str]) -> Level:
+def _is_hole(value: Value, written: frozenset[Value]) -> bool:
+    if value.role == "Weight":
+        return value not in written
+    array = value.constant
+    return array is not None and not is_inline(array)
+
+
+def level_of(
+    cells: Sequence[Cell], results: Iterable[Value], sizes: Mapping[str, str], written: frozenset[Value]
+) -> Level:
     """The level of the cells that `results` need; the others are left out."""
     wanted = set(results)
     kept: list[tuple[Cell, tuple[Value | None, ...]]] = []
@@ -71,13 +93,18 @@ def level_of(cells: Sequence[Cell], results: Iterable[Value], sizes: Mapping[str
         for k, value in enumerate(cell.defines):
             made[value] = (i, k)
     known: dict[Hashable, int] = {}
-    labels = [known.setdefault(_label(cell, reads, made), len(known)) for cell, reads in kept]
-    return Level([c for c, _ in kept], [r for _, r in kept], made, labels)
+    labels = [known.setdefault(_label(cell, reads, made, written), len(known)) for cell, reads in kept]
+    return Level([c for c, _ in kept], [r for _, r in kept], made, labels, written)
 
 
-def _label(cell: Cell, reads: Sequence[Value | None], made: Mapping[Value, tuple[int, int]]) -> Hashable:
+def _label(
+    cell: Cell,
+    reads: Sequence[Value | None],
+    made: Mapping[Value, tuple[int, int]],
+    written: frozenset[Value],
+) -> Hashable:
     """What two cells must share to stand in each other's place, whatever they read."""
-    kinds = tuple(_kind(v, made) for v in reads)
+    kinds = tuple(_kind(v, made, written) for v in reads)
     if cell.call is not None:
         return ("call", id(cell.call.function), len(cell.call.bindings), kinds)
     node = cell.node
@@ -90,11 +117,11 @@ def _label(cell: Cell, reads: Sequence[Value | None], made: Mapping[Value, tuple
     return (node.operator, attributes, types, kinds, sizes)
 
 
-def _kind(value: Value | None, made: Mapping[Value, tuple[int, int]]) -> Hashable:
+def _kind(value: Value | None, made: Mapping[Value, tuple[int, int]], written: frozenset[Value]) -> Hashable:
     if value is None:
         return None
-    if is_static(value):
+    if is_static(value) or value in written:
         return ("constant", value)
-    if is_hole(value):
+    if _is_hole(value, written):
         return ("hole", value.type)
     return ("value", value.type, made[value][1] if value in made else -1)

@@ -6,8 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from ...graph.ir import Value
-from ...graph.spec.writing.operands import is_static
-from .cells import Level, is_hole
+from .cells import Level
 
 
 @dataclass
@@ -62,9 +61,9 @@ def _bind(level: Level, region: Collection[int], found: Match, x: Value, y: Valu
     known = found.values.get(x)
     if known is not None:
         return (-1, -1) if known is y else None
-    if x.type != y.type or is_static(x) != is_static(y) or is_hole(x) != is_hole(y):
+    if x.type != y.type or level.is_written(x) != level.is_written(y) or level.is_hole(x) != level.is_hole(y):
         return None
-    if is_static(x) and x is not y:
+    if level.is_written(x) and x is not y:
         return None
     maker, other = level.made.get(x), level.made.get(y)
     found.values[x] = y

@@ -9,7 +9,7 @@ from ...graph.ir import Program, Value
 from ...graph.spec.writing.operands import is_static
 from ...graph.spec.writing.outline import Call, Cell, Function, Outline, flat_outline
 from ...graph.spec.writing.shared import module_of
-from .cells import Level, is_hole, level_of
+from .cells import Level, level_of, operands, uniform_weights
 from .matching import Match
 from .scopes import common_scope, function_name
 from .search import Block, best_block, exposed_values
@@ -23,13 +23,14 @@ class _Work:
     program: Program
     scoped: bool
     sizes: Mapping[str, str]
+    written: frozenset[Value]
     functions: list[Function] = field(default_factory=list)
 
 
 def outline(program: Program, *, scopes: bool = True) -> Outline:
     """The program's main level with every block that occurs several times as a function. With
     `scopes`, functions are called after the modules that the exporter left in the nodes' names."""
-    work = _Work(program, scopes, {s: s for s in program.sizes})
+    work = _Work(program, scopes, {s: s for s in program.sizes}, uniform_weights(program))
     flat = flat_outline(program.graph)
     cells = _reduce(work, flat.cells, program.graph.outputs, 0)
     return Outline(tuple(cells), tuple(work.functions))
@@ -38,7 +39,7 @@ def outline(program: Program, *, scopes: bool = True) -> Outline:
 def _reduce(work: _Work, cells: Sequence[Cell], results: Sequence[Value], depth: int) -> Sequence[Cell]:
     """The cells with blocks collapsed to calls, the largest gain first."""
     for _ in range(MOST_BLOCKS if depth < DEEPEST else 0):
-        level = level_of(cells, results, work.sizes)
+        level = level_of(cells, results, work.sizes, work.written)
         cells = level.cells
         found = best_block(level, results)
         if found is None:
@@ -69,7 +70,7 @@ def _collapse(
     outputs = list(carried.values()) if carried else exposed or [level.cells[max(region)].defines[0]]
     body = [level.cells[i] for i in sorted(region)]
     wanted = list(dict.fromkeys((*outputs, *exposed)))
-    scope = common_scope([_module(work, c) for c in body]) if work.scoped else ""
+    scope = _scope(work, body, owned) if work.scoped else ""
     reduced = _reduce(work, body, wanted, depth + 1)
     function = Function(
         function_name(scope), tuple(reduced), tuple(ordered), tuple(owned), tuple(outputs), scope
@@ -115,9 +116,9 @@ def _operands(
     owned: list[Value] = []
     for value in read:
         found = [b[value] for b in bindings]
-        if is_static(value):
+        if level.is_written(value):
             continue
-        if not is_hole(value):
+        if not level.is_hole(value):
             inputs.append(value)
         elif all(f is found[0] for f in found):
             if value.role == "Weight":
@@ -232,6 +233,15 @@ def _call_name(scopes: Sequence[str], function: str, rounds: int) -> str:
     return parts[-1] or function
 
 
+def _scope(work: _Work, body: Sequence[Cell], owned: Sequence[Value]) -> str:
+    """The module of a region: by its nodes, else by the names of its weights."""
+    found = common_scope([_module(work, c) for c in body])
+    if found or not owned:
+        return found
+    names = {v: n for n, v in work.program.names.items()}
+    return common_scope([names.get(v, "").rpartition(".")[0] for v in owned])
+
+
 def _module(work: _Work, cell: Cell) -> str:
     while cell.node is None:
         assert cell.call is not None
@@ -252,8 +262,6 @@ def _in_order(
         left.append((max(i for k in rounds for i in matches[k].cells.values()), cell))
     left.sort(key=lambda item: item[0])
     maker = {v: k for k, (_, c) in enumerate(left) for v in c.defines}
-    from .cells import operands
-
     needs = [
         {maker[v] for v in operands(c, sizes) if v is not None and v in maker and maker[v] != k}
         for k, (_, c) in enumerate(left)

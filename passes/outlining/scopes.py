@@ -8,10 +8,10 @@ _PLURALS = {"ses": "s", "xes": "x", "ies": "y"}
 
 
 def common_scope(modules: Sequence[str]) -> str:
-    """The innermost module that holds all of these, "" where there is none."""
-    if not modules:
+    """The innermost module that holds all of these that have one, "" where there is none."""
+    parts = [m.split(".") for m in modules if m]
+    if not parts:
         return ""
-    parts = [m.split(".") for m in modules]
     shared: list[str] = []
     for column in zip(*parts, strict=False):
         if len(set(column)) != 1:

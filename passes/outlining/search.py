@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ...graph.ir import Value
-from .cells import Level, is_hole, is_static
+from .cells import Level
 from .matching import Match, match
 
 DEPTHS = (1, 4, 12, 32)
@@ -66,7 +66,9 @@ def _candidates(level: Level) -> Iterator[tuple[int, tuple[int, ...], int]]:
             seen.add((mask, root))
             region = _bits(mask)
             if len(region) >= LEAST_CELLS:
-                weights = len({v for i in region for v in level.reads[i] if v is not None and is_hole(v)})
+                weights = len(
+                    {v for i in region for v in level.reads[i] if v is not None and level.is_hole(v)}
+                )
                 yield (counts[level.labels[root]] - 1) * (len(region) + weights), region, root
 
 
@@ -132,8 +134,8 @@ def _gain(level: Level, region: frozenset[int], matches: Sequence[Match], result
     must be given."""
     template = matches[0].values
     outside = [v for v in template if v not in level.made or level.made[v][0] not in region]
-    weights = sum(1 for v in outside if is_hole(v))
-    inputs = sum(1 for v in outside if not is_hole(v) and not is_static(v))
+    weights = sum(1 for v in outside if level.is_hole(v))
+    inputs = sum(1 for v in outside if not level.is_hole(v) and not level.is_written(v))
     exposed = len(exposed_values(level, region, matches, results))
     count = len(matches)
     return (count - 1) * (len(region) + weights) - 4 - 2 * count * (max(0, inputs - 1) + max(0, exposed - 1))

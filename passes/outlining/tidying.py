@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from ...graph.ir import Node, Program, Value
+from ...graph.ir import Node, Program, Value, make_node
 from ...graph.operators.leaves import CONSTANT
+from ...graph.types.types import TensorType
 from ..manager.pass_ import Context, Result
 from ..rewriting import Procedure, Rule, Site, rewrite
 from ..rewriting.rewriting_pass import RewritingPass, result_of
@@ -34,6 +35,7 @@ class Tidy(RewritingPass):
         return (
             Procedure("known-content", ("",), known_content, "bits"),
             _small_constants(),
+            Procedure("default-attributes", WINDOWED, _default_attributes, "bits"),
             *identity_rules(),
             *shape_rules(),
             *chain_rules(),
@@ -43,6 +45,33 @@ class Tidy(RewritingPass):
     def run(self, program: Program, context: Context) -> Result:
         found = rewrite(program, self.rules(program), self.name, context.firings)
         return replace(result_of(found), program=prune(found.program))
+
+
+WINDOWED = ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool")
+
+
+def _default_attributes(node: Node, site: Site) -> Sequence[Value] | None:
+    """Without the attributes that say what is so without them: strides of 1, no padding, the shape
+    of a kernel that is at hand."""
+    kept = {name: a for name, a in node.attributes.items() if not _is_default(node, name, a.value)}
+    if len(kept) == len(node.attributes):
+        return None
+    return make_node(node.operator, node.inputs, kept, len(node.outputs)).outputs
+
+
+def _is_default(node: Node, name: str, value: object) -> bool:
+    if name in ("strides", "dilations") and isinstance(value, tuple):
+        return all(v == 1 for v in value)
+    if name == "pads" and isinstance(value, tuple):
+        return not any(value)
+    if name == "kernel_shape" and node.name in ("Conv", "ConvTranspose"):
+        kernel = node.inputs[1]
+        return (
+            kernel is not None
+            and isinstance(kernel.type, TensorType)
+            and (kernel.type.dims or ())[2:] == value
+        )
+    return False
 
 
 def _small_constants() -> Rule:

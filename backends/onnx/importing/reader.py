@@ -19,7 +19,7 @@ from .attributes import check_kinds, read_attribute
 from .bodies import CONTROL, close_bodies
 from .draws import DRAWS, read_draw
 from .ordering import in_order
-from .provenance import spec_spans
+from .provenance import module_scope, spec_spans
 from .scope import POISON, PassedOver, Scope, Unknown
 from .tensors import read_sparse, read_tensor
 from .upgrades import UPGRADES, Call, upgrade
@@ -154,7 +154,8 @@ def _bind(scope: Scope, node: onnx.NodeProto, results: Sequence[Value]) -> None:
             values[name] = value
     if node.name:
         origins = scope.reading.origins
-        origin = Origin((), f"{scope.path}{node.name}")
+        module = module_scope(node.metadata_props) if node.metadata_props else ""
+        origin = Origin((), f"{scope.path}{module}{node.name}")
         for value in results:
             if value not in origins:
                 origins[value] = origin

@@ -81,7 +81,7 @@ def weak_literal(array: Array) -> ex.Expression:
 
 def generated(array: Array) -> ex.Expression | None:
     """`zeros(2, 64)`, `ones(…)` or `full(…, fill=x)` of a larger uniform array, else None."""
-    if array.size <= LARGEST_INLINE or not is_uniform(array):
+    if array.size <= LARGEST_INLINE_FLOATS or not is_uniform(array):
         return None
     found = from_numpy(array.dtype)
     first = array.reshape(-1)[0]
@@ -110,7 +110,7 @@ def as_operand(array: Array, bound: DType | None) -> ex.Expression:
     """An operand of an operator whose other operands of the same type variable have the dtype
     `bound` (None: there are none): a weak literal where that rounds to the same array."""
     found = from_numpy(array.dtype)
-    if found is BOOL and array.size > LARGEST_INLINE:
+    if found is BOOL and array.size > LARGEST_INLINE_FLOATS:
         return typed(array)
     if found is bound or (bound is None and found in (INT64, FLOAT32, BOOL)):
         filled = generated(array)

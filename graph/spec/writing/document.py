@@ -63,6 +63,7 @@ def write_document(
     level = Level(shared, names)
     declared = _declare_leaves(level, program)
     outputs = {o: names.take(o) for o in program.output_names}
+    shared.functions.reserve((*sizes.values(), *declared.values(), *outputs.values()))
     _expose(shared, found, program)
     for function in found.functions:
         write_function(shared, function)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ...ir import Graph, Value
 from ..documents import Block, Declaration, OutputDeclaration
 from .dimensions import type_expression
-from .identifiers import Names
+from .identifiers import Names, is_number, snake
 from .level import Level, says_little
 from .outline import Function, node_cells
 from .shared import Path, Shared, Text
@@ -83,7 +83,7 @@ def _write_results(level: Level, function: Function, exposed: Sequence[Value]) -
     for value in exposed:
         if value not in function.outputs:
             hint = level.shared.hint(value, level.scope)
-            results.append((level.names.take(hint or value.node.name.lower()), value))
+            results.append((level.names.take(snake(value.node.name) if is_number(hint) else hint), value))
     level.write(function.cells, results)
     return outputs
 
@@ -91,10 +91,14 @@ def _write_results(level: Level, function: Function, exposed: Sequence[Value]) -
 # --- bodies of control flow ------------------------------------------------------------------------
 
 
-def write_body(shared: Shared, wanted: str, graph: Graph, arguments: Sequence[str]) -> tuple[str, list[str]]:
-    """A closed body as a function of all its arguments; its name, and the names of its inputs.
-    `arguments` are wished names, "" for none."""
+def write_body(outer: Level, wanted: str, graph: Graph, arguments: Sequence[str]) -> tuple[str, list[str]]:
+    """A closed body as a function of all its arguments; its name, which is no name of `outer`, and
+    the names of its inputs. `arguments` are wished names, "" for none."""
+    shared = outer.shared
     found = shared.functions.take(wanted)
+    while found in outer.names:
+        found = shared.functions.take(wanted)
+    outer.names.reserve((found,))
     names = Names(shared.sizes.values())
     level = Level(shared, names, is_graph=False)
     inputs: list[str] = []

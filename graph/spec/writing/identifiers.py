@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from ..names import DTYPE_NAMES, RESERVED
 
 _WORD = re.compile(r"[^A-Za-z0-9]+")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _VALID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _GENERATED = re.compile(
     r"(?:.*/)?(?:onnx::\w+|val_\d+|_?\d+|[A-Z]\w*_output_\d+|[A-Z]\w*?(?:_\d+)?|node_\w+|output|input|t\d*|tmp\w*)\Z"
@@ -23,6 +24,14 @@ def is_generated(text: str) -> bool:
     return _GENERATED.match(text) is not None
 
 
+_NUMBERED = re.compile(r"(?:.*/)?(?:onnx::\w+|val_\d+|_?\d+|t\d*|tmp_?\d*|output|input|getitem(?:_\d+)?)\Z")
+
+
+def is_number(text: str) -> bool:
+    """Whether a made-up name says nothing at all, not even the operator."""
+    return not text or _NUMBERED.match(text) is not None
+
+
 def readable(text: str) -> str:
     """A valid name that keeps as much of the text as can be."""
     if _VALID.match(text) and "__" not in text and text not in _REFUSED and len(text) <= LONGEST:
@@ -34,9 +43,14 @@ def readable(text: str) -> str:
     found = re.sub("__+", "_", "_".join(parts))[-LONGEST:].lstrip("_") or "value"
     if found[0].isdigit():
         found = f"v{found}"
-    if text.startswith("/") or "/" in text:
-        found = found.lower()
+    if "/" in text:
+        found = snake(found)
     return f"{found}_" if found in _REFUSED else found
+
+
+def snake(text: str) -> str:
+    """`layer_normalization` for `LayerNormalization`."""
+    return _HUMP.sub("_", text.replace("MatMul", "Matmul")).lower()
 
 
 class Names:

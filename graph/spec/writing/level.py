@@ -14,9 +14,9 @@ from ...types.types import TensorType
 from .. import expressions as ex
 from ..documents import Declaration, NodeDefinition
 from ..printing import print_expression
-from .constants import is_inline, typed
+from .constants import is_inline, is_uniform, typed
 from .dimensions import type_expression
-from .identifiers import Names, is_generated
+from .identifiers import Names, is_generated, is_number, snake
 from .operands import Operands, is_static, takes_sizes
 from .operators import expression_of
 from .outline import Call, Cell
@@ -37,7 +37,7 @@ _EXPORTED = frozenset(
     "view transpose permute add mul sub div unsqueeze squeeze select slice clone expand cat mm matmul bmm linear "
     "addmm gelu relu silu softmax embedding mean sym_size_int conv2d convolution batch_norm layer_norm pow rsub "
     "contiguous to alias getitem unflatten flatten where masked_fill split chunk sigmoid tanh hardtanh eq lt gt "
-    "le ge ne full zeros ones arange scalar_tensor neg cos sin t".split()
+    "getitem le ge ne full zeros ones arange scalar_tensor neg cos sin t".split()
 )
 
 
@@ -79,6 +79,7 @@ class Level:
         """Adds a node for every step that the results need. Each result is called as it says; its
         name must be reserved."""
         pairs = list(results)
+        self.names.reserve(t.name for t in self.shared.texts.values())
         for wanted, value in pairs:
             self.wanted.setdefault(value, wanted)
         live = self._live(cells)
@@ -86,7 +87,7 @@ class Level:
             if cell in live:
                 self._cell(cell)
         for wanted, value in pairs:
-            if self.wanted[value] != wanted or value.is_leaf or value not in self.paths:
+            if self.paths.get(value) != (wanted,):
                 self._alias(wanted, value)
 
     def _live(self, cells: Sequence[Cell]) -> set[Cell]:
@@ -173,7 +174,7 @@ class Level:
         formals = node.operator.outputs
         if not isinstance(value.type, TensorType) or formals[0].variadic:
             return False
-        if sum(not f.optional for f in formals) > 1:
+        if len(formals) > 1 and sum(not f.optional for f in formals) != 1:
             return False
         if node.name not in _GLUE and not says_little(self.shared.hint(value)):
             return False
@@ -194,6 +195,10 @@ class Level:
         if all(t == "_" for t in targets):
             targets[0] = self.name_of(values[0])
         self.put(targets, expression)
+        formals = values[0].node.operator.outputs
+        if len(targets) == 1 and len(formals) > 1 and all(f.optional for f in formals):
+            self.paths[values[0]] = (targets[0], formals[0].name)
+            self.refs[values[0]] = member(name(targets[0]), formals[0].name)
         return targets[0]
 
     def name_of(self, value: Value) -> str:
@@ -201,9 +206,7 @@ class Level:
         wanted = self.wanted.get(value)
         if wanted is None:
             hint = self.shared.hint(value, self.scope)
-            wanted = self.names.take(hint or value.node.name.lower())
-            if hint:
-                self.shared.renamed.setdefault(wanted, hint)
+            wanted = self.names.take(snake(value.node.name) if is_number(hint) else hint)
         self.paths[value] = (wanted,)
         self.refs[value] = name(wanted)
         return wanted
@@ -229,7 +232,7 @@ class Level:
         if value.constant is None and value.role != "Weight":
             raise AssertionError(f"{value!r} is read before it is written")
         array = self.shared.array(value)
-        if value.constant is not None and is_inline(array):
+        if is_inline(array) if value.constant is not None else is_uniform(array):
             return typed(array)
         reference = name(self._stored(value))
         self.refs[value] = reference
@@ -258,7 +261,7 @@ class Level:
 
     def _call(self, found: Call) -> None:
         written = self.shared.texts[found.function]
-        node_name = self.names.take(found.name or written.name)
+        node_name = self._call_name(found, found.name or written.name)
         rounds = len(found.bindings)
 
         def make() -> ex.Expression:
@@ -280,6 +283,13 @@ class Level:
 
         self.put([node_name], self.fitted(make))
         self._note_call(found, node_name)
+
+    def _call_name(self, found: Call, wish: str) -> str:
+        """The node's name: the result's, where it is the only one and must be called so."""
+        results = found.results
+        if len(results) == 1 and results[0] in self.wanted and results[0] not in self.paths:
+            return self.wanted[results[0]]
+        return self.names.take(wish)
 
     def argument(self, value: Value) -> ex.Expression:
         """A value given to a call."""

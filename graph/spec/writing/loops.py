@@ -57,7 +57,7 @@ def _if(level: Level, node: Node) -> None:
     for key, body in zip(("then", "else"), branches, strict=True):
         used = sorted(_used_arguments(body))
         inner = Graph(tuple(body.inputs[k] for k in used), body.outputs)
-        function, names = write_body(level.shared, _wish(level, node, key), inner, [""] * len(used))
+        function, names = write_body(level, _wish(level, node, key), inner, [""] * len(used))
         functions.append(_partial(function, names, _captured(level, [captures[k] for k in used])))
     condition = node.inputs[0]
     assert condition is not None
@@ -81,7 +81,7 @@ def _scan(level: Level, node: Node) -> None:
     for value, axis, direction in zip(node.inputs[states : states + scanned], axes, directions, strict=True):
         assert value is not None
         over.append(_turned(level.refer(value), value, axis, bool(direction) and not reverse))
-    function, names = write_body(level.shared, _wish(level, node, "step"), body, [""] * len(body.inputs))
+    function, names = write_body(level, _wish(level, node, "step"), body, [""] * len(body.inputs))
     held = _captured(level, node.inputs[len(node.inputs) - captures :])
     keywords: dict[str, ex.Expression] = {}
     if states:
@@ -195,7 +195,7 @@ def _counted(level: Level, node: Node, body: Graph, times: ex.Expression) -> Non
     inputs = [*carried, *([body.inputs[0]] if counted else []), *body.inputs[2 + len(states) :]]
     inner = Graph(tuple(inputs), body.outputs[1:])
     wishes = [*[""] * len(carried), *(["step"] if counted else []), *[""] * captures]
-    function, names = write_body(level.shared, _wish(level, node, "step"), inner, wishes)
+    function, names = write_body(level, _wish(level, node, "step"), inner, wishes)
     held = _captured(level, node.inputs[len(node.inputs) - captures :])
     keywords: dict[str, ex.Expression] = {}
     if states:

@@ -44,7 +44,6 @@ class Shared:
     stored: dict[str, Array] = field(default_factory=dict)
     keys: Names = field(default_factory=Names)
     hints: dict[Value, str] = field(default_factory=dict)
-    renamed: dict[str, str] = field(default_factory=dict)
     exposed: dict[Function, dict[Value, None]] = field(default_factory=dict)
 
     def hint(self, value: Value, scope: str = "") -> str:
