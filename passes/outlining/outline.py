@@ -67,14 +67,14 @@ def _collapse(
     chains = _chains(level, region, inputs, bindings)
     carried = chains[0].carried if chains else {}
     ordered = [*carried, *(v for v in inputs if v not in carried)]
-    outputs = list(carried.values()) if carried else exposed or [level.cells[max(region)].defines[0]]
+    last = level.cells[max(region)].defines[0]
+    outputs = list(carried.values()) if carried else sorted(exposed, key=lambda v: v is not last) or [last]
     body = [level.cells[i] for i in sorted(region)]
     wanted = list(dict.fromkeys((*outputs, *exposed)))
     scope = _scope(work, body, owned) if work.scoped else ""
+    name = function_name(_scopes(work, level, own), _hint(work, body[-1])) if work.scoped else "block"
     reduced = _reduce(work, body, wanted, depth + 1)
-    function = Function(
-        function_name(scope), tuple(reduced), tuple(ordered), tuple(owned), tuple(outputs), scope
-    )
+    function = Function(name, tuple(reduced), tuple(ordered), tuple(owned), tuple(outputs), scope)
     calls = _calls(work, level, function, own, chains, carried)
     cells = _in_order(level, own, calls, work.sizes)
     if cells is None:
@@ -208,9 +208,7 @@ def _calls(
         chain = chained.get(position)
         last = chain.last if chain is not None else position
         rounds = tuple(range(position, last + 1))
-        scopes = [
-            common_scope([_module(work, level.cells[i]) for i in matches[k].cells.values()]) for k in rounds
-        ]
+        scopes = _scopes(work, level, [matches[k] for k in rounds])
         name = _call_name(scopes if work.scoped else [""], function.name, len(rounds))
         call = Call(
             function,
@@ -231,6 +229,16 @@ def _call_name(scopes: Sequence[str], function: str, rounds: int) -> str:
     if len(parts) > 1 and parts[-1].isdigit():
         return f"{parts[-2]}_{parts[-1]}"
     return parts[-1] or function
+
+
+def _scopes(work: _Work, level: Level, matches: Sequence[Match]) -> list[str]:
+    return [common_scope([_module(work, level.cells[i]) for i in m.cells.values()]) for m in matches]
+
+
+def _hint(work: _Work, cell: Cell) -> str:
+    """What the model calls the last result of a region."""
+    value = cell.defines[0]
+    return next((n for n, v in work.program.names.items() if v is value), "")
 
 
 def _scope(work: _Work, body: Sequence[Cell], owned: Sequence[Value]) -> str:

@@ -20,10 +20,18 @@ def common_scope(modules: Sequence[str]) -> str:
     return ".".join(shared).strip(".")
 
 
-def function_name(scope: str) -> str:
-    """A name for the function of a block: `layer` for `enc.layers.0`, `block` without a scope."""
-    words = [w for w in scope.split(".") if w and not w.isdigit()]
-    return singular(words[-1]) if words else "block"
+def function_name(scopes: Sequence[str], hint: str = "") -> str:
+    """A name for the function of a block: `layer` for `enc.layers.0`, `enc.layers.1`. Where it stands
+    in modules of different names, that of what it computes (`linear` for `linear_3`), else `block`."""
+    words = {next((w for w in reversed(s.split(".")) if w and not w.isdigit()), "") for s in scopes}
+    if len(words) == 1:
+        (word,) = words
+        return singular(word) if word else "block"
+    stem = hint.rstrip("0123456789").rstrip("_")
+    return stem if stem.isidentifier() and stem.islower() and stem not in _OPERATIONS else "block"
+
+
+_OPERATIONS = frozenset("val add mul sub div view transpose permute matmul getitem clone".split())
 
 
 def singular(word: str) -> str:
