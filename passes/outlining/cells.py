@@ -93,18 +93,17 @@ def level_of(
         for k, value in enumerate(cell.defines):
             made[value] = (i, k)
     known: dict[Hashable, int] = {}
-    labels = [known.setdefault(_label(cell, reads, made, written), len(known)) for cell, reads in kept]
+    labels = [known.setdefault(_label(cell, reads, written), len(known)) for cell, reads in kept]
     return Level([c for c, _ in kept], [r for _, r in kept], made, labels, written)
 
 
 def _label(
     cell: Cell,
     reads: Sequence[Value | None],
-    made: Mapping[Value, tuple[int, int]],
     written: frozenset[Value],
 ) -> Hashable:
     """What two cells must share to stand in each other's place, whatever they read."""
-    kinds = tuple(_kind(v, made, written) for v in reads)
+    kinds = tuple(_kind(v, written) for v in reads)
     if cell.call is not None:
         return ("call", id(cell.call.function), len(cell.call.bindings), kinds)
     node = cell.node
@@ -117,11 +116,11 @@ def _label(
     return (node.operator, attributes, types, kinds, sizes)
 
 
-def _kind(value: Value | None, made: Mapping[Value, tuple[int, int]], written: frozenset[Value]) -> Hashable:
+def _kind(value: Value | None, written: frozenset[Value]) -> Hashable:
     if value is None:
         return None
     if is_static(value) or value in written:
         return ("constant", value)
     if _is_hole(value, written):
         return ("hole", value.type)
-    return ("value", value.type, made[value][1] if value in made else -1)
+    return ("value", value.type)

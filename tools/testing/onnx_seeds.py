@@ -23,7 +23,7 @@ def _model(
     opsets = [helper.make_opsetid("", opset)]
     if functions:
         opsets.append(helper.make_opsetid("local", 1))
-    model = helper.make_model(graph, opset_imports=opsets, functions=functions or [])
+    model = helper.make_model(graph, opset_imports=opsets, functions=functions or [], ir_version=10)
     found: bytes = model.SerializeToString()
     return found
 

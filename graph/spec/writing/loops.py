@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ...diagnostics import fail
-from ...ir import Graph, Node, Value
+from ...ir import Graph, Node, Value, apply, constant
 from ...types.types import TensorType
 from .. import expressions as ex
+from ..documents import Block, Declaration, NodeDefinition, OutputDeclaration
 from .dimensions import dimension, writable
 from .functions import write_body
 from .level import Level
-from .syntax import boolean, call, integers, listed, name, number, slice_of, subscript
+from .syntax import (
+    boolean,
+    call,
+    comparison,
+    integers,
+    label,
+    listed,
+    logical,
+    name,
+    number,
+    slice_of,
+    subscript,
+)
 
 
 def write_subgraph(level: Level, node: Node) -> None:
@@ -210,5 +225,50 @@ def _counted(level: Level, node: Node, body: Graph, times: ex.Expression) -> Non
 
 
 def _while(level: Level, node: Node, body: Graph) -> None:
-    """A Loop that data end: whether to go on, and the step's number where it is needed, are carried."""
-    raise fail("G1221", "a Loop that data end has no form in a spec yet")
+    """A Loop that data end. Whether to go on is carried, and so is the step's number where the body or
+    a limit that is only known at run time needs it."""
+    captures = node.attribute("captures", 0)
+    states = node.inputs[2 : len(node.inputs) - captures]
+    times = _trip_count(level, node)
+    limit = node.inputs[0] if times is None else None
+    used = _used_arguments(body)
+    number_, going = body.inputs[0], body.inputs[1]
+    counted = 0 in used or limit is not None
+    after = body.outputs[0] if 1 in used else apply("And", going, body.outputs[0])
+    inputs = [going, *([number_] if counted else []), *body.inputs[2:]]
+    outputs = [after, *([apply("Add", number_, constant(np.int64(1)))] if counted else []), *body.outputs[1:]]
+    wishes = ["going", *(["step"] if counted else []), *[""] * (len(body.inputs) - 2)]
+    inner = Graph(tuple(inputs), tuple(outputs))
+    function, names = write_body(level, _wish(level, node, "step"), inner, wishes)
+    carried = names[: len(names) - captures]
+    test = _test(level, node, carried, limit)
+    held = _captured(level, node.inputs[len(node.inputs) - captures :])
+    begins: ex.Expression = boolean(True) if node.inputs[1] is None else level.refer(node.inputs[1])
+    start = [begins, *([number(0)] if counted else []), *_captured(level, states)]
+    keywords = {"init": listed(start), "max_times": times if times is not None else number(2**62)}
+    called = call("while_loop", [test, _partial(function, names[len(carried) :], held)], keywords)
+    targets = ["_" if v not in level.wanted and not level.uses[v] else level.name_of(v) for v in node.outputs]
+    level.put([*["_"] * (2 if counted else 1), *targets], called)
+
+
+def _test(level: Level, node: Node, carried: Sequence[str], limit: Value | None) -> ex.Expression:
+    """The function that says whether a step follows: `test(going, step, …): going`."""
+    found = level.shared.functions.take(_wish(level, node, "test"))
+    while found in level.names:
+        found = level.shared.functions.take(found)
+    level.names.reserve((found,))
+    going, condition = carried[0], name(carried[0])
+    inputs = list(carried)
+    if limit is not None:
+        inputs.append("limit" if "limit" not in carried else "step_limit")
+        condition = logical("and", [name(going), comparison("<", name(carried[1]), name(inputs[-1]))])
+    level.shared.blocks.append(
+        Block(
+            label(found),
+            inputs=tuple(Declaration(label(i), None) for i in inputs),
+            nodes=(NodeDefinition((label("y"),), None, condition),),
+            outputs=(OutputDeclaration(label("y")),),
+            one_line=True,
+        )
+    )
+    return _partial(found, inputs[len(carried) :], [] if limit is None else [level.refer(limit)])
