@@ -87,8 +87,14 @@ def _is_convex(level: Level, region: Collection[int], found: Match) -> bool:
 
 
 def _complete(level: Level, found: Match) -> Match:
-    """Also binds results that nothing inside reads."""
+    """Also binds results that nothing inside reads, and what nested calls own or compute."""
     for mine, theirs in found.cells.items():
-        for x, y in zip(level.cells[mine].defines, level.cells[theirs].defines, strict=True):
+        one, other = level.cells[mine], level.cells[theirs]
+        for x, y in zip(one.defines, other.defines, strict=True):
             found.values[x] = y
+        if one.call is None or other.call is None:
+            continue
+        for inner, outer in zip(one.call.bindings, other.call.bindings, strict=True):
+            for template, x in inner.items():
+                found.values.setdefault(x, outer[template])
     return found

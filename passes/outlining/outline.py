@@ -10,6 +10,7 @@ from ...graph.spec.writing.operands import is_static
 from ...graph.spec.writing.outline import Call, Cell, Function, Outline, flat_outline
 from ...graph.spec.writing.shared import module_of
 from .cells import Level, level_of, operands, uniform_weights
+from .chains import Chain, chains_of
 from .matching import Match
 from .scopes import common_scope, function_name
 from .search import Block, best_block, exposed_values
@@ -64,7 +65,7 @@ def _collapse(
         for m, b in zip(block.matches, bindings, strict=True)
     ]
     exposed = exposed_values(level, region, own, results)
-    chains = _chains(level, region, inputs, bindings)
+    chains = chains_of(level, region, inputs, bindings)
     carried = chains[0].carried if chains else {}
     ordered = [*carried, *(v for v in inputs if v not in carried)]
     last = level.cells[max(region)].defines[0]
@@ -138,57 +139,6 @@ def _apart(
     return len(set(found)) == len(found) and all(readers[f] == inside for f in found)
 
 
-# --- chains ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Chain:
-    """Occurrences `first` to `last`, each of which reads what the one before made: `carried` maps the
-    template's inputs to the template's values that the next round gets."""
-
-    first: int
-    last: int
-    carried: dict[Value, Value]
-
-
-def _chains(
-    level: Level, region: frozenset[int], inputs: Sequence[Value], bindings: Sequence[Mapping[Value, Value]]
-) -> list[_Chain]:
-    """Runs of occurrences that a `repeat` can write, all carrying the same."""
-    made = [v for i in sorted(region) for v in level.cells[i].defines]
-    found: list[_Chain] = []
-    carried: dict[Value, Value] | None = None
-    start = 0
-    for i in range(1, len(bindings) + 1):
-        step = _step(inputs, made, bindings[i - 1], bindings[i]) if i < len(bindings) else None
-        if step is not None and carried is None:
-            carried = step
-        if step is None or step != carried:
-            if i - 1 > start and carried is not None:
-                found.append(_Chain(start, i - 1, carried))
-            start = i
-    return found
-
-
-def _step(
-    inputs: Sequence[Value],
-    made: Sequence[Value],
-    before: Mapping[Value, Value],
-    after: Mapping[Value, Value],
-) -> dict[Value, Value] | None:
-    """What is carried from one occurrence to the next, None where that is not all that changes."""
-    sources = {before[v]: v for v in reversed(made)}
-    carried: dict[Value, Value] = {}
-    for value in inputs:
-        if after[value] is before[value]:
-            continue
-        source = sources.get(after[value])
-        if source is None:
-            return None
-        carried[value] = source
-    return carried if carried and len(set(carried.values())) == len(carried) else None
-
-
 # --- calls ------------------------------------------------------------------------------------------
 
 
@@ -197,12 +147,12 @@ def _calls(
     level: Level,
     function: Function,
     matches: Sequence[Match],
-    chains: Sequence[_Chain],
+    chains: Sequence[Chain],
     carried: Mapping[Value, Value],
 ) -> list[tuple[tuple[int, ...], Cell]]:
     """(occurrences, call) of everything that the function replaces."""
     found: list[tuple[tuple[int, ...], Cell]] = []
-    chained: dict[int, _Chain] = {c.first: c for c in chains}
+    chained: dict[int, Chain] = {c.first: c for c in chains}
     position = 0
     while position < len(matches):
         chain = chained.get(position)
@@ -224,7 +174,10 @@ def _calls(
 def _call_name(scopes: Sequence[str], function: str, rounds: int) -> str:
     if rounds > 1:
         parts = common_scope(list(scopes)).split(".")
-        return parts[-1] if parts[-1] and not parts[-1].isdigit() else f"{function}s"
+        if not parts[-1] or parts[-1].isdigit():
+            return f"{function}s"
+        numbered = next((i for i, p in enumerate(parts) if p.isdigit()), 0)
+        return "_".join(parts[numbered - 1 :]) if numbered else parts[-1]
     parts = scopes[0].split(".")
     if len(parts) > 1 and parts[-1].isdigit():
         return f"{parts[-2]}_{parts[-1]}"

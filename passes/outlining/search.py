@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ...graph.ir import Value
 from .cells import Level
+from .chains import chains_of
 from .matching import Match, match
 
 DEPTHS = (1, 4, 12, 32)
@@ -135,10 +136,12 @@ def _gain(level: Level, region: frozenset[int], matches: Sequence[Match], result
     template = matches[0].values
     outside = [v for v in template if v not in level.made or level.made[v][0] not in region]
     weights = sum(1 for v in outside if level.is_hole(v))
-    inputs = sum(1 for v in outside if not level.is_hole(v) and not level.is_written(v))
+    inputs = [v for v in outside if not level.is_hole(v) and not level.is_written(v)]
     exposed = len(exposed_values(level, region, matches, results))
     count = len(matches)
-    return (count - 1) * (len(region) + weights) - 4 - 2 * count * (max(0, inputs - 1) + max(0, exposed - 1))
+    joined = sum(c.last - c.first for c in chains_of(level, region, inputs, [m.values for m in matches]))
+    given = max(0, len(inputs) - 1) + max(0, exposed - 1)
+    return (count - 1) * (len(region) + weights) - 4 - 2 * (count - joined) * given
 
 
 def exposed_values(

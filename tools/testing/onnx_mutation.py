@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import onnx
+from google.protobuf.message import DecodeError, EncodeError  # type: ignore[import-untyped]  # has no stubs
 
 NUMBERS = (
     0,
@@ -54,11 +55,11 @@ def _structured(rng: Random, data: bytes, seeds: Sequence[bytes]) -> bytes:
     for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 5, 8))):
         try:
             rng.choices(_MUTATIONS, _WEIGHTS)[0](rng, model, seeds)
-        except (ValueError, TypeError, IndexError, AttributeError):
-            continue  # the field does not take it
+        except (ValueError, TypeError, IndexError, AttributeError, DecodeError):
+            continue  # the field does not take it, or it is nested too deep
     try:
         found: bytes = model.SerializeToString()
-    except (ValueError, UnicodeError):
+    except (ValueError, UnicodeError, EncodeError):
         return data
     return found
 
