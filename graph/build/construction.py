@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from ..ir import Assumption, Domain, Origin, Size, Value, apply_all, constant, l
 from ..ir.node import SMALL
 from ..types import FLOAT32, FLOAT64, INT64, Dim, Dimension, DType, TensorType
 from ..types.dimensions import Compound, Symbol, symbol
+from ..types.dtypes import from_numpy
+from .array_files import Entry
 from .meanings import Array, Items, Meaning, Tensor, kind_name, weak_dtype
 from .scope import Frame, NodeContext, Target
 
@@ -79,6 +82,7 @@ class Construction:
     overridden: dict[tuple[int, str, TensorType], Value] = field(default_factory=dict)
     depth: int = 0
     further: int = 0  # nodes of failed calls that were evaluated for their errors
+    headers: dict[Path, dict[str, Entry]] = field(default_factory=dict)  # of safetensors files
 
     # --- nodes ------------------------------------------------------------------------------
 
@@ -148,6 +152,15 @@ class Construction:
             name = f"constant_{digest.hexdigest()[:16]}"
             self.weights[name] = content
             value = leaf("Weight", name, TensorType(dtype or weak_dtype(content), content.shape))
+        self.record((value,))
+        return value
+
+    def stored(self, name: str, array: Array) -> Value:
+        """An array of a file, referenced and never copied: a weight of that name."""
+        if array.size <= SMALL:
+            return self.constant(np.asarray(array))
+        self.weights[name] = array
+        value = leaf("Weight", name, TensorType(from_numpy(array.dtype), array.shape))
         self.record((value,))
         return value
 

@@ -383,6 +383,8 @@ def _branches(
     path: str,
 ) -> NodeResult:
     inner = [(_stand_in(build, m), s) for m, s in operands]
+    held: dict[Value, Tensor] = {}
+    functions = [_holding(build, f, held) for f in functions]
     results = [
         apply(build, frame, f, Arguments(list(inner)), expression.span, _branch_path(path, functions, i))
         for i, f in enumerate(functions)
@@ -393,6 +395,7 @@ def _branches(
         for (p, _), (o, _) in zip(inner, operands, strict=True)
         if isinstance(p, Tensor) and isinstance(o, Tensor)
     ]
+    pairs += [(p.value, outer) for outer, p in held.items()]
     placeholders = [p for p, _ in pairs]
     captured = tuple(dict.fromkeys(c for side in outputs for c in branch_captures(side, placeholders)))
     bodies = [close_branch(build, side, placeholders, captured).graph for side in outputs]
@@ -412,6 +415,29 @@ def _branches(
 def _branch_path(path: str, functions: Sequence[Callable], index: int) -> str:
     names = [function_name(f) for f in functions]
     return path if names[0] == names[1] and index == 0 else f"{path}.{names[index]}"
+
+
+def _holding(build: Construction, function: Callable, held: dict[Value, Tensor]) -> Callable:
+    """A branch whose partial holds computed tensors: they are operands like the others, so that what
+    computes them stays outside. `held` maps each to its stand-in, the same in both branches."""
+    if not isinstance(function, PartialValue):
+        return function
+
+    def opened(meaning: Meaning) -> Meaning:
+        if not isinstance(meaning, Tensor) or meaning.value.is_leaf:
+            return meaning
+        if meaning.value not in held:
+            stand_in = _stand_in(build, meaning)
+            assert isinstance(stand_in, Tensor)
+            held[meaning.value] = stand_in
+        return held[meaning.value]
+
+    return PartialValue(
+        _holding(build, function.function, held),
+        tuple(opened(m) for m in function.arguments),
+        {k: opened(m) for k, m in function.keywords.items()},
+        function.span,
+    )
 
 
 def _stand_in(build: Construction, meaning: Meaning) -> Meaning:

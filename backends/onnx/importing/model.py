@@ -134,12 +134,25 @@ def _read_main(scope: Scope, model: onnx.ModelProto) -> Program | None:
         outputs.extend(read_graph(scope, graph))
         if not outputs:
             raise fail("G1200", "the model has no outputs; the file may be cut short")
+        _check_outputs(graph)
         return _program(scope, model, inputs, outputs, metadata, updates)
     except PassedOver:
         return None
     except SpecError as error:
         reading.diagnostics.extend(error)
         return None
+
+
+def _check_outputs(graph: onnx.GraphProto) -> None:
+    """Raises SpecError G1202 for an output that is listed twice."""
+    names = [o.name for o in graph.output]
+    twice = (
+        next((n for i, n in enumerate(names) if n in names[:i]), None)
+        if len(set(names)) < len(names)
+        else None
+    )
+    if twice is not None:
+        raise fail("G1202", f"the output '{twice}' is listed twice")
 
 
 def _ranges(model: onnx.ModelProto) -> dict[str, tuple[int, int | None]]:

@@ -19,7 +19,7 @@ from .attributes import check_kinds, read_attribute
 from .bodies import CONTROL, close_bodies
 from .draws import DRAWS, read_draw
 from .ordering import in_order
-from .provenance import spec_spans
+from .provenance import module_scope, spec_spans
 from .scope import POISON, PassedOver, Scope, Unknown
 from .tensors import read_sparse, read_tensor
 from .upgrades import UPGRADES, Call, upgrade
@@ -154,7 +154,8 @@ def _bind(scope: Scope, node: onnx.NodeProto, results: Sequence[Value]) -> None:
             values[name] = value
     if node.name:
         origins = scope.reading.origins
-        origin = Origin((), f"{scope.path}{node.name}")
+        module = module_scope(node.metadata_props) if node.metadata_props else ""
+        origin = Origin((), f"{scope.path}{module}{node.name}")
         for value in results:
             if value not in origins:
                 origins[value] = origin
@@ -347,11 +348,20 @@ def _call(
     )
 
 
+def _upgrade(scope: Scope, call: Call) -> None:
+    """As `upgrade`, whose rules trust the attributes. Raises SpecError G1208 where one is of a kind
+    that the operator never had."""
+    try:
+        upgrade(call, scope.opsets.get("", OPSET))
+    except _MALFORMED as error:
+        raise fail("G1208", f"an attribute of {call.name} is not of the kind that it should be") from error
+
+
 def _upgraded(
     scope: Scope, node: onnx.NodeProto, inputs: list[Value | None], attributes: dict[str, Attribute]
 ) -> Sequence[Value]:
     call = _call(scope, node, inputs, attributes)
-    upgrade(call, scope.opsets.get("", OPSET))
+    _upgrade(scope, call)
     found = find_operator(scope, call.name, node.domain)
     results = make(scope, found, call.inputs, call.attributes, len(node.output)).outputs
     return (call.finish(results[0]),) if call.finish is not None else results
@@ -361,7 +371,7 @@ def _drawn(
     scope: Scope, node: onnx.NodeProto, inputs: list[Value | None], attributes: dict[str, Attribute]
 ) -> Sequence[Value]:
     call = _call(scope, node, inputs, attributes)
-    upgrade(call, scope.opsets.get("", OPSET))
+    _upgrade(scope, call)
     check_kinds(find_operator(scope, call.name, ""), call.attributes)
     found = read_draw(call, scope, node_name(node))
     if found is not None:
@@ -373,7 +383,7 @@ def _controlled(
     scope: Scope, node: onnx.NodeProto, inputs: list[Value | None], attributes: dict[str, Attribute]
 ) -> Sequence[Value]:
     call = _call(scope, node, inputs, attributes)
-    upgrade(call, scope.opsets.get("", OPSET))
+    _upgrade(scope, call)
     close_bodies(call, scope, read_graph, node_name(node))
     return make(scope, operator(call.name), call.inputs, call.attributes, len(node.output)).outputs
 

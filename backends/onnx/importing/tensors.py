@@ -96,7 +96,11 @@ def _typed(tensor: TensorProto, dtype: DType, dims: tuple[int, ...], name: str) 
 def _external(
     tensor: TensorProto, dtype: DType, dims: tuple[int, ...], folder: Path | None, name: str
 ) -> Array:
-    entries = {e.key: e.value for e in tensor.external_data}
+    entries: dict[str, str] = {e.key: e.value for e in tensor.external_data}
+    if not all(isinstance(text, str) for text in entries.values()):
+        raise fail(
+            "G1218", f"the external data of tensor '{name}' are described in bytes that are no UTF-8 text"
+        )
     path = external_path(entries.get("location", ""), folder, name)
     offset = _natural(entries.get("offset", "0"), "offset", name)
     expected = (prod(dims) * dtype.bits + 7) // 8
