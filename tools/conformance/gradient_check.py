@@ -1,7 +1,7 @@
 """Gradients of a case: torch's automatic differentiation against central differences.
 
-The program is computed in float64 on the case's own inputs. Along a random direction the derivative
-of every floating-point result is measured by differences, and by the gradient of a random weighted
+The program is computed in float64 on the case's own inputs. Along a random direction of each input
+the derivative of every floating-point result is measured by differences, and by the gradient of a random weighted
 sum of the results. Places where the function has no derivative are found by measurement, left out
 and counted: a result whose one-sided differences disagree (a kink, a jump, a tie), an input whose
 gradient is not finite.
@@ -25,7 +25,6 @@ from .outcome import Outcome, absent, failed, passed
 from .torch_check import program_inputs
 
 STEP = 1e-6
-DIRECTIONS = 2
 AGREE = 1e-5
 """Of the sum of magnitudes: how far the two derivatives may be apart."""
 SMOOTH = 1e-4
@@ -45,11 +44,13 @@ def check_gradient(case: Case, program: Program) -> Outcome:
         return absent("no floating-point input")
     data = next(case.data_sets())
     function = _Function.of(program, subjects, results, program_inputs(program, data))
+    if not function.start().numel():
+        return absent("no floating-point input")
     generator = torch.Generator().manual_seed(0)
     total = _Tally()
-    for _ in range(DIRECTIONS):
+    for direction in function.directions(generator):
         try:
-            total = total + _compare(function, generator)
+            total = total + _compare(function, direction, generator)
         except _Disagreement as error:
             return failed(str(error))
     if not total.compared:
@@ -112,10 +113,21 @@ class _Function:
         return _Function(given, subjects, outputs, TorchEvaluator().function(outputs, tuple(given)))
 
     def start(self) -> Tensor:
-        return torch.cat([t.detach().to(torch.float64).reshape(-1) for t in self._parts()])
+        parts = [t.detach().to(torch.float64).reshape(-1) for t in self._parts()]
+        return torch.cat([torch.zeros(0, dtype=torch.float64), *parts])
 
     def _parts(self) -> list[Tensor]:
         return [t for v in self.subjects for t in _tensors(self.values[v])]
+
+    def directions(self, generator: torch.Generator) -> list[Tensor]:
+        """For each subject a random direction in which only it moves."""
+        sizes = [sum(t.numel() for t in _tensors(self.values[v])) for v in self.subjects]
+        found = []
+        for place, size in enumerate(sizes):
+            moved = torch.randn(size, generator=generator, dtype=torch.float64)
+            before, after = sum(sizes[:place]), sum(sizes[place + 1 :])
+            found.append(torch.cat([torch.zeros(before), moved, torch.zeros(after)]).to(torch.float64))
+        return found
 
     def __call__(self, flat: Tensor) -> Tensor:
         values = dict(self.values)
@@ -164,10 +176,9 @@ def _filled(value: Any, flat: Tensor, offset: int) -> tuple[Any, int]:
     return flat[offset:end].reshape(value.shape), end
 
 
-def _compare(function: _Function, generator: torch.Generator) -> _Tally:
+def _compare(function: _Function, direction: Tensor, generator: torch.Generator) -> _Tally:
     """One direction. Raises _Disagreement where the derivatives differ."""
     start = function.start()
-    direction = torch.randn(start.shape, generator=generator, dtype=torch.float64)
     weights: Tensor | None = None
     left_out = inputs_left_out = 0
     for _ in range(2):  # again without the inputs whose gradient is not finite

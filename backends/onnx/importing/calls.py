@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ class Call:
     outputs: int  # results that the model names
     content: Callable[[np.ndarray[Any, Any]], Value]  # the constant or weight of an array
     finish: Callable[[Value], Value] | None = None
+    opened: list[int] = field(default_factory=list)  # results that are optionals to be opened
 
     def pop(self, name: str, default: Any = None) -> Any:
         found = self.attributes.pop(name, None)
