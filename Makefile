@@ -19,7 +19,7 @@ help:
 	@echo "make demo         train the digits CNN from its YAML, compile, export, compare, report"
 	@echo "make test         ruff, mypy, the tests"
 	@echo "make setup        the environment in .venv, which the others make when they need it"
-	@echo "make conformance  the ONNX standard's node tests on every backend (long)"
+	@echo "make conformance  the ONNX standard's test cases, their page, and the slow tests"
 	@echo "make fuzz         mutated YAML inputs: CASES=$(CASES) SEED=$(SEED) (long)"
 	@echo "make bench        the figures of the README, beside those of peers (long)"
 	@echo "make docs         the reference pages in docs/reference"
@@ -50,7 +50,9 @@ types: setup
 unit: setup
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
+# Two processes; stopped, it goes on where it was. Then the tests that take more than seconds.
 conformance: setup
+	$(BIN)/python -m graphwright.tools.conformance --jobs 2 --page docs/reference/conformance.md
 	$(BIN)/python -m pytest -n 2 -m slow
 
 fuzz: setup

@@ -38,6 +38,20 @@ class TorchEvaluator:
             plan.run(values)
         return [from_torch(values[v], v.type) for v in outputs]
 
+    def function(
+        self, outputs: Sequence[Value], arguments: Sequence[Value], *, float64: bool = True
+    ) -> Callable[..., list[Any]]:
+        """`outputs` as a function of torch values for `arguments`, in their order, through which
+        gradients flow. Raises SpecError: G1101, G1104."""
+        plan = _plan(outputs, frozenset(arguments), float64)
+
+        def run(*tensors: Any) -> list[Any]:
+            values = {v: _converted(t, float64) for v, t in zip(arguments, tensors, strict=True)}
+            plan.run(values)
+            return [values[v] for v in outputs]
+
+        return run
+
 
 def _converted(value: Any, float64: bool) -> Any:
     if not float64 or not isinstance(value, torch.Tensor):

@@ -23,7 +23,7 @@ from .scope import FunctionKey, PassedOver, Reading, Scope
 from .sizes import Sizes
 from .types import read_type
 
-OLDEST_OPSET = 7
+OLDEST_OPSET = 1
 MOST_READINGS = 16
 """How often a model is read again because two of its sizes turned out to be equal."""
 
@@ -38,7 +38,7 @@ def import_model(
     folder: str | os.PathLike[str] | None = None,
     sizes: Mapping[str, int] | None = None,
 ) -> Program:
-    """The program of an ONNX model of opset 7 or newer.
+    """The program of an ONNX model of any opset up to the pinned one.
 
     Inputs keep their names and types; a dimension without number or name gets a size of its own.
     Initializers become constants (up to 64 elements) or weights, memory-mapped where they are

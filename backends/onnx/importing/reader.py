@@ -12,11 +12,11 @@ import numpy as np
 import onnx
 
 from ....graph.diagnostics import Diagnostic, Note, SpecError, fail
-from ....graph.ir import Assumption, Node, Origin, Value, leaf, make_node
+from ....graph.ir import Assumption, Node, Origin, Value, apply, leaf, make_node
 from ....graph.operators import Attribute, Operator, RuleError, operator
 from ....graph.operators.schema import OPSET
 from .attributes import check_kinds, read_attribute
-from .bodies import CONTROL, close_bodies
+from .bodies import CONTROL, close_bodies, taken_branch
 from .draws import DRAWS, read_draw
 from .ordering import in_order
 from .provenance import module_scope, spec_spans
@@ -384,8 +384,13 @@ def _controlled(
 ) -> Sequence[Value]:
     call = _call(scope, node, inputs, attributes)
     _upgrade(scope, call)
+    if call.name == "If":
+        found = taken_branch(call, scope, read_graph, node_name(node))
+        if found is not None:
+            return found
     close_bodies(call, scope, read_graph, node_name(node))
-    return make(scope, operator(call.name), call.inputs, call.attributes, len(node.output)).outputs
+    results = make(scope, operator(call.name), call.inputs, call.attributes, len(node.output)).outputs
+    return [apply("OptionalGetElement", r) if i in call.opened else r for i, r in enumerate(results)]
 
 
 _SPECIAL: Mapping[str, Reader] = {
