@@ -33,7 +33,8 @@ class TorchEvaluator:
         """The arrays of `outputs`; see `Evaluator`. Raises SpecError: G1101 for an operator
         without a lowering, G1104 for a leaf that is not given."""
         plan = _plan(outputs, frozenset(given), float64)
-        values = {v: _converted(to_torch(a), float64) for v, a in given.items()}
+        read = _read(outputs, given)
+        values = {v: _converted(to_torch(a), float64) for v, a in given.items() if v in read}
         with torch.no_grad():
             plan.run(values)
         return [from_torch(values[v], v.type) for v in outputs]
@@ -245,6 +246,12 @@ def _needed(outputs: Sequence[Value], given: frozenset[Value]) -> list[Node]:
                 order.append(node)
                 stack.pop()
     return order
+
+
+def _read(outputs: Sequence[Value], given: Mapping[Value, Array]) -> set[Value]:
+    """Those of the given values that `outputs` need."""
+    order = _needed(outputs, frozenset(given))
+    return {*outputs, *(v for n in order for v in n.inputs if v is not None)}
 
 
 def _last_uses(order: Sequence[Node]) -> dict[Node, tuple[Value, ...]]:

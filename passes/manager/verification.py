@@ -141,11 +141,14 @@ class Verifier:
     def _runs(
         self, region: Region, pool: Mapping[Value, Array], sample: Samples, contract: Contract, index: int
     ) -> Iterator[tuple[Region, SiteRun, dict[Value, Array]]]:
-        """The site on the values that it has in the program, then on others."""
+        """The site on the values that it has in the program, then on others. One that reads no value
+        but constants is the same for every sample."""
+        if index and not region.boundary:
+            return
         if not region.replacement.in_body and all(v in pool for v in region.boundary):
             actual = _given(region, pool)
             yield region, check_site(region, actual, contract, self.evaluator), actual
-            if index == 0:
+            if index == 0 and region.boundary:
                 yield self._redrawn(region, pool, contract)
         elif index == 0:
             generator = np.random.default_rng(self.seed)
