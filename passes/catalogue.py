@@ -21,6 +21,7 @@ PASSES: dict[str, str] = {
     "hoist_invariants": ".simplify.hoisting:HoistInvariants",
     "merge_weights": ".simplify.weights:MergeWeights",
     "eliminate_dead_code": ".simplify.dead_code:EliminateDeadCode",
+    "quantize": ".quantization.quantize:Quantize",
 }
 """name -> module (relative to this package) and class."""
 

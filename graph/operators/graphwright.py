@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..types.dtypes import UINT8
 from ..types.types import TensorType, Type
-from .operator import Call, Formal, Operator, RuleError
+from .attributes import Attribute
+from .operator import AttributeSpec, Call, Formal, Operator, RuleError
+from .rules.codes import dequantize_codes, quantize_codes
 
 _FLOATS = frozenset({"float16", "float32", "float64", "bfloat16"})
 _REAL = frozenset({"float32", "float64"})
@@ -80,6 +83,18 @@ def _operator(name: str, inputs: str, rule: object, doc: str, dtypes: frozenset[
     )
 
 
+_CODES = frozenset({"uint2", "uint4", "uint8"})
+_LAYOUT = {
+    "levels": AttributeSpec(
+        "levels", "floats", required=True, doc="The grid: at most 256 levels in increasing order."
+    ),
+    "axis": AttributeSpec("axis", "int", default=Attribute("int", 1), doc="The axis of scales or blocks."),
+    "block_size": AttributeSpec(
+        "block_size", "int", default=Attribute("int", 0), doc="Elements along axis that share a scale."
+    ),
+}
+_TO = AttributeSpec("to", "int", default=Attribute("int", UINT8.code), doc="The dtype of the codes.")
+
 GRAPHWRIGHT: dict[str, Operator] = {
     o.name: o
     for o in (
@@ -103,6 +118,27 @@ GRAPHWRIGHT: dict[str, Operator] = {
         ),
         _operator(
             "LogDetSPD", "A", _log_det, "log det A of symmetric positive definite A[..., n, n]: [...]."
+        ),
+        Operator(
+            "graphwright",
+            "Quantize",
+            1,
+            (Formal("X", "T", _REAL), Formal("scale", "T", _REAL)),
+            (Formal("codes", "C", _CODES),),
+            {**_LAYOUT, "to": _TO},
+            infer=quantize_codes,
+            doc="The index of the level nearest to X / scale. The scale is one number, one for each place "
+            "on axis, or one for each block along it, as in QuantizeLinear.",
+        ),
+        Operator(
+            "graphwright",
+            "Dequantize",
+            1,
+            (Formal("codes", "C", _CODES), Formal("scale", "T", _REAL)),
+            (Formal("Y", "T", _REAL),),
+            _LAYOUT,
+            infer=dequantize_codes,
+            doc="levels[codes] * scale, with scales as in Quantize.",
         ),
     )
 }

@@ -57,6 +57,7 @@ def command(
     """
     from ..compilation import choose_pipeline, compile_program
     from ..programs import load_weights, open_program
+    from ..recipes import context_of
     from ..reports.text import summary
     from .output import print_json
 
@@ -66,8 +67,17 @@ def command(
     program = open_program(spec, overrides(settings, slots, optional, dtype))
     if weights is not None:
         program = load_weights(program, weights)
+    given = overrides(settings, slots, optional, dtype)
     artefact = compile_program(
-        program, steps, Path(folder), backend=backend, opset=opset, verify=verify, seed=seed, latency=latency
+        program,
+        steps,
+        Path(folder),
+        backend=backend,
+        opset=opset,
+        verify=verify,
+        seed=seed,
+        latency=latency,
+        context=context_of(spec, given, program, recipe, seed) if recipe is not None else None,
     )
     if as_json:
         print_json(artefact.to_json())

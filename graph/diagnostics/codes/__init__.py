@@ -13,6 +13,7 @@ from .models import MODELS
 from .names import NAMES
 from .operands import OPERANDS
 from .passes import PASSES
+from .quantization import QUANTIZATION
 from .reading import READING
 from .running import DATA, DRAWS, FEEDS
 from .state import STATE
@@ -34,6 +35,7 @@ TABLES: tuple[tuple[Code, ...], ...] = (
     TESTING,
     TRAINING,
     PASSES,
+    QUANTIZATION,
     BACKENDS,
     MODELS,
     FILES,

@@ -1,0 +1,64 @@
+"""What became of every parameter: its scheme, or why it stays float."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .operands import Layer, Left
+from .rounding import QuantizedArray, sqnr
+from .scheme import QuantScheme
+
+
+@dataclass(frozen=True)
+class Row:
+    """One stored tensor. `scheme` is empty where it stays float, and `reason` says why."""
+
+    name: str
+    operator: str
+    elements: int
+    scheme: str
+    reason: str = ""
+    sqnr: float = float("inf")
+    bits: float = 32.0
+
+    def __str__(self) -> str:
+        if not self.scheme:
+            return f"{self.name:<28} {self.elements:>9,} float: {self.reason}"
+        note = f"  ({self.reason})" if self.reason else ""
+        size = f"{self.elements:>9,} {self.bits:5.2f} bits {self.sqnr:6.1f} dB"
+        return f"{self.name:<28} {size}  {self.operator} {self.scheme}{note}"
+
+
+def quantized_row(layer: Layer, scheme: QuantScheme, array: QuantizedArray, note: str) -> Row:
+    found = sqnr(layer.array, array.dequantize())
+    return Row(layer.name, layer.node.name, layer.array.size, str(scheme), note, found, array.bits)
+
+
+def float_row(layer: Layer, reason: str) -> Row:
+    return Row(layer.name, layer.node.name, layer.array.size, "", reason)
+
+
+def left_row(left: Left) -> Row:
+    return Row(left.name, "", left.elements, "", left.reason)
+
+
+def share(rows: Sequence[Row]) -> float:
+    """The share of elements with a scheme."""
+    total = sum(r.elements for r in rows)
+    return sum(r.elements for r in rows if r.scheme) / total if total else 1.0
+
+
+def notes(rows: Sequence[Row], most: int = 60) -> tuple[str, ...]:
+    """The report: every layer, then every tensor that is left, largest first; at most `most` lines."""
+    quantized = [r for r in rows if r.scheme]
+    others = sorted((r for r in rows if not r.scheme), key=lambda r: -r.elements)
+    elements = sum(r.elements for r in quantized)
+    bits = sum(r.elements * r.bits for r in quantized) / max(elements, 1)
+    head = (
+        f"{100 * share(rows):.1f} % of {sum(r.elements for r in rows):,} weights quantized, "
+        f"{bits:.2f} bits each with scales"
+    )
+    lines = [str(r) for r in (*quantized, *others)]
+    more = [f"… and {len(lines) - most} more"] if len(lines) > most else []
+    return (head, *lines[:most], *more)
