@@ -85,7 +85,7 @@ def parse_function_type(located: Located) -> FunctionType:
     output = parser.name("a sort", "write '(Nat, Nat) -> Nat', or 'Nat' for a constant")
     definition = None
     if parser.accept("="):
-        definition = Tail(located, parser.tokens[parser.place][2])
+        definition = Tail(located, parser.tokens[parser.place - 1][3])
     else:
         parser.end()
     return FunctionType(inputs, output, definition)
