@@ -19,7 +19,8 @@ Grammar (every record is an object; its kind is under "record"; keys in this ord
                {"record": "qed", "name": NAME, "step": ID}
     step     = {"record": "step", "id": ID, "rule": RULE, "premises": [ID…], …, "conclusion": FORMULA}
 
-    introduce = {"record": "introduce", "function": NAME, "statement": NAME, "axiom": NAME}
+    introduce = {"record": "introduce", "function": NAME, "statement": NAME, "axiom": NAME,
+                 "conclusion": FORMULA}
 
     TERM     = "x"                             a variable
              | ["f", TERM…]                    a function on arguments; ["0"] is a constant
@@ -41,12 +42,11 @@ A step says: from the hypotheses that its premises rest on, its conclusion follo
 positive integers that increase strictly through the file; premises are ids of earlier steps of
 the same theorem. Free variables of a step are declared in the theorem's "variables". Two formulas
 that differ in bound names only are the same. The rules, with the keys that they need besides
-(σ: "substitution" {NAME: TERM…}; Γ: what a premise rests on; h: ids of `assume` steps):
+(σ: "substitution" [TERM…], terms for the bound variables in their order; h: ids of `assume` steps):
 
     assume        premises []          any F; it rests on itself
     cite          premises []          "name": an axiom's or an earlier theorem's statement
     apply         [a, p…]              a: all(xs, Ps, C); p: the Pσ in order; C σ.  "substitution"
-                                       gives a term for each of the xs, in their order
     close         [c, h…]              c: C; h: assumptions Ps, in order; all(xs, Ps, C). The xs are
                                        not free in what remains; the Ps are discharged
     witness       [p…]                 p: the Fσ in order; some(xs, Fs).  "substitution"
@@ -77,8 +77,9 @@ that differ in bound names only are the same. The rules, with the keys that they
 
 `qed` names a step that rests on nothing and whose conclusion is the theorem's statement, which is
 closed. `introduce` makes a function f of a statement all(xs, Ps, some([y: S], Fs)): f takes the
-sorts of the xs to S, and the new statement "axiom" is all(xs, Ps, conjunction of Fs[y := f(xs)])
-(a definition by choice; conservative).
+sorts of the xs to S, and "conclusion", the new statement "axiom", is all(xs, Ps, conjunction of
+Fs[y := f(xs)]) (a definition by choice; conservative). A variable that `close` or `open` binds has
+a name apart from the functions, relations and sorts of the assumptions that stay.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ class Step:
     premises: tuple[int, ...]
     conclusion: Formula
     name: str = ""
-    substitution: tuple[tuple[str, Term], ...] = ()
+    substitution: tuple[Term, ...] = ()
     positions: tuple[int, ...] = ()
     position: int = -1
 
@@ -160,11 +161,12 @@ class Theorem:
 
 @dataclass(frozen=True, slots=True)
 class Introduction:
-    """A function made from the statement named; `axiom` names what it satisfies."""
+    """A function made from the statement named; `axiom` names what it satisfies, `conclusion`."""
 
     function: str
     statement: str
     axiom: str
+    conclusion: Formula
 
 
 @dataclass(frozen=True)
@@ -184,8 +186,9 @@ class Certificate:
         offset = 0
         for entry in self.entries:
             if isinstance(entry, Introduction):
-                record = {"record": "introduce", "function": entry.function}
-                yield _dump(record | {"statement": entry.statement, "axiom": entry.axiom})
+                record: dict[str, Json] = {"record": "introduce", "function": entry.function}
+                record |= {"statement": entry.statement, "axiom": entry.axiom}
+                yield _dump(record | {"conclusion": formula_json(entry.conclusion)})
                 continue
             yield from map(_dump, theorem_records(entry, offset))
             offset += entry.steps[-1].id
@@ -241,7 +244,7 @@ def step_record(step: Step, offset: int = 0) -> dict[str, Json]:
     if step.rule == "cite":
         record["name"] = step.name
     if step.rule in ("apply", "witness", "open"):
-        record["substitution"] = {name: term_json(t) for name, t in step.substitution}
+        record["substitution"] = [term_json(t) for t in step.substitution]
     if step.rule in ("congruence", "replace"):
         record["positions"] = list(step.positions)
     if step.rule == "injective":
