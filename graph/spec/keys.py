@@ -120,7 +120,9 @@ LOGIC_KEYS = (
     *_HEADER,
     Key("sorts", "sorts", "Kinds of individuals: name: 'any', or its constructors ('0 | s(Nat)').", True),
     Key("functions", "symbols", "Functions: symbol: (Nat, Nat) -> Nat, or 'Nat = s(0)' for a constant."),
-    Key("relations", "relations", "Relations: symbol: (Nat, Nat); outputs after an arrow: (Nat, Nat -> Nat)."),
+    Key(
+        "relations", "relations", "Relations: symbol: (Nat, Nat); outputs after an arrow: (Nat, Nat -> Nat)."
+    ),
     Key("variables", "symbols", "Names of variables: 'x, y, z: Nat'."),
     Key("definitions", "formulas", "Relations defined by a formula: 'x <= y': some z. x + z = y."),
     Key("axioms", "statements", "What is taken for true: name: formula, infix or MPL."),

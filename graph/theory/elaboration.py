@@ -198,7 +198,11 @@ def _arguments(node: Named, symbol: Function | Relation, names: Names) -> tuple[
     arguments = tuple(elaborate_term(a, names) for a in node.arguments)
     for place, (argument, sort) in enumerate(zip(arguments, symbol.inputs, strict=True)):
         if argument.sort != sort:
-            which = f"argument {place + 1} of '{symbol.name}'" if wanted > 1 else f"the argument of '{symbol.name}'"
+            which = (
+                f"argument {place + 1} of '{symbol.name}'"
+                if wanted > 1
+                else f"the argument of '{symbol.name}'"
+            )
             message = f"{which} is of sort {sort}, and this is of sort {argument.sort}"
             raise fail("G1603", message, node.arguments[place].span, notes=_declared(symbol))
     return arguments

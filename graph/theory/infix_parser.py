@@ -277,5 +277,3 @@ class _Parser:
 
 def _is_comparison(node: Named) -> bool:
     return len(node.arguments) == 2 and node.name in INFIX and INFIX[node.name].precedence == COMPARISON
-
-

@@ -1,17 +1,17 @@
 """`models:` of a theory: tables, integer arithmetic, or terms of the constructors.
 
-    numbers:                    # a range of integers for each sort: arithmetic
-      Nat: 0..5
-      0: 0
-      s(x): x + 1
-      x + y: x + y
-    klein:                      # a number of individuals for each sort: tables
-      G: 4
-      e: 0
-      x * y: [[0, 1, 2, 3], [1, 0, 3, 2], [2, 3, 0, 1], [3, 2, 1, 0]]
-    short:                      # 'depth:' of terms: functions computed by the axioms
-      depth: 3
-      atoms: {Elem: 2}
+numbers:                    # a range of integers for each sort: arithmetic
+  Nat: 0..5
+  0: 0
+  s(x): x + 1
+  x + y: x + y
+klein:                      # a number of individuals for each sort: tables
+  G: 4
+  e: 0
+  x * y: [[0, 1, 2, 3], [1, 0, 3, 2], [2, 3, 0, 1], [3, 2, 1, 0]]
+short:                      # 'depth:' of terms: functions computed by the axioms
+  depth: 3
+  atoms: {Elem: 2}
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ..spec.keys import GENERATED_KEYS
 from ..spec.reading import Reading
 from ..spec.yaml_nodes import YamlMapping, YamlNode, YamlScalar, YamlSequence
 from .infix_parser import parse_infix
-from .models import Array, ArithmeticModel, GeneratedModel, Model, TableModel
+from .models import ArithmeticModel, Array, GeneratedModel, Model, TableModel
 from .signature import Function, Relation, Signature
 from .syntax import Named
 from .terms import Application, Term, Variable
@@ -125,7 +125,8 @@ def _interpreted(reading: Reading, key: YamlScalar, node: YamlMapping, signature
         reading.error("G1612", message, key.span, hint="'G: 4' is a number, 'G: 0..3' are integers")
         return None
     missing = [s.name for s in signature.sorts if s.name not in points and s.name not in sizes]
-    missing += [s.name for s in (*signature.functions, *signature.relations) if s.name not in meanings]
+    symbols: list[Function | Relation] = [*signature.functions, *signature.relations]
+    missing += [s.name for s in symbols if s.name not in meanings]
     if missing:
         message = f"the model '{key.text}' says nothing of {' '.join(missing)}"
         reading.error("G1612", message, key.span, hint="a model gives every sort and symbol a meaning")
@@ -238,7 +239,11 @@ def _term(e: Expression, parameters: Sequence[str]) -> Term:
     if isinstance(e, Comparison):
         pairs = zip(e.operators, itertools.pairwise(e.operands), strict=True)
         return _folded("and", [_comparison(o, a, b, parameters) for o, (a, b) in pairs])
-    if isinstance(e, Call) and isinstance(e.function, Name) and _CALLS.get(e.function.name) == len(e.arguments):
+    if (
+        isinstance(e, Call)
+        and isinstance(e.function, Name)
+        and _CALLS.get(e.function.name) == len(e.arguments)
+    ):
         sort = BOOLEAN if e.function.name == "divides" else INTEGER
         return _made(e.function.name, e.arguments, INTEGER, sort, parameters)
     if isinstance(e, Boolean):
@@ -360,5 +365,3 @@ def _form(value: object) -> tuple[int, ...]:
     if not isinstance(value, list):
         return ()
     return (len(value), *(_form(value[0]) if value else ()))
-
-

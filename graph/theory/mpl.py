@@ -160,7 +160,7 @@ class _Parser:
         return self.formula(depth + 1)
 
     def _atom(self, opening: int) -> MplAtom:
-        text, start, end = self.tokens[self.place]
+        text, _start, _end = self.tokens[self.place]
         if not (_NAME.match(text) or text == "="):
             raise self._wrong("the name of a predicate is missing", hint="write '(name[x,y])' or '(=[x,y])'")
         self.place += 1

@@ -299,7 +299,9 @@ def _variable_name(token: str) -> str:
     return spelt if spelt[0].isalpha() or spelt[0] == "_" else f"v{spelt}"
 
 
-def _implication(variables: tuple[Variable, ...], premises: tuple[Formula, ...], conclusion: Formula) -> Formula:
+def _implication(
+    variables: tuple[Variable, ...], premises: tuple[Formula, ...], conclusion: Formula
+) -> Formula:
     """`all`, merged with the implications that follow where no name stands in the way."""
     if isinstance(conclusion, All) and (variables or premises):
         taken = {v.name for v in variables} | {v.name for p in premises for v in free_variables(p)}
@@ -312,9 +314,7 @@ def _implication(variables: tuple[Variable, ...], premises: tuple[Formula, ...],
 def _pointed(formula: Formula) -> Formula:
     """The one-point rule for `all`, from the first premise on."""
     while isinstance(formula, All):
-        found = next(
-            ((i, p) for i, p in enumerate(formula.premises) if _defines(p, formula.variables)), None
-        )
+        found = next(((i, p) for i, p in enumerate(formula.premises) if _defines(p, formula.variables)), None)
         if found is None:
             return formula
         place, equation = found

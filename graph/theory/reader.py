@@ -202,9 +202,7 @@ class _Reader:
             return False
         infix, precedence = _infix(label.text, len(inputs))
         names = tuple(s for s in sorts if s is not None)
-        self.symbols.functions.append(
-            Function(label.text, names, output, infix, precedence, span=label.span)
-        )
+        self.symbols.functions.append(Function(label.text, names, output, infix, precedence, span=label.span))
         return True
 
     def _known_sort(self, label: Label) -> str | None:
@@ -369,7 +367,9 @@ class _Reader:
                 message = f"'{strange[0]}' is free in the definition of '{relation}'"
                 self.reading.error("G1616", message, scalar.span, hint=f"bind it: 'some {strange[0]}. …'")
                 continue
-            later = [r for r in _relations_of(body) if r == relation or r not in self._usable(found, relation)]
+            later = [
+                r for r in _relations_of(body) if r == relation or r not in self._usable(found, relation)
+            ]
             if later:
                 message = f"'{relation}' is defined by '{later[0]}', which is not defined before it"
                 self.reading.error("G1616", message, scalar.span)

@@ -225,7 +225,9 @@ class _Verifier:
                 used.update(hypothesis.expression)
         variables = used & self.types.keys()
         mandatory = [h for h in active if not h.is_floating or h.expression[1] in variables]
-        pairs = {p for scope in self.scopes for p in scope.disjoint if p[0] in variables and p[1] in variables}
+        pairs = {
+            p for scope in self.scopes for p in scope.disjoint if p[0] in variables and p[1] in variables
+        }
         return Assertion(
             label,
             tuple(h.is_floating for h in mandatory),
