@@ -116,7 +116,7 @@ class Kernel:
     def read(self, r: dict[str, Any]) -> None:
         texts = ("record", "rule", "name", "function", "axiom", "sort", "relation", "output")
         need(all(isinstance(r[k], str) and (r[k] or k == "relation") for k in texts if k in r), "no name")
-        kind, parameter = r.get("record"), PARAMETERS.get(r.get("rule", ""))
+        kind, parameter = str(r.get("record")), PARAMETERS.get(r.get("rule", ""))
         need(
             kind in KEYS and r.keys() == {"record", *KEYS[kind], *([parameter] if parameter else [])}, "keys"
         )
@@ -213,9 +213,7 @@ class Kernel:
             rests = frozenset[int]().union(*[self.steps[p][1] for p in ids])
         self.steps[step], self.last = (found, rests), step
 
-    def scoped(
-        self, rule: str, r: dict[str, Any], given: list[Formula], found: Formula
-    ) -> frozenset[int] | None:
+    def scoped(self, rule: str, r: dict[str, Any], given: list[Formula], found: Formula) -> Any:
         """What a step that makes or discharges assumptions rests on; None for the other rules."""
         ids = r["premises"]
         match rule, found, given:
