@@ -116,6 +116,46 @@ DATA_KEYS = (
     Key("validation", "share", "Share of the rows held out, from 0 up to 1."),
     Key("bind", "bindings", "input: expression over the columns."),
 )
+LOGIC_KEYS = (
+    *_HEADER,
+    Key("sorts", "sorts", "Kinds of individuals: name: 'any', or its constructors ('0 | s(Nat)').", True),
+    Key("functions", "symbols", "Functions: symbol: (Nat, Nat) -> Nat, or 'Nat = s(0)' for a constant."),
+    Key(
+        "relations", "relations", "Relations: symbol: (Nat, Nat); outputs after an arrow: (Nat, Nat -> Nat)."
+    ),
+    Key("variables", "symbols", "Names of variables: 'x, y, z: Nat'."),
+    Key("definitions", "formulas", "Relations defined by a formula: 'x <= y': some z. x + z = y."),
+    Key("axioms", "statements", "What is taken for true: name: formula, infix or MPL."),
+    Key("models", "models", "Structures in which the axioms hold, to tell what is false."),
+    Key("bounds", "bounds", "Limits of conjecturing and of the search."),
+    Key("goals", "statements", "What is to be proved: name: formula, infix or MPL."),
+    Key("mpl", "symbols", "Anchors of MPL: name: the symbols that its arguments stand for, in order."),
+)
+RELATION_KEYS = (
+    Key("type", "text", "The sorts of its places, outputs after an arrow.", True),
+    Key("total", "text", "The axiom that says that there is an output for all inputs."),
+    Key("single", "text", "The axiom that says that there is at most one output."),
+    Key("constructors", "text", "The functions that generate a relation of one place: '0 | s(_)'."),
+)
+BOUNDS_KEYS = (
+    Key("operators", "natural", "Functions in an enumerated term."),
+    Key("variables", "natural", "Variables of each sort in an enumerated term."),
+    Key("conditions", "natural", "Conditions of a conjecture."),
+    Key("points", "positive", "Points on which terms are compared."),
+    Key("conjectures", "natural", "Conjectures kept at most."),
+    Key("rounds", "positive", "Rounds of saturation an obligation."),
+    Key("nodes", "counts", "Terms of a block in the first, second, … attempt."),
+    Key("splits", "natural", "Nested case splits."),
+    Key("witnesses", "natural", "Witnesses opened an obligation."),
+    Key("depth", "natural", "Nested inductions."),
+    Key("cycles", "positive", "Rounds in which theorems become lemmas of others."),
+    Key("seconds", "positive_number", "CPU seconds in all."),
+)
+GENERATED_KEYS = (
+    Key("depth", "positive", "Nested constructors of the terms tried.", True),
+    Key("atoms", "counts_by_sort", "Individuals of the sorts without constructors."),
+    Key("limit", "positive", "Terms tried at most, a sort."),
+)
 PASS_KEYS = (
     Key("data", "path", "Name of the data that the pass may look at."),
     Key("budget", "expressions", "Conditions against 'before.' (the pass's input)."),
@@ -126,6 +166,7 @@ CONTEXTS: tuple[tuple[str, tuple[Key, ...]], ...] = (
     ("a function", FUNCTION_KEYS),
     ("a library", LIBRARY_KEYS),
     ("a recipe", RECIPE_KEYS),
+    ("a theory", LOGIC_KEYS),
     ("a test", TEST_KEYS),
     ("'training:'", TRAINING_KEYS),
     ("'data:' of a training", DATA_KEYS),

@@ -1,5 +1,5 @@
 """Imports run one way: tools -> passes -> backends -> graph, and inside graph
-diagnostics < types < operators < ir < spec < build. Also imports inside functions count."""
+diagnostics < types < operators < ir < spec < theory < build. Also imports inside functions count."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import graphwright
 
 ROOT = Path(graphwright.__file__).parent
 LAYERS = ("graph", "backends", "passes", "tools")
-INSIDE_GRAPH = ("diagnostics", "types", "operators", "ir", "spec", "build")
+INSIDE_GRAPH = ("diagnostics", "types", "operators", "ir", "spec", "theory", "build")
 RUNTIMES = {"torch", "onnxruntime"}
 
 

@@ -9,6 +9,7 @@ from .control import CONTROL
 from .document import DOCUMENT
 from .expressions import EXPRESSIONS
 from .files import FILES
+from .logic import LOGIC
 from .models import MODELS
 from .names import NAMES
 from .operands import OPERANDS
@@ -40,6 +41,7 @@ TABLES: tuple[tuple[Code, ...], ...] = (
     MODELS,
     FILES,
     TEXT_FORM,
+    LOGIC,
     DRAWS,
     DATA,
     FEEDS,

@@ -1,0 +1,265 @@
+"""One attempt to prove a goal: directly, then by induction on each of its variables.
+
+Level 0 rewrites both sides to normal forms. Levels above saturate a block, with more nodes each.
+An attempt depends on the theory, the rules given and the goal only, so attempts may run anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ....graph.theory import (
+    All,
+    Atom,
+    Equation,
+    Formula,
+    Or,
+    Term,
+    Theory,
+    Variable,
+    substitute_formula,
+)
+from ....graph.theory.formulas import parts, terms_of
+from ....graph.theory.signature import Datatype
+from ..certificates import Theorem
+from .block import Block, Counts, Limits
+from .ordering import Ordering, precedence_of
+from .proof import Proof
+from .rewriting import Rewriter
+from .rules import Rule, rule_of
+
+
+@dataclass(frozen=True)
+class Found:
+    """A theorem, how it was proved ("rewriting", "saturation", "induction on x", …)."""
+
+    theorem: Theorem
+    method: str
+
+
+@dataclass
+class Workshop:
+    """What all attempts of a theory share: the rules so far, ready for use."""
+
+    theory: Theory
+    rules: list[Rule] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+
+    def __post_init__(self) -> None:
+        self.ordering = Ordering(precedence_of(self.theory))
+        self.rewriter = Rewriter(self.ordering)
+        signature = self.theory.signature
+        self.reserved = frozenset((*signature.function, *signature.relation, *signature.sort_names))
+        self.constructors = signature.constructor_names
+
+    def add(self, rule: Rule) -> None:
+        self.rules.append(rule)
+        self.rewriter.add(rule)
+
+    def attempt(self, name: str, goal: Formula, level: int) -> Found | None:
+        """A proof of the goal, or None. `level` is at most the number of node budgets."""
+        attempt = Attempt(self, level)
+        step = attempt.directly(goal, ())
+        method = ("rewriting" if level == 0 else "saturation") if step is not None else ""
+        if step is None:
+            for variable, datatype in attempt.candidates(goal):
+                step = attempt.by_induction(
+                    goal, (), variable, datatype, self.theory.bounds.depth if level else 1
+                )
+                if step is not None:
+                    method = f"induction on {variable.name}"
+                    break
+        if step is None:
+            return None
+        theorem = attempt.proof.theorem(name, step)
+        return Found(Theorem(name, goal, theorem.steps, theorem.variables), method)
+
+
+class Attempt:
+    def __init__(self, shop: Workshop, level: int) -> None:
+        self.shop, self.level = shop, level
+        self.proof = Proof()
+        bounds = shop.theory.bounds
+        nodes = bounds.nodes[min(level, len(bounds.nodes)) - 1] if level else 0
+        self.limits = Limits(bounds.rounds + level - 1, nodes, 40, bounds.witnesses)
+        self.splits = bounds.splits if level > 1 else min(1, bounds.splits)
+
+    def directly(self, goal: Formula, assumed: tuple[Formula, ...]) -> int | None:
+        """The step of the goal from the assumptions, without induction."""
+        if isinstance(goal, All):
+            fresh, binding = self.fresh(goal.variables, assumed)
+            premises = tuple(substitute_formula(p, binding) for p in goal.premises)
+            conclusion = substitute_formula(goal.conclusion, binding)
+            step = self.directly(conclusion, (*assumed, *premises))
+            if step is None:
+                return None
+            return self.proof.close(step, fresh, [self.proof.assume(p) for p in premises])
+        if self.level:
+            return self.saturate(goal, assumed, frozenset(), self.splits)
+        return self.rewrite(goal, assumed) if isinstance(goal, Equation) else None
+
+    def rewrite(self, goal: Equation, assumed: tuple[Formula, ...]) -> int | None:
+        rewriter = self.shop.rewriter
+        if assumed:
+            rewriter = rewriter.extended([rule_of("", a) for a in assumed])
+        if goal.left is goal.right:
+            return self.proof.reflexivity(goal.left)
+        reason = rewriter.joins(goal)
+        return None if reason is None else reason.prove(self.proof)
+
+    def saturate(
+        self, goal: Formula, assumed: tuple[Formula, ...], done: frozenset[Formula], splits: int
+    ) -> int | None:
+        """By a block; a disjunction that it knows is split if nothing else helps."""
+        names = {v.name for f in (*assumed, goal) for v in _names(f)} | set(self.shop.reserved)
+        block = Block(self.shop.rules, self.shop.constructors, names, self.limits)
+        for formula in (goal, *assumed):
+            for term in _ground_terms(formula):
+                block.graph.add(term)
+        for formula in assumed:
+            block.assume(formula)
+        reached = block.saturate(goal)
+        self.shop.counts += Counts(
+            1, len(assumed) + block.graph.unions, len(block.graph.terms), block.graph.unions, block.matches, 0
+        )
+        if reached:
+            return block.wrap(block.prove(goal, self.proof), self.proof)
+        if splits == 0:
+            return None
+        for disjunction, evidence in block.disjunctions.items():
+            if disjunction not in done:
+                known = tuple(c for o in block.openings for c in o.conjuncts)
+                branches = self._branches(
+                    goal, (*assumed, *known), disjunction, done | {disjunction}, splits - 1
+                )
+                if branches is not None:
+                    step = self.proof.cases(evidence.prove(self.proof), branches)
+                    return block.wrap(step, self.proof)
+        return None
+
+    def _branches(
+        self,
+        goal: Formula,
+        assumed: tuple[Formula, ...],
+        disjunction: Or,
+        done: frozenset[Formula],
+        splits: int,
+    ) -> list[tuple[int, int]] | None:
+        found = []
+        for alternative in disjunction.alternatives:
+            step = self.saturate(goal, (*assumed, alternative), done, splits)
+            if step is None:
+                return None
+            found.append((step, self.proof.assume(alternative)))
+        return found
+
+    def candidates(self, goal: Formula) -> Iterable[tuple[Variable, Datatype]]:
+        """The outer variables that induction may be on, with the datatype that says so."""
+        if not isinstance(goal, All):
+            return
+        signature = self.shop.theory.signature
+        guards = {p for p in goal.premises if isinstance(p, Atom)}
+        for variable in goal.variables:
+            if variable.sort in signature.datatype:
+                yield variable, signature.datatype[variable.sort]
+            for datatype in signature.datatypes:
+                if datatype.relation and Atom(datatype.relation, (variable,)) in guards:
+                    yield variable, datatype
+
+    def by_induction(
+        self, goal: Formula, assumed: tuple[Formula, ...], variable: Variable, datatype: Datatype, depth: int
+    ) -> int | None:
+        """Induction on one of the goal's variables; its other variables stay general."""
+        assert isinstance(goal, All)
+        others = tuple(v for v in goal.variables if v is not variable)
+        guard = (Atom(datatype.relation, (variable,)),) if datatype.relation else ()
+        premises = tuple(p for p in goal.premises if p not in guard)
+        inner = All(others, premises, goal.conclusion) if others or premises else goal.conclusion
+        cases = []
+        for constructor in datatype.constructors:
+            step = self._case(inner, assumed, variable, datatype, constructor, depth)
+            if step is None:
+                return None
+            cases.append(step)
+        whole = self.proof.induction(All((variable,), guard, inner), cases)
+        return self._restored(goal, whole, variable, guard, others, assumed)
+
+    def _case(
+        self,
+        inner: Formula,
+        assumed: tuple[Formula, ...],
+        variable: Variable,
+        datatype: Datatype,
+        constructor: str,
+        depth: int,
+    ) -> int | None:
+        """The step that says: what holds of a constructor's arguments holds of its value."""
+        function = self.shop.theory.signature.function[constructor]
+        wanted = [Variable(f"{variable.name}{i or ''}", sort) for i, sort in enumerate(function.inputs)]
+        arguments, _ = self.fresh(wanted, (inner, *assumed))
+        own = [a for a in arguments if a.sort == datatype.sort]
+        guards = [Atom(datatype.relation, (a,)) for a in own if datatype.relation]
+        hypotheses = (*guards, *[substitute_formula(inner, {variable: a}) for a in own])
+        value = self.shop.theory.signature.apply(constructor, *arguments)
+        case = substitute_formula(inner, {variable: value})
+        given = (*assumed, *hypotheses)
+        step = self.directly(case, given)
+        if step is None and depth > 1:
+            for other, further in self.candidates(case):
+                step = self.by_induction(case, given, other, further, depth - 1)
+                if step is not None:
+                    break
+        if step is None:
+            return None
+        return self.proof.close(step, arguments, [self.proof.assume(h) for h in hypotheses])
+
+    def _restored(
+        self,
+        goal: All,
+        whole: int,
+        variable: Variable,
+        guard: tuple[Formula, ...],
+        others: Sequence[Variable],
+        assumed: tuple[Formula, ...],
+    ) -> int:
+        """The goal, its variables and premises in their order, from what induction gives."""
+        proof = self.proof
+        if goal.variables == (variable, *others) and goal.premises == guard and not others:
+            return whole
+        fresh, binding = self.fresh(goal.variables, assumed)
+        premises = [proof.assume(substitute_formula(p, binding)) for p in goal.premises]
+        typing = [proof.assume(substitute_formula(g, binding)) for g in guard]
+        step = proof.apply(whole, [binding[variable]], typing)
+        rest = [h for h in premises if h not in typing]
+        if others or rest:
+            step = proof.apply(step, [binding[v] for v in others], rest)
+        return proof.close(step, fresh, premises)
+
+    def fresh(
+        self, variables: Iterable[Variable], apart: Iterable[Formula]
+    ) -> tuple[tuple[Variable, ...], dict[Variable, Term]]:
+        """Variables of the same sorts with names that nothing else has, and the renaming."""
+        taken = {v.name for f in apart for v in _names(f)} | self.shop.reserved
+        found, binding = [], dict[Variable, Term]()
+        for variable in variables:
+            name = variable.name
+            while name in taken:
+                name += "'"
+            taken.add(name)
+            found.append(Variable(name, variable.sort))
+            binding[variable] = found[-1]
+        return tuple(found), binding
+
+
+def _names(formula: Formula) -> set[Variable]:
+    found = {v for t in terms_of(formula) for v in t.variables}
+    found.update(getattr(formula, "variables", ()))
+    return found.union(*map(_names, parts(formula)))
+
+
+def _ground_terms(formula: Formula) -> tuple[Term, ...]:
+    """The terms of an equation, atom or disjunction of such: what a block begins with."""
+    if isinstance(formula, Or):
+        return tuple(t for a in formula.alternatives for t in _ground_terms(a))
+    return terms_of(formula)

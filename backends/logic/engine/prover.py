@@ -1,0 +1,197 @@
+"""The grid: cycles of attempts with a barrier, proved theorems broadcast to every block.
+
+Goals are taken in an order of their own (size, then text), batches have a fixed size, and what a
+batch proved is added after all of it ran, in that order: so the result depends neither on the
+order of the goals nor on the number of workers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ....graph.theory import Definition, Equation, Formula, Goal, Theory, Variable
+from ....graph.theory.formulas import FALSEHOOD, All, parts, terms_of
+from ..certificates import Certificate, Theorem
+from .attempt import Found, Workshop
+from .block import Counts
+from .proof import Proof
+from .rules import rule_of
+
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """The record of one cycle: its level, goals tried, proved, rules after it, counts."""
+
+    number: int
+    level: int
+    tried: int
+    proved: int
+    rules: int
+    counts: Counts
+
+
+@dataclass
+class Outcome:
+    """What a run found: theorems in the order in which they were proved, with methods; the goals
+    left; a proof of falsehood if the axioms contradict each other; why it ended."""
+
+    certificate: Certificate
+    methods: dict[str, str] = field(default_factory=dict)
+    unproved: tuple[Goal, ...] = ()
+    contradiction: Theorem | None = None
+    cycles: list[Cycle] = field(default_factory=list)
+    stopped: str = ""
+
+
+class Prover:
+    """Proves goals of a theory. `executor` runs attempts elsewhere (see `backends.runtime`)."""
+
+    def __init__(self, theory: Theory, executor: Any = None) -> None:
+        self.theory = theory
+        self.shop = Workshop(theory)
+        self.executor = executor
+        self.theorems: list[Theorem] = []
+        self.methods: dict[str, str] = {}
+        self.cycles: list[Cycle] = []
+        self.tried: dict[str, dict[int, int]] = {}
+        for theorem in definition_theorems(theory.definitions):
+            self.theorems.append(theorem)
+            self.methods[theorem.name] = "definition"
+        for name, statement in theory.statements.items():
+            self.shop.add(rule_of(name, statement))
+
+    def run(self, goals: Sequence[Goal], progress: Callable[[Cycle], None] | None = None) -> Outcome:
+        """Proves what it can, within the theory's bounds."""
+        deadline = (
+            None if self.theory.bounds.seconds is None else time.monotonic() + self.theory.bounds.seconds
+        )
+        pending = sorted(goals, key=lambda g: goal_key(g.statement, g.name))
+        stopped = ""
+        levels = len(self.theory.bounds.nodes) + 1
+        level = 0
+        while pending and level < levels and not stopped:
+            for batch in self._batches(pending, level):
+                if deadline is not None and time.monotonic() > deadline:
+                    stopped = "out of time"
+                    break
+                proved, grew = self._cycle(batch, level)
+                pending = [g for g in pending if g.name not in proved]
+                if progress is not None and self.cycles:
+                    progress(self.cycles[-1])
+                if len(self.cycles) >= self.theory.bounds.cycles * levels:
+                    stopped = "out of cycles"
+                if stopped or (grew and level):
+                    level = -1
+                    break
+            else:
+                level = level if self._untried(pending, level) else level + 1
+                continue
+            level = 0
+        return Outcome(
+            Certificate(self.theory, tuple(self.theorems)),
+            dict(self.methods),
+            tuple(pending),
+            cycles=self.cycles,
+            stopped=stopped,
+        )
+
+    def _untried(self, pending: Sequence[Goal], level: int) -> list[Goal]:
+        now = len(self.shop.rules)
+        return [g for g in pending if self.tried.get(g.name, {}).get(level) != now]
+
+    def _batches(self, pending: Sequence[Goal], level: int) -> Iterator[list[Goal]]:
+        untried = self._untried(pending, level)
+        for start in range(0, len(untried), BATCH):
+            yield untried[start : start + BATCH]
+
+    def _cycle(self, batch: list[Goal], level: int) -> tuple[set[str], bool]:
+        """Attempts on the batch, then the barrier. The names proved; whether rules were added."""
+        now = len(self.shop.rules)
+        before = self.shop.counts
+        self.shop.counts = Counts()
+        found = self._attempts(batch, level)
+        grew = False
+        for goal, result in zip(batch, found, strict=True):
+            self.tried.setdefault(goal.name, {})[level] = now
+            if result is None:
+                continue
+            self.theorems.append(result.theorem)
+            self.methods[goal.name] = result.method
+            if self._is_rule(result):
+                self.shop.add(rule_of(goal.name, goal.statement))
+                grew = True
+        proved = {g.name for g, result in zip(batch, found, strict=True) if result is not None}
+        counts = self.shop.counts
+        counts.messages += len(proved)
+        self.cycles.append(
+            Cycle(len(self.cycles), level, len(batch), len(proved), len(self.shop.rules), counts)
+        )
+        before += counts
+        self.shop.counts = before
+        return proved, grew
+
+    def _attempts(self, batch: list[Goal], level: int) -> list[Found | None]:
+        if self.executor is None:
+            return [self.shop.attempt(g.name, g.statement, level) for g in batch]
+        rules = tuple((r.name, r.formula) for r in self.shop.rules)
+        tasks = [(self.theory, rules, g.name, g.statement, level) for g in batch]
+        found: list[Found | None] = [None] * len(batch)
+        for place, (result, counts) in self.executor.map_unordered(run_attempt, tasks):
+            found[place] = result
+            self.shop.counts += counts
+        return found
+
+    def _is_rule(self, found: Found) -> bool:
+        """Whether a theorem says something that the rules do not give by themselves."""
+        if not found.method.startswith("induction"):
+            return False
+        rule = rule_of(found.theorem.name, found.theorem.statement)
+        equation = rule.equation
+        if equation is None:
+            return True
+        constants = {v: Variable(f"c{v.name[1:]}", v.sort) for v in rule.variables}
+        from ....graph.theory import substitute
+
+        ground = Equation(substitute(equation.left, constants), substitute(equation.right, constants))
+        return self.shop.rewriter.joins(ground) is None
+
+
+def run_attempt(
+    task: tuple[Theory, tuple[tuple[str, Formula], ...], str, Formula, int],
+) -> tuple[Found | None, Counts]:
+    """One attempt in a worker process."""
+    theory, rules, name, goal, level = task
+    shop = Workshop(theory)
+    for rule_name, formula in rules:
+        shop.add(rule_of(rule_name, formula))
+    return shop.attempt(name, goal, level), shop.counts
+
+
+def definition_theorems(definitions: Sequence[Definition]) -> Iterator[Theorem]:
+    """Both directions of each definition, as theorems that rules can cite."""
+    for definition in definitions:
+        for rule, statement in (("unfold", definition.unfolding), ("fold", definition.folding)):
+            proof = Proof()
+            given = proof.assume(statement.premises[0])
+            step = proof.add(rule, (given,), statement.conclusion)
+            theorem = proof.theorem(
+                f"{definition.name}.{rule}", proof.close(step, statement.variables, [given])
+            )
+            yield replace(theorem, statement=statement)
+
+
+def goal_key(formula: Formula, name: str) -> tuple[int, str, str]:
+    """Smaller statements first."""
+    return size_of(formula), str(formula), name
+
+
+def size_of(formula: Formula) -> int:
+    return 1 + sum(t.size for t in terms_of(formula)) + sum(map(size_of, parts(formula)))
+
+
+__all__ = ["FALSEHOOD", "All", "Cycle", "Outcome", "Prover", "run_attempt"]
