@@ -15,6 +15,7 @@ from .recurrent import RECURRENT
 from .runtime_faults import AROUND
 from .special_functions import SPECIAL
 from .standard_bodies import standard_body
+from .state_space import STATE_SPACE
 
 Rule = Callable[[Node], Sequence[Value] | None]
 
@@ -31,6 +32,7 @@ OWN: Mapping[str, Rule] = {
     "Solve": _one(solve),
     "SolveSPD": _one(solve_spd),
     "LogDetSPD": _one(log_det_spd),
+    **STATE_SPACE,
 }
 
 
