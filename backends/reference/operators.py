@@ -18,11 +18,12 @@ from .layout import LAYOUT
 from .linear_algebra import LINEAR_ALGEBRA
 from .sequences import SEQUENCES
 from .standard import evaluate_standard
+from .state_space import STATE_SPACE
 from .walk import shadow
 
 KERNELS: dict[tuple[str, str], Kernel] = {
     **{("", name): k for name, k in {**ELEMENTWISE, **LAYOUT, **CONTRACTION, **SEQUENCES}.items()},
-    **{("graphwright", name): k for name, k in {**LINEAR_ALGEBRA, **CODES}.items()},
+    **{("graphwright", name): k for name, k in {**LINEAR_ALGEBRA, **CODES, **STATE_SPACE}.items()},
 }
 
 

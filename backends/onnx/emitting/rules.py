@@ -16,6 +16,7 @@ from .recurrent import RECURRENT
 from .runtime_faults import AROUND
 from .special_functions import SPECIAL
 from .standard_bodies import standard_body
+from .state_space import STATE_SPACE
 
 Rule = Callable[[Node], Sequence[Value] | None]
 
@@ -34,6 +35,7 @@ OWN: Mapping[str, Rule] = {
     "LogDetSPD": _one(log_det_spd),
     "Quantize": quantize_codes,
     "Dequantize": dequantize_codes,
+    **STATE_SPACE,
 }
 
 
