@@ -131,7 +131,6 @@ groups of I inputs and O outputs: u[batch, G·I, L] to y[batch, G·O, L] and the
 disc zoh: Ā = exp(A dt), B̄ = A⁻¹ (Ā - 1) B; bilinear: Ā = (1 - A dt/2)⁻¹ (1 + A dt/2), B̄ = (1 - A dt/2)⁻¹ dt B;
 none: A and B are discrete already. dt[G] (dt[G, M] for diagonal). D[G, O, I], or D[G·I] elementwise.""",
 )
->>>>>>> refs/heads/ssm
 
 GRAPHWRIGHT: dict[str, Operator] = {
     o.name: o
@@ -157,7 +156,6 @@ GRAPHWRIGHT: dict[str, Operator] = {
         _operator(
             "LogDetSPD", "A", _log_det, "log det A of symmetric positive definite A[..., n, n]: [...]."
         ),
-<<<<<<< HEAD
         Operator(
             "graphwright",
             "Quantize",
