@@ -85,6 +85,8 @@ def _check_variant(unit: Unit, training: bool, optional: frozenset[str], diagnos
     check_frame(build, frame, names, diagnostics)
     if everything:
         check_training(unit, build, frame, diagnostics)
+    for warning in build.diagnostics.items:
+        diagnostics.add(warning)
 
 
 def _wanted(unit: Unit) -> list[str]:
