@@ -17,9 +17,12 @@ import numpy as np
 from ..diagnostics import Diagnostics, Note, Span, fail
 from ..ir import Assumption, Domain, Origin, Size, Value, apply_all, constant, leaf
 from ..ir.node import SMALL
+from ..spec import expressions as ex
+from ..spec.documents import NodeDefinition
 from ..types import FLOAT32, FLOAT64, INT64, Dim, Dimension, DType, TensorType
 from ..types.dimensions import Compound, Symbol, symbol
 from .meanings import Array, Items, Meaning, Tensor, kind_name, weak_dtype
+from .references import references
 from .scope import Frame, NodeContext, Target
 
 MAX_CONSTANT = 1 << 28
@@ -62,6 +65,7 @@ class Construction:
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
     default_float: DType = FLOAT32
     allow_unbound_slots: bool = False
+    checking: bool = False  # only types are wanted: rounds of a repeat that say nothing new are left out
     stub_sizes: set[str] = field(default_factory=set)  # sizes that only an unbound slot would tell
     origins: dict[Value, Origin] = field(default_factory=dict)
     weights: dict[str, Array] = field(default_factory=dict)
@@ -79,6 +83,7 @@ class Construction:
     path: str = ""
     frames: list[Frame] = field(default_factory=list)
     context: NodeContext | None = None
+    needed: dict[int, tuple[NodeDefinition, tuple[ex.Name, ...]]] = field(default_factory=dict)
     ownership: dict[int, bool] = field(default_factory=dict)
     slot_calls: dict[str, int] = field(default_factory=dict)
     overridden: dict[tuple[int, str, TensorType], Value] = field(default_factory=dict)
@@ -156,6 +161,14 @@ class Construction:
             yield
         finally:
             self.target = before
+
+    def needs(self, definition: NodeDefinition) -> tuple[ex.Name, ...]:
+        """The names that a node's expression evaluates whatever its conditions say; found once."""
+        known = self.needed.get(id(definition))
+        if known is None:
+            names = tuple(r.name for r in references(definition.expression) if not r.conditional)
+            known = self.needed[id(definition)] = (definition, names)
+        return known[1]
 
     def placeholder(self, type: TensorType, known: Any = None) -> Value:
         """A stand-in for an argument of a body under construction; no two are the same."""

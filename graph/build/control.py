@@ -106,12 +106,30 @@ def repeat(build: Construction, frame: Frame, expression: ex.Call) -> NodeResult
         rounds.append(result.frame)
         meaning = result.meaning
         names = _names(meaning)
-        carried = _next_round(build, carried, _results(meaning), expression)
+        before, carried = carried, _next_round(build, carried, _results(meaning), expression)
+        if build.checking and i > 0 and _says_nothing_new(before, carried):
+            rounds += [result.frame] * (times - len(rounds))
+            break
     final = [m for m, _ in carried]
     result_meaning: Meaning = (
         final[0] if len(final) == 1 else Results(names or _numbered(len(final)), tuple(final))
     )
     return NodeResult(Repeated(result_meaning, tuple(rounds)), None, tuple(rounds))
+
+
+def _says_nothing_new(before: Sequence[tuple[Meaning, Span]], after: Sequence[tuple[Meaning, Span]]) -> bool:
+    """Whether the next round gets what this one got, as far as types tell: each further round then
+    has the same errors. (The second is always made: it meets the state that the first updated.)"""
+    return all(
+        isinstance(old, Tensor)
+        and isinstance(new, Tensor)
+        and not old.weak
+        and not new.weak
+        and old.type == new.type
+        and old.value.known is None
+        and new.value.known is None
+        for (old, _), (new, _) in zip(before, after, strict=True)
+    )
 
 
 def _numbered(count: int) -> tuple[str, ...]:
