@@ -167,14 +167,14 @@ def _checked(program: Program, written: Written, spec: Path, options: Options) -
         return Agreement("unchecked", "--no-check was given")
     from .programs import open_program
 
-    return agree(program, open_program(str(spec)), written.leaves, options.seed)
+    return agree(program, open_program(str(spec)), written.leaves, written.sizes, options.seed)
 
 
 def _summary(written: Written, target: Path, agreement: Agreement) -> Imported:
     document = written.document
     assert document.body is not None
     blocks = (document.body, *document.functions)
-    renamed = {k: v for k, v in {**written.leaves, **written.outputs}.items() if k != v}
+    renamed = {k: v for k, v in {**written.sizes, **written.leaves, **written.outputs}.items() if k != v}
     return Imported(
         target,
         target.parent / f"{target.stem}.safetensors" if written.arrays else None,

@@ -44,6 +44,7 @@ class Level:
     made: Mapping[Value, tuple[int, int]]  # value -> (cell, which of its values)
     labels: Sequence[int]
     written: frozenset[Value]  # weights that are written out like small constants
+    modules: Sequence[str] = ()  # the exporter's module of each cell, "" where it is not known
 
     def is_hole(self, value: Value) -> bool:
         """Whether it is stored content that may differ from block to block: a weight, or a constant
