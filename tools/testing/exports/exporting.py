@@ -153,7 +153,7 @@ def _by_tracing(
     torch.onnx.export(
         module,
         arguments,
-        buffer,
+        buffer,  # type: ignore[arg-type]  # the tracer takes a file, whatever the annotation says
         dynamo=False,
         opset_version=OPSET,
         input_names=names,
