@@ -404,3 +404,13 @@ def test_the_whole_family_holds_on_a_mixed_graph(make):
     record = manager().run(make.program(y), [Simplify()], Context(seed=3))
     assert record.passes[0].verdict is Verdict.HOLDS
     assert make.operators(record.program) == ["Mul", "LogSoftmax", "Reshape"]
+
+
+def test_a_constant_on_a_tie_is_still_one_constant(make):
+    """Casts of whole numbers sit on ties; over constants alone there is nothing else to draw."""
+    program = make.program(
+        make.apply("Cast", make.apply("Add", make.const([1.0, 2.0]), make.const(1.0)), to=7)
+    )
+    record = PassManager().run(program, [Simplify()], verify="each")
+    assert record.verdict is Verdict.HOLDS
+    assert record.passes[0].sites
