@@ -72,6 +72,9 @@ def _algebra(
     news: tuple[Array, ...],
     evaluator: Evaluator,
 ) -> Finding:
+    same = (same_bits(a, b) for a, b in zip(olds, news, strict=True))
+    if not region.boundary and all(f.verdict is Verdict.HOLDS for f in same):
+        return HOLDS  # constants alone: they have no other values, so a tie decides nothing
     old, new = region.replacement.old, region.replacement.new
     nodes = (*region.old_nodes, *region.new_nodes)
     values = [v for n in nodes for v in n.outputs if v not in given]

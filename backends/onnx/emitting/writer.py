@@ -14,7 +14,6 @@ from ....graph.diagnostics import Span, fail
 from ....graph.ir import Graph, Node, Origin, Program, Value, topological
 from ....graph.operators.foreign import RESULT, is_foreign
 from ....graph.operators.schema import schema
-from ....graph.types.types import TensorType, Type
 from ..importing.model import ROLES_KEY, SIZES_KEY, UPDATES_KEY
 from ..importing.provenance import SPEC_KEY
 from .layout import ExternalLayout
@@ -27,9 +26,6 @@ LARGEST_PROTO = 2**31 - 2**24
 """Bytes of weights that fit into one protobuf message, with room for the nodes."""
 _WRITTEN_DEFAULTS = {"MeanVarianceNormalization": ("axes",)}
 """Defaults that the standard's own function bodies miss when they are left out."""
-_SHAPES_LOST = frozenset("Reshape Expand Slice Tile Pad Resize Range ConstantOfShape".split())
-"""Operators for which ONNX's inference loses symbolic sizes, without which ONNX Runtime does not see
-that two operands have one shape, and misses fusions (skip and layer normalization)."""
 _OPTIONAL = onnx.defs.OpSchema.FormalParameterOption.Optional
 
 
@@ -185,8 +181,6 @@ class Writer:
             if keep:
                 scope[value] = name
             proto.output.append(name)
-        if node.operator.name in _SHAPES_LOST and node.outputs[0] not in direct:
-            _write_shape(graph, proto.output[0], node.outputs[0].type)
         origin = self.program.origins.get(node.outputs[0])
         proto.name = self.names.node(origin, scope.get(node.outputs[0]) or next(filter(None, proto.output)))
         if origin is not None:
@@ -245,9 +239,3 @@ class Writer:
             write_value_info(scope[value], value.type, proto.input.add())
         outputs = [self.names.reserve(f"{proto.name}_result") for _ in body.outputs]
         self._graph(proto, body, scope, outputs)
-
-
-def _write_shape(graph: onnx.GraphProto, name: str, type: Type) -> None:
-    """Notes a shape that has a symbolic size."""
-    if isinstance(type, TensorType) and type.dims is not None and not type.is_static:
-        write_value_info(name, type, graph.value_info.add())
