@@ -17,12 +17,13 @@ from ....graph.operators import Attribute, Operator, RuleError, operator
 from ....graph.operators.schema import OPSET
 from .attributes import check_kinds, read_attribute
 from .bodies import CONTROL, close_bodies, taken_branch
+from .calls import Call
 from .draws import DRAWS, read_draw
 from .ordering import in_order
 from .provenance import module_scope, spec_spans
 from .scope import POISON, PassedOver, Scope, Unknown
 from .tensors import read_sparse, read_tensor
-from .upgrades import UPGRADES, Call, upgrade
+from .upgrades import UPGRADES, upgrade
 
 STANDARD = ("", "ai.onnx")
 MOST_ERRORS = 100
