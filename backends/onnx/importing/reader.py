@@ -20,13 +20,14 @@ from ....graph.types.dtypes import FLOAT32
 from ....graph.types.types import TensorType, Type
 from .attributes import check_kinds, read_attribute
 from .bodies import CONTROL, close_bodies, taken_branch
+from .calls import Call
 from .draws import DRAWS, read_draw
 from .ordering import in_order
 from .provenance import module_scope, spec_spans
 from .scope import POISON, PassedOver, Scope, Unknown
 from .tensors import read_sparse, read_tensor
 from .types import read_type
-from .upgrades import UPGRADES, Call, upgrade
+from .upgrades import UPGRADES, upgrade
 
 STANDARD = ("", "ai.onnx")
 MOST_ERRORS = 100
