@@ -22,6 +22,7 @@ PASSES: dict[str, str] = {
     "merge_weights": ".simplify.weights:MergeWeights",
     "eliminate_dead_code": ".simplify.dead_code:EliminateDeadCode",
     "quantize": ".quantization.quantize:Quantize",
+    "lower_quantized": ".quantization.lowering:LowerQuantized",
 }
 """name -> module (relative to this package) and class."""
 

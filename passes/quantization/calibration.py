@@ -56,6 +56,19 @@ def run(
     return {v: arrays[v] if v in arrays else given[v] for v in values}
 
 
+def divergence(before: Array, after: Array) -> float:
+    """The mean KL(softmax before, softmax after) over the last axis, in nats."""
+    p, q = _log_softmax(before), _log_softmax(after)
+    return float(np.mean(np.sum(np.exp(p) * (p - q), axis=-1)))
+
+
+def _log_softmax(logits: Array) -> Array:
+    wide = logits.astype(np.float64)
+    shifted = wide - wide.max(axis=-1, keepdims=True)
+    found: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return found
+
+
 def _not_finite(program: Program, value: Value, batches: Batches) -> Exception:
     bad = next(
         (n for b in batches for n, a in b.items() if a.dtype.kind == "f" and not np.isfinite(a).all()), None

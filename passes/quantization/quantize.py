@@ -10,12 +10,13 @@ import numpy as np
 
 from ...graph.diagnostics import fail
 from ...graph.ir import Node, Origin, Program, Value, apply, consumers, rebuild
+from ...graph.types import FLOAT32
 from ..manager.application import moved_by
 from ..manager.contract import Budget, Contract
 from ..manager.pass_ import Context, Replacement, Result
-from .calibration import Batches, calibration_batches, observe, run
+from .calibration import Batches, calibration_batches, divergence, observe, run
 from .codes import Store, dynamic_activation, static_activation, weight_value
-from .coverage import Row, float_row, left_row, notes, quantized_row
+from .coverage import Row, costs, float_row, left_row, notes, quantized_row
 from .observers import Observer
 from .operands import Layer, Left, find_layers
 from .rounding import QuantizedArray
@@ -36,7 +37,8 @@ class Quantize:
     `weights` and `activations` are schemes (a grid, a preset, a mapping of options, or float) for what no
     rule of `rules:` matches before; `skip` names layers that stay float. `rounding` replaces the
     schemes' own; `bias_correction` adds each channel's mean error to its bias; `coverage` is the
-    least share of weights that must be quantized. Softmax, masks and sums are never touched.
+    least share of weights that must be quantized; `costs` measures what each layer does alone. Softmax,
+    masks and sums are never touched.
     """
 
     name: ClassVar[str] = "quantize"
@@ -51,6 +53,7 @@ class Quantize:
     rounding: str | None = None
     bias_correction: bool = False
     coverage: float = 0.0
+    costs: bool = True
     metric: str = "accuracy"
     max_drop: float = 0.01
 
@@ -118,7 +121,28 @@ class Quantization:
         hits = {"layer": len(plans), "result": len(self.edges)}
         if not plans:
             return Result(self.program, notes=notes(self.rows))
-        return Result(self._applied(self.sites), tuple(self.sites), notes(self.rows), hits)
+        text = (*notes(self.rows), *self._costs(plans))
+        return Result(self._applied(self.sites), tuple(self.sites), text, hits)
+
+    def _costs(self, plans: Sequence[Plan]) -> tuple[str, ...]:
+        """What each layer does alone to the first output on the first calibration batch; nothing without
+        data, or where that output is no vector of logits."""
+        batches = self.context.data.get(self.context.calibration or "calibration")
+        outputs = self.program.graph.outputs
+        if not batches or not self.options.costs or not outputs or outputs[0].tensor.dtype is not FLOAT32:
+            return ()
+        before = self._run([outputs[0]], batches[0])[0]
+        if before.ndim < 2:
+            return ()
+        found = []
+        layers = self.sites[len(self.edges) :]
+        for plan, site in zip(plans, layers, strict=True):
+            moved = moved_by(self.program, [site])
+            value = moved.get(outputs[0], outputs[0])
+            probe = replace(self.program.with_graph((value,)), output_names=("~",), updates=())
+            after = run(replace(probe, weights=self._weights_so_far()), [value], batches[0])[value]
+            found.append((plan.layer.name, divergence(before, after)))
+        return (costs(found),)
 
     # --- which ---
 
