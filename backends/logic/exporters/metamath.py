@@ -13,14 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .metamath_basis import Basis
-from .metamath_database import Node
+from .metamath_database import INDIVIDUAL, Node
 from .metamath_formulas import ProofWriter, Statement
 from .metamath_rules import core
 from .records import CertificateRecords, ExportError, Json, Record, TheoremRecord, read_records
 
 HEADER = """{name}: {theorems} theorems from {axioms} axioms, written by Graphwright.
    A line `( G -> ph )` reads "from the assumptions G follows ph". Axioms of the logic come first,
-   then those of the theory (ax.…), then its theorems (thm.…, as a rule: thm.….d)."""
+   then those of the theory (ax.NAME), then its theorems (thm.NAME; as a rule, thm.NAME.d)."""
 
 
 def export_metamath(lines: Iterable[str]) -> str:
@@ -95,14 +95,14 @@ class _Exporter:
         head = self.basis.apply("relation", record["relation"], arguments)
         body = self.writer.wff(record["body"], env)
         text = f"( G -> ( {self.db.text(head)} <-> {self.db.text(body)} ) )"
-        label = self.db.label(f"def-{record['name']}")
+        label = self.db.label(record["name"], "def.")
         apart = self._apart(text.split())
         self.db.axiom(label, (), text, apart)
         tokens = tuple(self.writer.tokens[n, s] for n, s in variables)
         self.writer.definitions[record["relation"]] = (label, tokens, record)
 
     def _axiom(self, name: str, statement: Json) -> None:
-        label = f"ax.{self.db.label(name)}"
+        label = self.db.label(name, "ax.")
         parts = split(statement)
         env = self._metavariables(parts.variables)
         text = self._closed(parts, env)
@@ -150,8 +150,8 @@ class _Exporter:
     def _apart(self, tokens: Iterable[str], extra: Iterable[str] = ()) -> list[str]:
         """Individual variables are apart from one another and from all else."""
         used = self.db.variables.sorted({*tokens, *extra})
-        individuals = [t for t in used if self.db.variables.order[t][0] == 2]
-        others = [t for t in used if self.db.variables.order[t][0] != 2]
+        individuals = [t for t in used if self.db.variables.order[t][0] == INDIVIDUAL]
+        others = [t for t in used if self.db.variables.order[t][0] != INDIVIDUAL]
         found = [" ".join(individuals)] if len(individuals) > 1 else []
         return found + [f"{' '.join(individuals)} {t}" for t in others if individuals]
 
@@ -160,7 +160,7 @@ class _Exporter:
     def _theorem(self, theorem: TheoremRecord) -> None:
         """A core in the form of a rule, then the closed statement from it."""
         db, writer = self.db, self.writer
-        label = f"thm.{db.label(theorem.name)}"
+        label = db.label(theorem.name, "thm.")
         self.labels[theorem.name] = label
         parts = split(theorem.statement)
         env = self._metavariables(parts.variables)
@@ -172,7 +172,7 @@ class _Exporter:
         conclusion = f"( G -> {db.text(writer.wff(parts.conclusion, env))} )"
         stated = {t for _, h in hypotheses for t in h.split()} | set(conclusion.split())
         apart = self._apart(stated, db.tokens_of(proof))
-        quantified = any(db.variables.order[t][0] == 2 for t in db.variables.sorted(stated))
+        quantified = any(db.variables.order[t][0] == INDIVIDUAL for t in db.variables.sorted(stated))
         rule = f"{label}.c" if quantified else f"{label}.d"
         if quantified:  # its bound variables are apart from G, so what others cite comes from the closed form
             names = [f"{rule}.{n + 1}" for n in range(len(parts.premises))]

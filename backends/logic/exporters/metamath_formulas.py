@@ -90,7 +90,7 @@ class ProofWriter:
     def _suffix(self, term: Node) -> str:
         """The suffix of a term's sort."""
         label = self.db.nodes[term][0]
-        if label.startswith("f."):
+        if label.startswith("v."):
             code = self.db.variables.types[label[2:]]
             return next(self.basis.suffixes[s] for s, c in self.basis.codes.items() if c == code)
         if label in self.suffix_of_label:
