@@ -53,14 +53,15 @@ class Stage:
     steps: int = 0
 
 
-def stages(bounds: Bounds) -> tuple[Stage, ...]:
-    """Cheap ones first; the bounds' node budgets, with completion between and after them."""
+def stages(bounds: Bounds, inductive: bool) -> tuple[Stage, ...]:
+    """Cheap ones first: the bounds' node budgets; completion early where nothing is inductive, and
+    last anyway."""
     found = [Stage("rewriting")]
     for place, nodes in enumerate(bounds.nodes):
         limits = Limits(bounds.rounds + place, nodes, 40, bounds.witnesses)
         splits = min(bounds.splits, 1 + place)
         found.append(Stage("saturation", bounds.depth, limits, splits))
-        if place == 0:
+        if place == 0 and not inductive:
             found.append(Stage("completion", 0, steps=bounds.nodes[0]))
     return (*found, Stage("completion", 0, steps=10 * bounds.nodes[-1]))
 
@@ -76,7 +77,7 @@ class Workshop:
     def __post_init__(self) -> None:
         self.ordering = Ordering(precedence_of(self.theory))
         self.rewriter = Rewriter(self.ordering)
-        self.stages = stages(self.theory.bounds)
+        self.stages = stages(self.theory.bounds, bool(self.theory.signature.datatypes))
         self.definitions = {d.relation: d for d in self.theory.definitions}
         signature = self.theory.signature
         self.reserved = frozenset((*signature.function, *signature.relation, *signature.sort_names))

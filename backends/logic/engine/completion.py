@@ -92,13 +92,13 @@ class Completion:
         """Goes on for so many steps or critical pairs, or until the goal (whose sides differ)
         joins: then why."""
         until = self.steps + steps
+        changed = True
         while True:
-            if goal is not None and (reason := self.rewriter.joins(goal)) is not None:
+            if changed and goal is not None and (reason := self.rewriter.joins(goal)) is not None:
                 return reason
             if not self.queue or self.steps >= until or self.pairs > pairs:
                 return None
-            while self.queue and not self.step():
-                pass
+            changed = self.step()
 
     def step(self) -> bool:
         """Takes one equation from the queue; whether it became active."""
