@@ -2,18 +2,19 @@
 
 The loop keeps active equations, each simplified by the others, and a queue of critical pairs by
 size. An equation that the ordering cannot direct is used both ways, each use compared. Equations
-that hold by associativity and commutativity alone are dropped once those laws (and the exchange
-law that completes them) are active: they join every instance that matters.
+whose ground instances the active ones join already, however their variables compare, are dropped:
+without that, commutativity floods the queue with variants.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from heapq import heappop, heappush
 
 from ....graph.theory import All, Application, Equation, Term, Variable, substitute
-from .ordering import PATTERN, Ordering, is_pattern_variable
+from .ordering import PATTERN, Ordering, VariableOrdering, is_pattern_variable
 from .proof import Proof
 from .rewriting import Direction, Reason, Rewriter, chained, reversed_reason
 from .rules import Rule, match
@@ -70,7 +71,7 @@ class Completion:
     queue: list[tuple[int, int, Term, Term, Reason]] = field(default_factory=list)
     steps: int = 0
     pairs: int = 0
-    laws: dict[str, set[str]] = field(default_factory=dict)  # symbol -> of "ACX", those active
+    unordered: bool = False  # whether an equation without a direction is active
     _seen: set[tuple[Term, Term]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -107,6 +108,8 @@ class Completion:
         simplified = self._simplified(left, right, reason)
         if simplified is None or self._subsumed(simplified.left, simplified.right):
             return False
+        if self._joins_in_every_order(simplified.left, simplified.right):
+            return False
         active = self._activate(simplified)
         self._interreduce(active)
         for left, right, found in self._critical_pairs(active):
@@ -118,7 +121,7 @@ class Completion:
         """The equation in normal form with its reason; None if it is trivial."""
         one, first = self.rewriter.normal(left)
         other, second = self.rewriter.normal(right)
-        if one is other or self._by_laws(one, other):
+        if one is other:
             return None
         return chained([None if first is None else reversed_reason(first), reason, second])
 
@@ -147,7 +150,7 @@ class Completion:
         ways = self.rewriter.add(rule)
         active = Active(rule, ways, len(self.active))
         self.active.append(active)
-        self._note_law(equation)
+        self.unordered = self.unordered or any(w.checked for w in ways)
         return active
 
     def _interreduce(self, new: Active) -> None:
@@ -181,6 +184,23 @@ class Completion:
                 return False
             left, right = apart[0]
 
+    def _joins_in_every_order(self, left: Term, right: Term) -> bool:
+        """Whether both sides have one normal form however the values of their variables compare.
+        Then all ground instances join by what is active, and the equation adds nothing."""
+        variables = tuple(
+            v for v in dict.fromkeys((*left.variables, *right.variables)) if is_pattern_variable(v)
+        )
+        if not 2 <= len(variables) <= 4 or not self.unordered:
+            return False
+        for classes in _weak_orders(variables):
+            names: dict[Variable, Term] = {v: group[0] for group in classes for v in group}
+            ordering = VariableOrdering(self.ordering.precedence, tuple(group[0] for group in classes))
+            rewriter = self.rewriter.under(ordering)
+            one, other = substitute(left, names), substitute(right, names)
+            if one is not other and rewriter.normal(one)[0] is not rewriter.normal(other)[0]:
+                return False
+        return True
+
     def _critical_pairs(self, new: Active) -> Iterator[tuple[Term, Term, Reason]]:
         for old in self.active:
             if not old.alive:
@@ -190,15 +210,6 @@ class Completion:
                     yield from overlaps(one, other, self.ordering)
                     if old is not new:
                         yield from overlaps(other, one, self.ordering)
-
-    def _note_law(self, equation: Equation) -> None:
-        for symbol, law in _laws(equation):
-            self.laws.setdefault(symbol, set()).add(law)
-
-    def _by_laws(self, left: Term, right: Term) -> bool:
-        """Whether associativity and commutativity, all of whose laws are active, join both."""
-        complete = {s for s, laws in self.laws.items() if laws == {"A", "C", "X"}}
-        return bool(complete) and _flat(left, complete) == _flat(right, complete)
 
 
 def overlaps(inner: Direction, outer: Direction, ordering: Ordering) -> Iterator[tuple[Term, Term, Reason]]:
@@ -286,47 +297,21 @@ def _canonical(left: Term, right: Term) -> tuple[Term, Term]:
     return min(pairs, key=lambda pair: (pair[0].size, str(pair[0]), str(pair[1])))
 
 
-def _laws(equation: Equation) -> Iterator[tuple[str, str]]:
-    """(symbol, "A", "C" or "X"): associativity, commutativity, exchange x(yz) = y(xz)."""
-    for one, other in ((equation.left, equation.right), (equation.right, equation.left)):
-        if not (
-            isinstance(one, Application)
-            and len(one.arguments) == 2
-            and len(set(one.variables)) == one.size // 2 + 1
-        ):
-            continue
-        if not isinstance(other, Application) or other.symbol != one.symbol:
-            continue
-        f, sort = one.symbol, one.sort
-        if any(v.sort != sort for v in one.variables):
-            continue
-        variables = one.variables
-        x, y = variables[0], variables[1]
-        if len(variables) == 2 and one.size == 3:
-            if other is Application(f, (y, x), sort):
-                yield f, "C"
-        elif len(variables) == 3 and one.size == 5:
-            z = variables[2]
-            nested = Application(f, (x, Application(f, (y, z), sort)), sort)
-            if one is Application(f, (Application(f, (x, y), sort), z), sort) and other is nested:
-                yield f, "A"
-            if one is nested and other is Application(f, (y, Application(f, (x, z), sort)), sort):
-                yield f, "X"
+@cache
+def _partitions(count: int) -> tuple[tuple[tuple[int, ...], ...], ...]:
+    """The ordered partitions of 0 … count - 1, those without ties first."""
+    if count == 0:
+        return ((),)
+    found: dict[tuple[tuple[int, ...], ...], None] = {}
+    for rest in _partitions(count - 1):
+        new = count - 1
+        for place in range(len(rest) + 1):
+            found[(*rest[:place], (new,), *rest[place:])] = None
+        for place, group in enumerate(rest):
+            found[(*rest[:place], (*group, new), *rest[place + 1 :])] = None
+    return tuple(sorted(found, key=lambda groups: -len(groups)))
 
 
-def _flat(term: Term, symbols: set[str]) -> object:
-    """The term up to associativity and commutativity of the symbols."""
-    if isinstance(term, Variable):
-        return str(term)
-    assert isinstance(term, Application)
-    if term.symbol not in symbols:
-        return (term.symbol, *[_flat(a, symbols) for a in term.arguments])
-    found: list[object] = []
-    pending: list[Term] = [term]
-    while pending:
-        part = pending.pop()
-        if isinstance(part, Application) and part.symbol == term.symbol:
-            pending.extend(part.arguments)
-        else:
-            found.append(_flat(part, symbols))
-    return (term.symbol, *sorted(found, key=repr))
+def _weak_orders(variables: tuple[Variable, ...]) -> Iterator[tuple[tuple[Variable, ...], ...]]:
+    for groups in _partitions(len(variables)):
+        yield tuple(tuple(variables[i] for i in group) for group in groups)

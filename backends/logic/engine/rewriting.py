@@ -80,6 +80,12 @@ class Rewriter:
             self.directions.setdefault(head, []).append(direction)
         return found
 
+    def under(self, ordering: Ordering) -> Rewriter:
+        """The same equations, uses compared by another ordering."""
+        made = Rewriter(ordering, self.limit)
+        made.directions = self.directions
+        return made
+
     def remove(self, rule: Rule) -> None:
         """Gives the rule up."""
         self._known = {}

@@ -185,7 +185,10 @@ def match(pattern: Term, term: Term, binding: dict[Variable, Term]) -> bool:
     assert isinstance(pattern, Application)
     if not isinstance(term, Application) or pattern.symbol != term.symbol:
         return False
-    return all(map(match, pattern.arguments, term.arguments, [binding] * len(term.arguments)))
+    for one, other in zip(pattern.arguments, term.arguments, strict=True):
+        if not match(one, other, binding):
+            return False
+    return True
 
 
 def instantiate(term: Term, rule: Rule, terms: tuple[Term, ...]) -> Term:
