@@ -118,9 +118,11 @@ class _Exporter:
         db, writer = self.db, self.writer
         values = self._values()
         g = db.variable("G")
-        proof = db.use("a1", {"G": g, "ph": writer.implication(parts.premises, parts.conclusion, env)}, (
-            db.use(label, values),
-        ))
+        proof = db.use(
+            "a1",
+            {"G": g, "ph": writer.implication(parts.premises, parts.conclusion, env)},
+            (db.use(label, values),),
+        )
         hypotheses: list[tuple[str, str]] = []
         for place, premise in enumerate(parts.premises):
             hypothesis = f"{label}.d.{place + 1}"

@@ -107,7 +107,7 @@ class ProofWriter:
             for name, (_, output) in basis.records.functions.items():
                 found[basis.symbols["function", name]] = basis.suffixes[output]
             self.__dict__["_suffixes"] = found
-        return found  # type: ignore[no-any-return]  # the dictionary above
+        return found
 
     def joined(self, label: str, parts: Sequence[Node]) -> Node:
         """`( ( a /\\ b ) /\\ c )`."""
@@ -183,7 +183,9 @@ class ProofWriter:
             sort, sign = self.basis.quantifiers[label]
             end = self.basis.suffixes[sort]
             given = {"G": k, "ph": a[0], "ps": b[0], self.basis.bound(1, sort): a[1]}
-            return db.use(f"bi{'al' if sign == 'A.' else 'ex'}{end}", given, (self.agree(k, a[0], b[0], same),))
+            return db.use(
+                f"bi{'al' if sign == 'A.' else 'ex'}{end}", given, (self.agree(k, a[0], b[0], same),)
+            )
         proofs = [self.equal(k, x, y, same) for x, y in zip(a, b, strict=True)]
         if label.startswith("weq"):
             end = label[3:]

@@ -154,7 +154,9 @@ class Steps:
             conclusion = self.db.node("wi", (added[place][1], conclusion))
         return proof
 
-    def detach(self, g: Node, premises: Sequence[tuple[Node, Node]], rest: Sequence[Node], proof: Node) -> Node:
+    def detach(
+        self, g: Node, premises: Sequence[tuple[Node, Node]], rest: Sequence[Node], proof: Node
+    ) -> Node:
         """Modus ponens with premises (formula, proof); `rest` is what remains after each."""
         for (formula, given), left in zip(premises, rest, strict=True):
             proof = self.db.use("mpd", {"G": g, "ph": formula, "ps": left}, (given, proof))
