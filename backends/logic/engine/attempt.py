@@ -1,6 +1,7 @@
 """One attempt to prove a goal: directly, then by induction on each of its variables.
 
-Level 0 rewrites both sides to normal forms. Levels above saturate a block, with more nodes each.
+Its stage says how: rewriting both sides to normal forms, saturating a block, or completing the
+equations. Stages go from cheap to dear.
 An attempt depends on the theory, the rules given and the goal only, so attempts may run anywhere.
 """
 
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from ....graph.theory import (
     All,
     Atom,
+    Bounds,
     Equation,
     Formula,
     Or,
@@ -23,10 +25,11 @@ from ....graph.theory import (
 from ....graph.theory.formulas import parts, terms_of
 from ....graph.theory.signature import Datatype
 from ..certificates import Theorem
-from .block import Block, Counts, Limits
+from .block import Block, Counts, Limits, consequences
+from .completion import Completion
 from .ordering import Ordering, precedence_of
 from .proof import Proof
-from .rewriting import Rewriter
+from .rewriting import Reason, Rewriter
 from .rules import Rule, rule_of
 
 
@@ -36,6 +39,31 @@ class Found:
 
     theorem: Theorem
     method: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How an attempt goes about it: "rewriting", "saturation" within limits and nested case splits,
+    or "completion" of so many steps; inductions nested up to `depth` (0: none)."""
+
+    kind: str
+    depth: int = 1
+    limits: Limits = field(default_factory=Limits)
+    splits: int = 0
+    steps: int = 0
+
+
+def stages(bounds: Bounds, inductive: bool) -> tuple[Stage, ...]:
+    """Cheap ones first: the bounds' node budgets; completion early where nothing is inductive, and
+    last anyway."""
+    found = [Stage("rewriting")]
+    for place, nodes in enumerate(bounds.nodes):
+        limits = Limits(bounds.rounds + place, nodes, 40, bounds.witnesses)
+        splits = min(bounds.splits, 1 + place)
+        found.append(Stage("saturation", bounds.depth, limits, splits))
+        if place == 0 and not inductive:
+            found.append(Stage("completion", 0, steps=bounds.nodes[0]))
+    return (*found, Stage("completion", 0, steps=10 * bounds.nodes[-1]))
 
 
 @dataclass
@@ -49,6 +77,8 @@ class Workshop:
     def __post_init__(self) -> None:
         self.ordering = Ordering(precedence_of(self.theory))
         self.rewriter = Rewriter(self.ordering)
+        self.stages = stages(self.theory.bounds, bool(self.theory.signature.datatypes))
+        self.definitions = {d.relation: d for d in self.theory.definitions}
         signature = self.theory.signature
         self.reserved = frozenset((*signature.function, *signature.relation, *signature.sort_names))
         self.constructors = signature.constructor_names
@@ -58,15 +88,13 @@ class Workshop:
         self.rewriter.add(rule)
 
     def attempt(self, name: str, goal: Formula, level: int) -> Found | None:
-        """A proof of the goal, or None. `level` is at most the number of node budgets."""
-        attempt = Attempt(self, level)
+        """A proof of the goal, or None. `level` is the place of a stage."""
+        attempt = Attempt(self, self.stages[level])
         step = attempt.directly(goal, ())
-        method = ("rewriting" if level == 0 else "saturation") if step is not None else ""
+        method = attempt.stage.kind
         if step is None:
-            for variable, datatype in attempt.candidates(goal):
-                step = attempt.by_induction(
-                    goal, (), variable, datatype, self.theory.bounds.depth if level else 1
-                )
+            for variable, datatype in attempt.candidates(goal) if attempt.stage.depth else ():
+                step = attempt.by_induction(goal, (), variable, datatype, attempt.stage.depth)
                 if step is not None:
                     method = f"induction on {variable.name}"
                     break
@@ -77,13 +105,9 @@ class Workshop:
 
 
 class Attempt:
-    def __init__(self, shop: Workshop, level: int) -> None:
-        self.shop, self.level = shop, level
+    def __init__(self, shop: Workshop, stage: Stage) -> None:
+        self.shop, self.stage = shop, stage
         self.proof = Proof()
-        bounds = shop.theory.bounds
-        nodes = bounds.nodes[min(level, len(bounds.nodes)) - 1] if level else 0
-        self.limits = Limits(bounds.rounds + level - 1, nodes, 40, bounds.witnesses)
-        self.splits = bounds.splits if level > 1 else min(1, bounds.splits)
 
     def directly(self, goal: Formula, assumed: tuple[Formula, ...]) -> int | None:
         """The step of the goal from the assumptions, without induction."""
@@ -95,25 +119,40 @@ class Attempt:
             if step is None:
                 return None
             return self.proof.close(step, fresh, [self.proof.assume(p) for p in premises])
-        if self.level:
-            return self.saturate(goal, assumed, frozenset(), self.splits)
-        return self.rewrite(goal, assumed) if isinstance(goal, Equation) else None
-
-    def rewrite(self, goal: Equation, assumed: tuple[Formula, ...]) -> int | None:
-        rewriter = self.shop.rewriter
-        if assumed:
-            rewriter = rewriter.extended([rule_of("", a) for a in assumed])
+        if self.stage.kind == "saturation":
+            return self.saturate(goal, assumed, frozenset(), self.stage.splits)
+        if isinstance(goal, Atom) and goal.relation in self.shop.definitions:
+            step = self.directly(self.shop.definitions[goal.relation].at(goal.arguments), assumed)
+            return None if step is None else self.proof.add("fold", (step,), goal)
+        if not isinstance(goal, Equation):
+            return None
         if goal.left is goal.right:
             return self.proof.reflexivity(goal.left)
-        reason = rewriter.joins(goal)
+        definitions = self.shop.definitions
+        local = [rule_of("", f, e) for a in assumed for f, e in consequences(a, definitions)]
+        if self.stage.kind == "rewriting":
+            rewriter = self.shop.rewriter.extended(local) if local else self.shop.rewriter
+            reason = rewriter.joins(goal)
+        else:
+            reason = self.complete(goal, local)
         return None if reason is None else reason.prove(self.proof)
+
+    def complete(self, goal: Equation, local: list[Rule]) -> Reason | None:
+        completion = Completion(self.shop.ordering)
+        for rule in (*local, *self.shop.rules):
+            completion.add(rule)
+        reason = completion.run(goal, self.stage.steps, 60 * self.stage.steps)
+        self.shop.counts += Counts(blocks=1, facts=len(completion.active), matches=completion.pairs)
+        return reason
 
     def saturate(
         self, goal: Formula, assumed: tuple[Formula, ...], done: frozenset[Formula], splits: int
     ) -> int | None:
         """By a block; a disjunction that it knows is split if nothing else helps."""
         names = {v.name for f in (*assumed, goal) for v in _names(f)} | set(self.shop.reserved)
-        block = Block(self.shop.rules, self.shop.constructors, names, self.limits)
+        block = Block(
+            self.shop.rules, self.shop.constructors, names, self.stage.limits, self.shop.definitions
+        )
         for formula in (goal, *assumed):
             for term in _ground_terms(formula):
                 block.graph.add(term)

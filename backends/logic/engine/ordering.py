@@ -56,6 +56,32 @@ class Ordering:
         return self.precedence.get(symbol, 0), symbol
 
 
+class VariableOrdering(Ordering):
+    """The ordering where the pattern variables are known to be in this order, least first."""
+
+    def __init__(self, precedence: dict[str, int], variables: tuple[Variable, ...]) -> None:
+        super().__init__(precedence)
+        self.place = {v: i for i, v in enumerate(variables)}
+
+    def greater(self, left: Term, right: Term) -> bool:
+        if left is right or (is_pattern_variable(left) and not is_pattern_variable(right)):
+            return False
+        key = (left, right)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._compare(left, right)
+        return found
+
+    def _compare(self, left: Term, right: Term) -> bool:
+        if not is_pattern_variable(right):
+            return super()._compare(left, right)
+        assert isinstance(right, Variable)
+        least = self.place.get(right, -1)
+        if isinstance(left, Variable):
+            return self.place.get(left, -1) > least >= 0
+        return any(v is right or self.place.get(v, -1) > least >= 0 for v in left.variables)
+
+
 def precedence_of(theory: Theory) -> dict[str, int]:
     """Constructors are lowest; a function is above those that define it; among equals unary
     functions are above constants below binary ones, then later declarations above earlier."""

@@ -72,7 +72,7 @@ class Prover:
         )
         pending = sorted(goals, key=lambda g: goal_key(g.statement, g.name))
         stopped = ""
-        levels = len(self.theory.bounds.nodes) + 1
+        levels = len(self.shop.stages)
         level = 0
         while pending and level < levels and not stopped:
             for batch in self._batches(pending, level):

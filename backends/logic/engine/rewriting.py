@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ....graph.theory import Application, Equation, Term, Variable, substitute
@@ -23,15 +24,18 @@ class Reason:
     chain: tuple[Reason, ...] = ()
     arguments: tuple[Reason | None, ...] = ()
 
-    def prove(self, proof: Proof) -> int:
+    def prove(self, proof: Proof, names: Mapping[Variable, Term] | None = None) -> int:
+        """The step left = right, its variables replaced by `names`."""
         if self.rule is not None:
-            step = self.rule.instance(proof, self.terms)
+            terms = self.terms if not names else tuple([substitute(t, names) for t in self.terms])
+            step = self.rule.instance(proof, terms)
             return proof.symmetry(step) if self.reverse else step
         if self.chain:
-            return proof.transitivity([r.prove(proof) for r in self.chain])
-        steps = [None if r is None else r.prove(proof) for r in self.arguments]
-        assert isinstance(self.left, Application) and isinstance(self.right, Application)
-        return proof.congruence(self.left, self.right, steps)
+            return proof.transitivity([r.prove(proof, names) for r in self.chain])
+        steps = [None if r is None else r.prove(proof, names) for r in self.arguments]
+        left, right = (substitute(t, names or {}) for t in (self.left, self.right))
+        assert isinstance(left, Application) and isinstance(right, Application)
+        return proof.congruence(left, right, steps)
 
 
 def chained(reasons: list[Reason | None]) -> Reason | None:
@@ -63,16 +67,30 @@ class Rewriter:
         self._known: dict[Term, tuple[Term, Reason | None]] = {}
         self._steps = 0
 
-    def add(self, rule: Rule) -> None:
-        """Takes the rule up if it is an equation without premises."""
+    def add(self, rule: Rule) -> list[Direction]:
+        """Takes the rule up if it is an equation without premises, in these directions."""
         equation = rule.equation
         if equation is None or equation.left is equation.right:
-            return
+            return []
         self._known = {}
-        for direction in directions(rule, equation, self.ordering):
+        found = directions(rule, equation, self.ordering)
+        for direction in found:
             assert isinstance(direction.left, Application | Variable)
             head = direction.left.symbol if isinstance(direction.left, Application) else direction.left.name
             self.directions.setdefault(head, []).append(direction)
+        return found
+
+    def under(self, ordering: Ordering) -> Rewriter:
+        """The same equations, uses compared by another ordering."""
+        made = Rewriter(ordering, self.limit)
+        made.directions = self.directions
+        return made
+
+    def remove(self, rule: Rule) -> None:
+        """Gives the rule up."""
+        self._known = {}
+        for head, found in self.directions.items():
+            self.directions[head] = [d for d in found if d.rule is not rule]
 
     def extended(self, rules: list[Rule]) -> Rewriter:
         made = Rewriter(self.ordering, self.limit)

@@ -7,7 +7,7 @@ agree where a variable has a certain value, which is how a term is put in a vari
 
 from __future__ import annotations
 
-from .metamath_database import Database, Node
+from .metamath_database import INDIVIDUAL, Database, Node
 from .records import CertificateRecords
 
 PROPOSITIONAL: tuple[tuple[str, tuple[str, ...], str], ...] = (
@@ -74,7 +74,7 @@ class Basis:
         return self._individual(f"e{number}{self.suffixes[sort]}", sort)
 
     def _individual(self, token: str, sort: str) -> str:
-        self.db.variables.declare(token, f"{self.codes[sort]}-var", 2)
+        self.db.variables.declare(token, f"{self.codes[sort]}-var", INDIVIDUAL)
         return token
 
     def individual(self, token: str, sort: str) -> Node:
@@ -112,9 +112,7 @@ class Basis:
             self._symbol("relation", name, relations[name], inputs, "wff")
 
     def _symbol(self, kind: str, name: str, token: str, inputs: tuple[str, ...], typecode: str) -> None:
-        label = self.db.label(f"{'t' if kind == 'function' else 'w'}-{name}")
-        while label in self.db.constants:
-            label = self.db.label(label)
+        label = self.db.label(name, "f." if kind == "function" else "r.")
         places = tuple(self.term(n, s) for n, s in enumerate(inputs, 1))
         if not inputs:
             template = token

@@ -90,7 +90,7 @@ class ProofWriter:
     def _suffix(self, term: Node) -> str:
         """The suffix of a term's sort."""
         label = self.db.nodes[term][0]
-        if label.startswith("f."):
+        if label.startswith("v."):
             code = self.db.variables.types[label[2:]]
             return next(self.basis.suffixes[s] for s, c in self.basis.codes.items() if c == code)
         if label in self.suffix_of_label:
@@ -107,7 +107,7 @@ class ProofWriter:
             for name, (_, output) in basis.records.functions.items():
                 found[basis.symbols["function", name]] = basis.suffixes[output]
             self.__dict__["_suffixes"] = found
-        return found  # type: ignore[no-any-return]  # the dictionary above
+        return found
 
     def joined(self, label: str, parts: Sequence[Node]) -> Node:
         """`( ( a /\\ b ) /\\ c )`."""

@@ -543,12 +543,21 @@ def core(
         top = {**inner, **{n: env[v] for (n, _), (v, _) in zip(found[1], variables, strict=True)}}
         named = dict(zip(last["premises"][1:], hypotheses, strict=True))
         return Steps(writer, theorem, g, named, top).proof(last["premises"][0], (), top)
-    proof = Steps(writer, theorem, g, {}, inner).proof(theorem.qed, (), inner)
-    if theorem.statement[0] != "all":
-        return proof
-    proof = writer.instantiate(theorem.statement, {}, [env[v] for v, _ in variables], g, proof)
+    proof = instance(writer, theorem, variables, env, g)
     for place, hypothesis in enumerate(hypotheses):
         rest = writer.implication(premises[place + 1 :], conclusion, env)
         given = {"G": g, "ph": writer.wff(premises[place], env), "ps": rest}
         proof = writer.db.use("mpd", given, (writer.db.node(hypothesis), proof))
     return proof
+
+
+def instance(
+    writer: ProofWriter, theorem: TheoremRecord, variables: Sequence[tuple[str, str]], env: Env, g: Node
+) -> Node:
+    """The proof of `( g -> ( P -> C ) )`, every step as it stands, for terms in place of the
+    statement's variables."""
+    inner = {n: writer.metavariable(n, s) for n, s in theorem.variables.items()}
+    proof = Steps(writer, theorem, g, {}, inner).proof(theorem.qed, (), inner)
+    if theorem.statement[0] != "all":
+        return proof
+    return writer.instantiate(theorem.statement, {}, [env[v] for v, _ in variables], g, proof)

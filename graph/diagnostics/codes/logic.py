@@ -142,4 +142,16 @@ no other free ones, and speaks of relations that are given or defined before.
 right:  definitions:
           x <= y: some z. x + z = y""",
     ),
+    Code(
+        "G1620",
+        "not a theory",
+        """'graphwright prove' proves the goals of a document of kind logic.
+
+right:  graphwright prove specs/logic/peano.yaml -o out""",
+    ),
+    Code(
+        "G1621",
+        "a certificate file that cannot be read",
+        """'graphwright certify' reads the JSON lines that 'graphwright prove' writes: certificates.jsonl.""",
+    ),
 )
