@@ -27,7 +27,7 @@ from ....graph.theory.signature import Datatype
 from ..certificates import Theorem
 from .block import Block, Counts, Limits, consequences
 from .completion import Completion
-from .ordering import Ordering, precedence_of
+from .ordering import Ordering, WeightOrdering, precedence_of
 from .proof import Proof
 from .rewriting import Reason, Rewriter
 from .rules import Rule, rule_of
@@ -51,19 +51,31 @@ class Stage:
     limits: Limits = field(default_factory=Limits)
     splits: int = 0
     steps: int = 0
+    extra: int = 0  # symbols by which equations may be longer than the goal
+    by_weight: bool = False
 
 
 def stages(bounds: Bounds, inductive: bool) -> tuple[Stage, ...]:
     """Cheap ones first: the bounds' node budgets; completion early where nothing is inductive, and
-    last anyway."""
-    found = [Stage("rewriting")]
-    for place, nodes in enumerate(bounds.nodes):
-        limits = Limits(bounds.rounds + place, nodes, 40, bounds.witnesses)
-        splits = min(bounds.splits, 1 + place)
-        found.append(Stage("saturation", bounds.depth, limits, splits))
-        if place == 0 and not inductive:
-            found.append(Stage("completion", 0, steps=bounds.nodes[0]))
-    return (*found, Stage("completion", 0, steps=10 * bounds.nodes[-1]))
+    last anyway. Completion goes by weight first, then by paths, then by weight with longer terms."""
+    saturations = [
+        Stage(
+            "saturation",
+            bounds.depth,
+            Limits(bounds.rounds + place, nodes, 40, bounds.witnesses),
+            min(bounds.splits, 1 + place),
+        )
+        for place, nodes in enumerate(bounds.nodes)
+    ]
+    completions = [
+        Stage("completion", 0, steps=bounds.nodes[0], extra=6, by_weight=True),
+        Stage("completion", 0, steps=bounds.nodes[0], extra=6),
+        Stage("completion", 0, steps=bounds.nodes[-1], extra=14, by_weight=True),
+        Stage("completion", 0, steps=bounds.nodes[-1], extra=14),
+    ]
+    if inductive:
+        return (Stage("rewriting"), *saturations, *completions)
+    return (Stage("rewriting"), saturations[0], *completions[:2], *saturations[1:], *completions[2:])
 
 
 @dataclass
@@ -77,6 +89,8 @@ class Workshop:
     def __post_init__(self) -> None:
         self.ordering = Ordering(precedence_of(self.theory))
         self.rewriter = Rewriter(self.ordering)
+        self.weights = WeightOrdering(self.ordering.precedence)
+        self.longest = 0
         self.stages = stages(self.theory.bounds, bool(self.theory.signature.datatypes))
         self.definitions = {d.relation: d for d in self.theory.definitions}
         signature = self.theory.signature
@@ -85,6 +99,8 @@ class Workshop:
 
     def add(self, rule: Rule) -> None:
         self.rules.append(rule)
+        if rule.equation is not None:
+            self.longest = max(self.longest, rule.equation.left.size + rule.equation.right.size)
         self.rewriter.add(rule)
 
     def attempt(self, name: str, goal: Formula, level: int) -> Found | None:
@@ -138,7 +154,9 @@ class Attempt:
         return None if reason is None else reason.prove(self.proof)
 
     def complete(self, goal: Equation, local: list[Rule]) -> Reason | None:
-        completion = Completion(self.shop.ordering)
+        ordering = self.shop.weights if self.stage.by_weight else self.shop.ordering
+        size = max(self.shop.longest + 2, goal.left.size + goal.right.size)
+        completion = Completion(ordering, size + self.stage.extra)
         for rule in (*local, *self.shop.rules):
             completion.add(rule)
         reason = completion.run(goal, self.stage.steps, 60 * self.stage.steps)
