@@ -53,7 +53,7 @@ def upper_half(poles: Array, tolerance: float = 1e-12) -> Array:
     """The positions of one pole of each conjugate pair, and of the real poles, by imaginary part.
     A pole is real where its imaginary part is below `tolerance` of the largest pole."""
     scale = float(np.max(np.abs(poles), initial=0.0))
-    kept = np.flatnonzero(poles.imag > -tolerance * scale)
+    kept = np.flatnonzero(poles.imag >= -tolerance * scale)
     real = np.abs(poles.imag) <= tolerance * scale
     kept = np.array([i for i in kept if real[i] or poles.imag[i] > 0], dtype=np.int64)
     return kept[np.lexsort((poles[kept].real, poles[kept].imag))]
