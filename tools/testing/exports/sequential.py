@@ -163,6 +163,8 @@ class LstmTagger(nn.Module):
 
 
 class VisionLayer(nn.Module):
+    """A pre-norm encoder layer with scaled-dot-product attention."""
+
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
