@@ -140,6 +140,16 @@ A node failed while the model ran: an index out of range, a shape that does not 
 message is ONNX Runtime's, at the spec line that the node comes from.""",
     ),
     Code(
+        "G1121",
+        "a matrix without the factorization",
+        """cholesky and solve_spd need a symmetric positive definite matrix, solve a regular one; the numbers
+of this run make another. Sample inputs (of compile, test, bench) are drawn from the domains of the
+inputs: normal numbers where an input has none.
+
+    wrong:  time: float64[T]               # normal numbers: the steps between them are negative
+    right:  time: float64[T] ~ sorted""",
+    ),
+    Code(
         "G1180",
         "an emitted model that computes something else",
         """After emission the model is run on its own runtime, on drawn inputs, and compared with the program
