@@ -84,19 +84,20 @@ def import_file(model: str | os.PathLike[str], output: str | os.PathLike[str], o
     path, target = Path(model), Path(output)
     if target.suffix not in (".yaml", ".yml"):
         raise fail("G1301", f"the output '{target}' must be a .yaml file")
-    program = read_model(path, options.sizes)
-    return write_spec(program, target, options, source=path.name)
+    notes: list[str] = []
+    program = read_model(path, options.sizes, notes)
+    return replace(write_spec(program, target, options, source=path.name), notes=tuple(notes))
 
 
-def read_model(path: Path, sizes: Mapping[str, int] | None = None) -> Program:
-    """The program of a model file, by its suffix."""
+def read_model(path: Path, sizes: Mapping[str, int] | None = None, notes: list[str] | None = None) -> Program:
+    """The program of a model file, by its suffix; `notes` gets remarks about what was left out."""
     if path.suffix == ".pt2":
         from .exported_programs import import_exported
 
         return import_exported(path, sizes)
     from ..backends.onnx.importing import import_model
 
-    return import_model(path, sizes=sizes)
+    return import_model(path, sizes=sizes, notes=notes)
 
 
 def write_spec(program: Program, target: Path, options: Options, source: str = "") -> Imported:

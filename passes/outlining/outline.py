@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ...graph.ir import Program, Value
@@ -24,7 +24,7 @@ class _Work:
     program: Program
     scoped: bool
     sizes: Mapping[str, str]
-    written: frozenset[Value]
+    written: Mapping[Value, Hashable]
     functions: list[Function] = field(default_factory=list)
 
 
