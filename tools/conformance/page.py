@@ -114,10 +114,12 @@ def _left_out(records: Sequence[CaseRecord]) -> str:
     counts: Counter[str] = Counter()
     for record in records:
         counts.update(dict(record.outcomes["gradient"].counts) if "gradient" in record.outcomes else {})
+    older = sum(r.outcomes["older"].counts.get("compared", 0) for r in records if "older" in r.outcomes)
     exports = Counter(r.outcomes["onnx"].detail for r in records if r.status("onnx") == PASSED)
     lines = [
         f"\nGradients compared {counts['compared']} results; {counts['left_out']} results and"
         f" {counts['inputs_left_out']} inputs were left out, where there is no derivative.\n",
+        f"\nOlder forms compared: {older} models.\n",
         "\nExports:\n\n",
         *(f"- {count} {detail}\n" for detail, count in exports.most_common()),
     ]
