@@ -102,7 +102,15 @@ A protobuf message holds at most 2 GB. Larger weights go to a file beside the mo
         "an operator that the runtime has no kernel for",
         """\
 ONNX Runtime implements most operators for some dtypes only. This one it does not run for these,
-and no rule computes it in others. Often a cast to float32 around it helps, or another backend.""",
+and no rule computes it in others: it has no float64 kernels for convolution and pooling, for example,
+and computing those in float32 would silently give other numbers than the program says.
+
+Cast the operands to float32 around it, where that is exact enough:
+
+    y: float64(Conv(float32(x), float32(w)))
+
+or run the program on the torch backend. In Python, `graphwright.backends.onnx.emit(program)` writes
+the model for other runtimes all the same: the standard does have the operator.""",
     ),
     Code(
         "G1116",
