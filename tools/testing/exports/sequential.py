@@ -163,7 +163,7 @@ class LstmTagger(nn.Module):
 
 
 class VisionLayer(nn.Module):
-    """A pre-norm encoder layer with scaled-dot-product attention."""
+    """Attention and a feed-forward network, each after its normalization."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
