@@ -32,7 +32,7 @@ def export_metamath(lines: Iterable[str]) -> str:
     records = read_records(lines)
     try:
         return _Exporter(records).run()
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError, RecursionError) as error:
+    except (LookupError, ValueError, TypeError, AttributeError, StopIteration, RecursionError) as error:
         raise ExportError(f"not of the form of a certificate: {type(error).__name__}: {error}") from None
 
 

@@ -14,6 +14,7 @@ PROPOSITIONAL: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("mp", ("ph", "( ph -> ps )"), "ps"),
     ("a1", ("ph",), "( G -> ph )"),
     ("id", (), "( ph -> ph )"),
+    ("claim", ("( G -> ph )",), "( G -> ph )"),
     ("hyp", (), "( ( G /\\ ph ) -> ph )"),
     ("wk", ("( G -> ps )",), "( ( G /\\ ph ) -> ps )"),
     ("ex", ("( ( G /\\ ph ) -> ps )",), "( G -> ( ph -> ps ) )"),
