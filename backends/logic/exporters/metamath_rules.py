@@ -20,7 +20,7 @@ class Steps:
         writer: ProofWriter,
         theorem: TheoremRecord,
         g: Node,
-        hypotheses: Mapping[int, str],
+        hypotheses: Mapping[int, tuple[str, Node]],
         env: Env,
     ) -> None:
         self.writer = writer
@@ -176,7 +176,8 @@ class Steps:
 
 def _assume(self: Steps, step: Record, scope: Scope, env: Env) -> Node:
     if step["id"] in self.hypotheses:
-        return self.db.node(self.hypotheses[step["id"]])
+        label, formula = self.hypotheses[step["id"]]
+        return self.claimed(step, scope, env, formula, self.db.node(label))
     outer, formula = scope[:-1], self.wff(step["conclusion"], env)
     return self.db.use("hyp", {"G": self.context(outer), "ph": formula})
 
@@ -567,13 +568,14 @@ def core(
     found = last["conclusion"]
     if last["rule"] == "close" and writer.wff(found, {}) == writer.wff(theorem.statement, {}):
         top = {**inner, **{n: env[v] for (n, _), (v, _) in zip(found[1], variables, strict=True)}}
-        named = dict(zip(last["premises"][1:], hypotheses, strict=True))
+        given = [(h, writer.wff(p, env)) for h, p in zip(hypotheses, premises, strict=True)]
+        named = dict(zip(last["premises"][1:], given, strict=True))
         return Steps(writer, theorem, g, named, top).proof(last["premises"][0], (), top)
     proof = instance(writer, theorem, variables, env, g)
     for place, hypothesis in enumerate(hypotheses):
         rest = writer.implication(premises[place + 1 :], conclusion, env)
-        given = {"G": g, "ph": writer.wff(premises[place], env), "ps": rest}
-        proof = writer.db.use("mpd", given, (writer.db.node(hypothesis), proof))
+        values = {"G": g, "ph": writer.wff(premises[place], env), "ps": rest}
+        proof = writer.db.use("mpd", values, (writer.db.node(hypothesis), proof))
     return proof
 
 
