@@ -63,13 +63,27 @@ def read_records(lines: Iterable[str]) -> CertificateRecords:
                 found.entries.append(_theorem(open_theorem, steps, record))
             else:
                 _declare(found, kind, record)
-    except (ValueError, KeyError, TypeError, AssertionError, RecursionError) as error:
+        _introduced(found)
+    except (ValueError, LookupError, TypeError, AssertionError, RecursionError) as error:
         raise ExportError(f"no certificate: {type(error).__name__}: {error}") from None
     return found
 
 
 def _theorem(record: Record, steps: dict[int, Record], qed: Record) -> TheoremRecord:
     return TheoremRecord(record["name"], record["statement"], record["variables"], steps, qed["step"])
+
+
+def _introduced(found: CertificateRecords) -> None:
+    """Declares the functions that are made of statements: all(xs, Ps, some([y: S], Fs))."""
+    statements = {a["name"]: a["statement"] for a in found.axioms}
+    for entry in found.entries:
+        if isinstance(entry, TheoremRecord):
+            statements[entry.name] = entry.statement
+            continue
+        _, variables, _, exists = statements[entry["statement"]]
+        ((_, output),) = exists[1]
+        found.functions[entry["function"]] = (tuple(s for _, s in variables), output)
+        statements[entry["axiom"]] = entry["conclusion"]
 
 
 def _declare(found: CertificateRecords, kind: str, record: Record) -> None:
