@@ -67,15 +67,17 @@ def stages(bounds: Bounds, inductive: bool) -> tuple[Stage, ...]:
         )
         for place, nodes in enumerate(bounds.nodes)
     ]
+    few, more = bounds.nodes[0], bounds.nodes[-1]
     completions = [
-        Stage("completion", 0, steps=bounds.nodes[0], extra=6, by_weight=True),
-        Stage("completion", 0, steps=bounds.nodes[0], extra=6),
-        Stage("completion", 0, steps=bounds.nodes[-1], extra=14, by_weight=True),
-        Stage("completion", 0, steps=bounds.nodes[-1], extra=14),
+        Stage("completion", 0, steps=few, extra=3, by_weight=True),
+        Stage("completion", 0, steps=3 * few, extra=3, by_weight=True),
+        Stage("completion", 0, steps=few, extra=6),
+        Stage("completion", 0, steps=more, extra=14, by_weight=True),
+        Stage("completion", 0, steps=more, extra=14),
     ]
     if inductive:
         return (Stage("rewriting"), *saturations, *completions)
-    return (Stage("rewriting"), saturations[0], *completions[:2], *saturations[1:], *completions[2:])
+    return (Stage("rewriting"), saturations[0], *completions[:3], *saturations[1:], *completions[3:])
 
 
 @dataclass
@@ -119,6 +121,23 @@ class Workshop:
         theorem = attempt.proof.theorem(name, step)
         return Found(Theorem(name, goal, theorem.steps, theorem.variables), method)
 
+    def complete_together(self, goals: Sequence[tuple[str, Formula]], level: int) -> list[Found | None]:
+        """Goals that are equations without premises, all against one completion."""
+        stage, found = self.stages[level], list[Found | None]([None] * len(goals))
+        attempts = [Attempt(self, stage) for _ in goals]
+        opened = [attempt.opened(goal) for attempt, (_, goal) in zip(attempts, goals, strict=True)]
+        completion = attempts[0].completion(max(e.left.size + e.right.size for _, e in opened))
+        while None in found and completion.goes_on(stage.steps):
+            for place, (name, goal) in enumerate(goals):
+                fresh, equation = opened[place]
+                if found[place] is not None or (reason := completion.rewriter.joins(equation)) is None:
+                    continue
+                proof = attempts[place].proof
+                theorem = proof.theorem(name, proof.close(reason.prove(proof), fresh))
+                found[place] = Found(Theorem(name, goal, theorem.steps, theorem.variables), stage.kind)
+        self.counts += Counts(blocks=1, facts=len(completion.active), matches=completion.pairs)
+        return found
+
 
 class Attempt:
     def __init__(self, shop: Workshop, stage: Stage) -> None:
@@ -153,13 +172,28 @@ class Attempt:
             reason = self.complete(goal, local)
         return None if reason is None else reason.prove(self.proof)
 
-    def complete(self, goal: Equation, local: list[Rule]) -> Reason | None:
+    def opened(self, goal: Formula) -> tuple[tuple[Variable, ...], Equation]:
+        """The variables of a universal equation made fixed, and the equation at them."""
+        if isinstance(goal, Equation):
+            return (), goal
+        assert isinstance(goal, All)
+        fresh, binding = self.fresh(goal.variables, ())
+        inner = substitute_formula(goal.conclusion, binding)
+        assert isinstance(inner, Equation)
+        return fresh, inner
+
+    def completion(self, size: int, local: Sequence[Rule] = ()) -> Completion:
         ordering = self.shop.weights if self.stage.by_weight else self.shop.ordering
-        size = max(self.shop.longest + 2, goal.left.size + goal.right.size)
-        completion = Completion(ordering, size + self.stage.extra)
+        completion = Completion(ordering, max(self.shop.longest + 2, size) + self.stage.extra)
         for rule in (*local, *self.shop.rules):
             completion.add(rule)
-        reason = completion.run(goal, self.stage.steps, 60 * self.stage.steps)
+        return completion
+
+    def complete(self, goal: Equation, local: list[Rule]) -> Reason | None:
+        completion = self.completion(goal.left.size + goal.right.size, local)
+        reason = None
+        while reason is None and completion.goes_on(self.stage.steps):
+            reason = completion.rewriter.joins(goal)
         self.shop.counts += Counts(blocks=1, facts=len(completion.active), matches=completion.pairs)
         return reason
 
