@@ -27,7 +27,7 @@ from ....graph.theory.signature import Datatype
 from ..certificates import Theorem
 from .block import Block, Counts, Limits, consequences
 from .completion import Completion
-from .ordering import Ordering, precedence_of
+from .ordering import Ordering, WeightOrdering, precedence_of
 from .proof import Proof
 from .rewriting import Reason, Rewriter
 from .rules import Rule, rule_of
@@ -51,19 +51,33 @@ class Stage:
     limits: Limits = field(default_factory=Limits)
     splits: int = 0
     steps: int = 0
+    extra: int = 0  # symbols by which equations may be longer than the goal
+    by_weight: bool = False
 
 
 def stages(bounds: Bounds, inductive: bool) -> tuple[Stage, ...]:
     """Cheap ones first: the bounds' node budgets; completion early where nothing is inductive, and
-    last anyway."""
-    found = [Stage("rewriting")]
-    for place, nodes in enumerate(bounds.nodes):
-        limits = Limits(bounds.rounds + place, nodes, 40, bounds.witnesses)
-        splits = min(bounds.splits, 1 + place)
-        found.append(Stage("saturation", bounds.depth, limits, splits))
-        if place == 0 and not inductive:
-            found.append(Stage("completion", 0, steps=bounds.nodes[0]))
-    return (*found, Stage("completion", 0, steps=10 * bounds.nodes[-1]))
+    last anyway. Completion goes by weight first, then by paths, then by weight with longer terms."""
+    saturations = [
+        Stage(
+            "saturation",
+            bounds.depth,
+            Limits(bounds.rounds + place, nodes, 40, bounds.witnesses),
+            min(bounds.splits, 1 + place),
+        )
+        for place, nodes in enumerate(bounds.nodes)
+    ]
+    few, more = bounds.nodes[0], bounds.nodes[-1]
+    completions = [
+        Stage("completion", 0, steps=few, extra=3, by_weight=True),
+        Stage("completion", 0, steps=3 * few, extra=3, by_weight=True),
+        Stage("completion", 0, steps=few, extra=6),
+        Stage("completion", 0, steps=more, extra=14, by_weight=True),
+        Stage("completion", 0, steps=more, extra=14),
+    ]
+    if inductive:
+        return (Stage("rewriting"), *saturations, *completions)
+    return (Stage("rewriting"), saturations[0], *completions[:3], *saturations[1:], *completions[3:])
 
 
 @dataclass
@@ -77,6 +91,8 @@ class Workshop:
     def __post_init__(self) -> None:
         self.ordering = Ordering(precedence_of(self.theory))
         self.rewriter = Rewriter(self.ordering)
+        self.weights = WeightOrdering(self.ordering.precedence)
+        self.longest = 0
         self.stages = stages(self.theory.bounds, bool(self.theory.signature.datatypes))
         self.definitions = {d.relation: d for d in self.theory.definitions}
         signature = self.theory.signature
@@ -85,6 +101,8 @@ class Workshop:
 
     def add(self, rule: Rule) -> None:
         self.rules.append(rule)
+        if rule.equation is not None:
+            self.longest = max(self.longest, rule.equation.left.size + rule.equation.right.size)
         self.rewriter.add(rule)
 
     def attempt(self, name: str, goal: Formula, level: int) -> Found | None:
@@ -102,6 +120,23 @@ class Workshop:
             return None
         theorem = attempt.proof.theorem(name, step)
         return Found(Theorem(name, goal, theorem.steps, theorem.variables), method)
+
+    def complete_together(self, goals: Sequence[tuple[str, Formula]], level: int) -> list[Found | None]:
+        """Goals that are equations without premises, all against one completion."""
+        stage, found = self.stages[level], list[Found | None]([None] * len(goals))
+        attempts = [Attempt(self, stage) for _ in goals]
+        opened = [attempt.opened(goal) for attempt, (_, goal) in zip(attempts, goals, strict=True)]
+        completion = attempts[0].completion(max(e.left.size + e.right.size for _, e in opened))
+        while None in found and completion.goes_on(stage.steps):
+            for place, (name, goal) in enumerate(goals):
+                fresh, equation = opened[place]
+                if found[place] is not None or (reason := completion.rewriter.joins(equation)) is None:
+                    continue
+                proof = attempts[place].proof
+                theorem = proof.theorem(name, proof.close(reason.prove(proof), fresh))
+                found[place] = Found(Theorem(name, goal, theorem.steps, theorem.variables), stage.kind)
+        self.counts += Counts(blocks=1, facts=len(completion.active), matches=completion.pairs)
+        return found
 
 
 class Attempt:
@@ -137,11 +172,28 @@ class Attempt:
             reason = self.complete(goal, local)
         return None if reason is None else reason.prove(self.proof)
 
-    def complete(self, goal: Equation, local: list[Rule]) -> Reason | None:
-        completion = Completion(self.shop.ordering)
+    def opened(self, goal: Formula) -> tuple[tuple[Variable, ...], Equation]:
+        """The variables of a universal equation made fixed, and the equation at them."""
+        if isinstance(goal, Equation):
+            return (), goal
+        assert isinstance(goal, All)
+        fresh, binding = self.fresh(goal.variables, ())
+        inner = substitute_formula(goal.conclusion, binding)
+        assert isinstance(inner, Equation)
+        return fresh, inner
+
+    def completion(self, size: int, local: Sequence[Rule] = ()) -> Completion:
+        ordering = self.shop.weights if self.stage.by_weight else self.shop.ordering
+        completion = Completion(ordering, max(self.shop.longest + 2, size) + self.stage.extra)
         for rule in (*local, *self.shop.rules):
             completion.add(rule)
-        reason = completion.run(goal, self.stage.steps, 60 * self.stage.steps)
+        return completion
+
+    def complete(self, goal: Equation, local: list[Rule]) -> Reason | None:
+        completion = self.completion(goal.left.size + goal.right.size, local)
+        reason = None
+        while reason is None and completion.goes_on(self.stage.steps):
+            reason = completion.rewriter.joins(goal)
         self.shop.counts += Counts(blocks=1, facts=len(completion.active), matches=completion.pairs)
         return reason
 

@@ -16,7 +16,7 @@ from heapq import heappop, heappush
 from ....graph.theory import All, Application, Equation, Term, Variable, substitute
 from .ordering import PATTERN, Ordering, VariableOrdering, is_pattern_variable
 from .proof import Proof
-from .rewriting import Direction, Reason, Rewriter, chained, reversed_reason
+from .rewriting import Direction, Reason, Rewriter, chained, fingerprint, general, reversed_reason
 from .rules import Rule, match
 from .unification import unify
 
@@ -55,9 +55,22 @@ class Active:
     """An equation in use."""
 
     rule: Rule
-    ways: list[Direction]
+    ways: list[Way]
     number: int
     alive: bool = True
+
+
+class Way:
+    """A direction with what overlaps need of it: its sides renamed as the inner ("a") and as the
+    outer equation ("b"), and the outer one's subterms by head."""
+
+    def __init__(self, direction: Direction) -> None:
+        self.direction = direction
+        self.inner = _apart(direction, "a")
+        self.outer = _apart(direction, "b")
+        self.parts: dict[str, list[tuple[tuple[int, ...], Application]]] = {}
+        for path, part in _positions(self.outer[0]):
+            self.parts.setdefault(part.symbol, []).append((path, part))
 
 
 @dataclass
@@ -89,17 +102,12 @@ class Completion:
         size = left.size + right.size if weight is None else weight
         heappush(self.queue, (size, self.pairs, left, right, reason))
 
-    def run(self, goal: Equation | None, steps: int, pairs: int) -> Reason | None:
-        """Goes on for so many steps or critical pairs, or until the goal (whose sides differ)
-        joins: then why."""
-        until = self.steps + steps
-        changed = True
-        while True:
-            if changed and goal is not None and (reason := self.rewriter.joins(goal)) is not None:
-                return reason
-            if not self.queue or self.steps >= until or self.pairs > pairs:
-                return None
-            changed = self.step()
+    def goes_on(self, steps: int) -> bool:
+        """Goes on until one more equation is active; False once so many steps are over."""
+        while self.queue and self.steps < steps:
+            if self.step():
+                return True
+        return False
 
     def step(self) -> bool:
         """Takes one equation from the queue; whether it became active."""
@@ -113,8 +121,7 @@ class Completion:
         active = self._activate(simplified)
         self._interreduce(active)
         for left, right, found in self._critical_pairs(active):
-            if left.size + right.size <= self.size:
-                self._enqueue(left, right, found)
+            self._enqueue(left, right, found)
         return True
 
     def _simplified(self, left: Term, right: Term, reason: Reason) -> Reason | None:
@@ -148,7 +155,7 @@ class Completion:
                 "", statement, tuple(names.values()), (), equation, (), reason=reason, originals=originals
             )
         ways = self.rewriter.add(rule)
-        active = Active(rule, ways, len(self.active))
+        active = Active(rule, [Way(w) for w in ways], len(self.active))
         self.active.append(active)
         self.unordered = self.unordered or any(w.checked for w in ways)
         return active
@@ -160,7 +167,7 @@ class Completion:
                 continue
             equation = old.rule.equation
             assert equation is not None
-            if not any(_reduces(w, equation, old, self.ordering) for w in new.ways):
+            if not any(_reduces(w.direction, equation, old, self.ordering) for w in new.ways):
                 continue
             old.alive = False
             self.rewriter.remove(old.rule)
@@ -171,10 +178,11 @@ class Completion:
         """Whether one use of an active equation, anywhere, makes both sides equal."""
         while True:
             for one, other in ((left, right), (right, left)):
-                for way in self.rewriter.directions.get(_head(one), ()):
-                    binding: dict[Variable, Term] = {}
-                    if way.checked and match(way.left, one, binding) and match(way.right, other, binding):
-                        return True
+                for key in general(fingerprint(one)):
+                    for way in self.rewriter.directions.get(key, ()):
+                        binding: dict[Variable, Term] = {}
+                        if way.checked and match(way.left, one, binding) and match(way.right, other, binding):
+                            return True
             if not (isinstance(left, Application) and isinstance(right, Application)):
                 return False
             if left.symbol != right.symbol:
@@ -207,23 +215,31 @@ class Completion:
                 continue
             for one in new.ways:
                 for other in old.ways:
-                    yield from overlaps(one, other, self.ordering)
+                    yield from overlaps(one, other, self.ordering, self.size)
                     if old is not new:
-                        yield from overlaps(other, one, self.ordering)
+                        yield from overlaps(other, one, self.ordering, self.size)
 
 
-def overlaps(inner: Direction, outer: Direction, ordering: Ordering) -> Iterator[tuple[Term, Term, Reason]]:
-    """The critical pairs of `inner` used inside `outer`'s left side."""
-    left, right, names = _apart(inner, "a")
-    whole, result, others = _apart(outer, "b")
-    for path, part in _positions(whole):
+def overlaps(
+    inner_way: Way, outer_way: Way, ordering: Ordering, limit: int
+) -> Iterator[tuple[Term, Term, Reason]]:
+    """The critical pairs, of size at most `limit`, of the inner equation used inside the outer
+    one's left side."""
+    left, right, names = inner_way.inner
+    whole, result, others = outer_way.outer
+    inner, outer = inner_way.direction, outer_way.direction
+    for path, part in outer_way.parts.get(_head(left), ()):
         unifier = unify(part, left)
         if unifier is None:
             continue
-        peak, changed = substitute(left, unifier), substitute(right, unifier)
+        reached, changed = substitute(result, unifier), substitute(right, unifier)
+        if reached.size > limit:
+            continue
+        peak, top = substitute(left, unifier), substitute(whole, unifier)
+        if reached.size + top.size - peak.size + changed.size > limit:
+            continue
         if inner.checked and ordering.greater(changed, peak):
             continue
-        top, reached = substitute(whole, unifier), substitute(result, unifier)
         if outer.checked and ordering.greater(reached, top):
             continue
         terms = tuple(substitute(v, unifier) for v in names)
@@ -243,7 +259,7 @@ def _apart(way: Direction, mark: str) -> tuple[Term, Term, tuple[Variable, ...]]
     return substitute(way.left, binding), substitute(way.right, binding), names
 
 
-def _positions(term: Term, path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Term]]:
+def _positions(term: Term, path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Application]]:
     """The subterms that are no pattern variables, with their paths."""
     if isinstance(term, Application):
         yield path, term
@@ -274,7 +290,7 @@ def _reduces(way: Direction, equation: Equation, old: Active, ordering: Ordering
                 continue
             if path or not _is_variant(way.left, part):
                 return True
-            if any(w.left is not side or w.checked for w in old.ways):
+            if any(w.direction.left is not side or w.direction.checked for w in old.ways):
                 return True
     return False
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from itertools import product
 
 from ....graph.theory import Application, Equation, Term, Variable, substitute
-from .ordering import Ordering, is_pattern_variable
+from .ordering import PATTERN, Ordering, is_pattern_variable
 from .proof import Proof
 from .rules import Rule, match
 
@@ -57,13 +59,38 @@ class Direction:
     checked: bool
 
 
+Fingerprint = tuple[str, ...]
+ANY = "?"
+
+
+def fingerprint(term: Term) -> Fingerprint:
+    """The head of a term and of its first two arguments; pattern variables are "?"."""
+    if isinstance(term, Application):
+        return (term.symbol, *[_top(a) for a in term.arguments[:2]])
+    return (_top(term),)
+
+
+def _top(term: Term) -> str:
+    if isinstance(term, Application):
+        return term.symbol
+    assert isinstance(term, Variable)
+    return ANY if term.name[0] == PATTERN else f"variable {term.name}"
+
+
+@cache
+def general(key: Fingerprint) -> tuple[Fingerprint, ...]:
+    """The fingerprints of patterns that may match a term with this one."""
+    options = [(part,) if part == ANY else (part, ANY) for part in key[1:]]
+    return tuple((key[0], *rest) for rest in product(*options))
+
+
 class Rewriter:
     """Normal forms by a set of equations; `extended` adds some without changing this one."""
 
     def __init__(self, ordering: Ordering, limit: int = 2000) -> None:
         self.ordering = ordering
         self.limit = limit
-        self.directions: dict[str, list[Direction]] = {}
+        self.directions: dict[Fingerprint, list[Direction]] = {}
         self._known: dict[Term, tuple[Term, Reason | None]] = {}
         self._steps = 0
 
@@ -76,8 +103,7 @@ class Rewriter:
         found = directions(rule, equation, self.ordering)
         for direction in found:
             assert isinstance(direction.left, Application | Variable)
-            head = direction.left.symbol if isinstance(direction.left, Application) else direction.left.name
-            self.directions.setdefault(head, []).append(direction)
+            self.directions.setdefault(fingerprint(direction.left), []).append(direction)
         return found
 
     def under(self, ordering: Ordering) -> Rewriter:
@@ -131,16 +157,16 @@ class Rewriter:
 
     def rewrite(self, term: Term) -> Reason | None:
         """One step at the root, or None."""
-        head = term.symbol if isinstance(term, Application) else term.name  # type: ignore[attr-defined]  # a Variable
-        for direction in self.directions.get(head, ()):
-            binding: dict[Variable, Term] = {}
-            if not match(direction.left, term, binding):
-                continue
-            right = substitute(direction.right, binding)
-            if direction.checked and not self.ordering.greater(term, right):
-                continue
-            terms = tuple(binding[v] for v in direction.rule.variables)
-            return Reason(term, right, direction.rule, terms, direction.reverse)
+        for key in general(fingerprint(term)):
+            for direction in self.directions.get(key, ()):
+                binding: dict[Variable, Term] = {}
+                if direction.left.size > term.size or not match(direction.left, term, binding):
+                    continue
+                right = substitute(direction.right, binding)
+                if direction.checked and not self.ordering.greater(term, right):
+                    continue
+                terms = tuple([binding[v] for v in direction.rule.variables])
+                return Reason(term, right, direction.rule, terms, direction.reverse)
         return None
 
     def joins(self, equation: Equation) -> Reason | None:
