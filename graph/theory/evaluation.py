@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .formulas import All, Atom, Equation, Falsehood, Formula, Or, Some
-from .models import Array, ArithmeticModel, GeneratedModel, Model, TableModel
+from .models import ArithmeticModel, Array, GeneratedModel, Model, TableModel
 from .terms import Application, Term, Variable
 
 _MOST = 2_000_000  # points at most: then fewer individuals are tried

