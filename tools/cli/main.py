@@ -18,6 +18,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "compile": ("compile", "Transform a graph by verified passes and emit it, with a report."),
     "diff": ("diff", "Compare two programs: nodes, types, weights."),
     "bench": ("bench", "Time a graph on the backends, side by side."),
+    "prove": ("prove", "Prove the goals of a theory, and check the proofs."),
+    "certify": ("certify", "Check the proofs in a certificate file."),
     "explain": ("explain", "Explain a diagnostic code, an operator, a pass or a function."),
     "list": ("list_names", "List codes, operators, functions, passes, backends, optimizers or data sets."),
     "schema": ("schema", "Print the JSON Schema of specs, for editors."),
