@@ -69,12 +69,17 @@ def _queries(records: CertificateRecords) -> Iterator[tuple[tuple[str, int], str
 
 def _query(theorem: TheoremRecord, given: list[Json], conclusion: Json) -> str:
     names = sorted({n for f in (*given, conclusion) for n in free_names(f, theorem.variables)})
-    constants = [
-        f"(declare-const {_quoted('v', n)} {_quoted('sort', theorem.variables[n])})" for n in names
-    ]
+    constants = [f"(declare-const {_quoted('v', n)} {_quoted('sort', theorem.variables[n])})" for n in names]
     asserted = [f"(assert {_formula(f)})" for f in given]
     return "\n".join(
-        ["(push 1)", *constants, *asserted, f"(assert (not {_formula(conclusion)}))", "(check-sat)", "(pop 1)"]
+        [
+            "(push 1)",
+            *constants,
+            *asserted,
+            f"(assert (not {_formula(conclusion)}))",
+            "(check-sat)",
+            "(pop 1)",
+        ]
     )
 
 
