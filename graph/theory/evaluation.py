@@ -122,7 +122,7 @@ class _Evaluation:
         if isinstance(self.model, TableModel):
             return np.asarray(self.model.relations[atom.relation][tuple(arguments)])
         parameters, body = self.model.relations[atom.relation]
-        return np.asarray(_arithmetic(body, dict(zip(parameters, arguments, strict=True)))).astype(bool)
+        return np.asarray(arithmetic(body, dict(zip(parameters, arguments, strict=True)))).astype(bool)
 
     def term(self, term: Term, axes: Mapping[Variable, int], rank: int) -> Array:
         if isinstance(term, Variable):
@@ -134,7 +134,7 @@ class _Evaluation:
         if isinstance(self.model, TableModel):
             return np.asarray(self.model.functions[term.symbol][tuple(arguments)])
         parameters, body = self.model.functions[term.symbol]
-        found = np.asarray(_arithmetic(body, dict(zip(parameters, arguments, strict=True))))
+        found = np.asarray(arithmetic(body, dict(zip(parameters, arguments, strict=True))))
         if found.dtype == np.int64 and found.size and np.abs(found).max() > 2**31:
             return found.astype(object)  # exact from here on
         return found
@@ -147,14 +147,14 @@ def _joined(operator: Any, arrays: list[Array]) -> Array:
     return result
 
 
-def _arithmetic(body: Term, values: Mapping[str, Array]) -> Array:
+def arithmetic(body: Term, values: Mapping[str, Array]) -> Array:
     """The value of a model's body on arrays of integers."""
     if isinstance(body, Variable):
         return values[body.name]
     assert isinstance(body, Application)
     if not body.arguments:
         return np.array(int(body.symbol))
-    a, *rest = (_arithmetic(t, values) for t in body.arguments)
+    a, *rest = (arithmetic(t, values) for t in body.arguments)
     b = rest[0] if rest else a
     return np.asarray(_OPERATIONS[body.symbol](a, b))
 

@@ -92,7 +92,9 @@ def substitute(term: Term, binding: Mapping[Variable, Term]) -> Term:
     assert isinstance(term, Application)
     for variable in term.variables:
         if variable in binding:
-            return Application(term.symbol, tuple([substitute(a, binding) for a in term.arguments]), term.sort)
+            return Application(
+                term.symbol, tuple([substitute(a, binding) for a in term.arguments]), term.sort
+            )
     return term
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, product
 
 from ....graph.theory import (
+    FALSEHOOD,
     All,
     Atom,
     Bounds,
@@ -76,7 +78,7 @@ def stages(bounds: Bounds, inductive: bool) -> tuple[Stage, ...]:
         Stage("completion", 0, steps=more, extra=14),
     ]
     if inductive:
-        return (Stage("rewriting"), *saturations, *completions)
+        return (Stage("rewriting"), *saturations, completions[0])
     return (Stage("rewriting"), saturations[0], *completions[:3], *saturations[1:], *completions[3:])
 
 
@@ -120,6 +122,29 @@ class Workshop:
             return None
         theorem = attempt.proof.theorem(name, step)
         return Found(Theorem(name, goal, theorem.steps, theorem.variables), method)
+
+    def contradiction(self) -> Theorem | None:
+        """A proof of falsehood from the rules, if a block that holds the constants, and each
+        function at them, finds one."""
+        attempt = Attempt(self, next(s for s in self.stages if s.kind == "saturation"))
+        functions = self.theory.signature.functions
+        constants = [self.theory.signature.apply(f.name) for f in functions if not f.inputs]
+        for constructor in sorted(self.constructors):
+            inputs = self.theory.signature.function[constructor].inputs
+            if len(inputs) == 1:
+                constants += [
+                    self.theory.signature.apply(constructor, c) for c in constants if c.sort == inputs[0]
+                ]
+        seeds: list[Term] = [*constants]
+        for function in functions:
+            by_sort = [[c for c in constants if c.sort == sort] for sort in function.inputs]
+            if function.inputs:
+                seeds += [
+                    self.theory.signature.apply(function.name, *a) for a in islice(product(*by_sort), 25)
+                ]
+        variables = [Variable(f"v{i}", s.name) for i, s in enumerate(self.theory.signature.sorts)]
+        step = attempt.saturate(FALSEHOOD, (), frozenset(), attempt.stage.splits, (*seeds, *variables))
+        return None if step is None else attempt.proof.theorem("contradiction", step)
 
     def complete_together(self, goals: Sequence[tuple[str, Formula]], level: int) -> list[Found | None]:
         """Goals that are equations without premises, all against one completion."""
@@ -198,16 +223,20 @@ class Attempt:
         return reason
 
     def saturate(
-        self, goal: Formula, assumed: tuple[Formula, ...], done: frozenset[Formula], splits: int
+        self,
+        goal: Formula,
+        assumed: tuple[Formula, ...],
+        done: frozenset[Formula],
+        splits: int,
+        seeds: tuple[Term, ...] = (),
     ) -> int | None:
         """By a block; a disjunction that it knows is split if nothing else helps."""
         names = {v.name for f in (*assumed, goal) for v in _names(f)} | set(self.shop.reserved)
         block = Block(
             self.shop.rules, self.shop.constructors, names, self.stage.limits, self.shop.definitions
         )
-        for formula in (goal, *assumed):
-            for term in _ground_terms(formula):
-                block.graph.add(term)
+        for term in (*seeds, *(t for formula in (goal, *assumed) for t in _ground_terms(formula))):
+            block.graph.add(term)
         for formula in assumed:
             block.assume(formula)
         reached = block.saturate(goal)

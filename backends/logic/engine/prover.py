@@ -71,7 +71,12 @@ class Prover:
             None if self.theory.bounds.seconds is None else time.monotonic() + self.theory.bounds.seconds
         )
         pending = sorted(goals, key=lambda g: goal_key(g.statement, g.name))
+        contradiction = self.shop.contradiction()
         stopped = ""
+        if contradiction is not None:
+            self.theorems.append(contradiction)
+            self.methods[contradiction.name] = "saturation"
+            stopped = "the axioms contradict each other"
         levels = len(self.shop.stages)
         level = 0
         while pending and level < levels and not stopped:
@@ -96,8 +101,9 @@ class Prover:
             Certificate(self.theory, tuple(self.theorems)),
             dict(self.methods),
             tuple(pending),
-            cycles=self.cycles,
-            stopped=stopped,
+            contradiction,
+            self.cycles,
+            stopped,
         )
 
     def _untried(self, pending: Sequence[Goal], level: int) -> list[Goal]:
