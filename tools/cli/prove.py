@@ -46,11 +46,13 @@ def command(
     Exit code 0: every goal is proved and every checker at hand accepts; 1: some goal is left, or a
     checker rejects. Ctrl-C keeps what is proved; the next run in the same folder goes on from it.
     """
+    from ..proofs.checking import refuse_false_goals
     from ..proofs.loading import open_theory, with_goals
     from ..proofs.pipeline import prove, resume, with_bounds, write
 
     theory = with_goals(open_theory(spec), goals)
     theory = with_bounds(theory, seconds=seconds, cycles=cycles, rounds=rounds, depth=depth)
+    refuse_false_goals(theory)
     target = Path(folder)
     known, methods = ([], {}) if fresh else resume(theory, target)
     progress = None if as_json else _Progress(len(theory.goals))

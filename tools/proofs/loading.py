@@ -31,8 +31,8 @@ def with_goals(found: TheoryDocument, texts: Sequence[str]) -> Theory:
         return found.theory
     goals = []
     for number, text in enumerate(texts, 1):
-        statement = found.statement(PlainText(Source(f"--goal {number}", text)))
-        goals.append(Goal(f"goal {number}", statement, text))
+        located = PlainText(Source(f"--goal {number}", text))
+        goals.append(Goal(f"goal {number}", found.statement(located), text, located.at(0, len(text))))
     return replace(found.theory, goals=tuple(goals))
 
 

@@ -162,10 +162,15 @@ def write(proved: Proved, folder: Path) -> list[str]:
     files[EXPLORER] = explorer_page(proved)
     files[CERTIFICATES] = "".join(f"{line}\n" for line in proved.lines)
     for name, text in files.items():
-        part = folder / f"{name}.part"
-        part.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(part, folder / name)
+        write_text(folder / name, text)
     return list(files)
+
+
+def write_text(path: Path, text: str) -> None:
+    """The file, whole or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(part, path)
 
 
 def with_bounds(theory: Theory, **changes: Any) -> Theory:

@@ -36,6 +36,7 @@ td.n, th.n { text-align: right; color: var(--soft); font-variant-numeric: tabula
 .proof > header { padding: .6rem .8rem; background: var(--tint); border-radius: 6px 6px 0 0; }
 .proof > header .formula { font-size: 15px; margin: .2rem 0; } .proof footer { padding: .4rem .8rem; }
 .proof:target { border-color: var(--link); } tr:target td { background: var(--mark); }
+.steps { table-layout: fixed; } .steps th:first-child { width: 3.5rem; } .steps th:last-child { width: 42%; }
 .under { border-left: 3px solid var(--line); padding-left: .6rem; }
 #search { font: inherit; width: 100%; padding: .4rem .6rem; border: 1px solid var(--line); border-radius: 6px;
   color: inherit; background: var(--paper); margin: .4rem 0; display: none; }
@@ -56,27 +57,27 @@ field.addEventListener("input", () => {
 });
 """
 
-RULES = {
-    "assume": "assumption",
-    "cite": "statement",
-    "apply": "instance",
-    "close": "conclusion for all",
-    "witness": "witness",
-    "open": "let there be",
-    "either": "alternative",
-    "cases": "by cases",
-    "middle": "excluded middle",
-    "absurd": "from a contradiction",
-    "reflexivity": "reflexivity",
-    "symmetry": "symmetry",
-    "transitivity": "chain of equations",
-    "congruence": "congruence",
-    "replace": "equals for equals",
-    "injective": "constructor is injective",
-    "distinct": "constructors differ",
-    "induction": "induction",
-    "unfold": "definition unfolded",
-    "fold": "definition folded",
+RULES: dict[str, tuple[str, str]] = {
+    "assume": ("assumption", "Taken for the time being; the steps under it say so."),
+    "cite": ("statement", "An axiom, or a theorem proved before."),
+    "apply": ("instance", "What holds for all, for these terms; its premises are given."),
+    "close": ("conclusion for all", "The variables were arbitrary, the assumptions become premises."),
+    "witness": ("witness", "There is one, since this is one."),
+    "open": ("let there be", "What follows from any such individual follows."),
+    "either": ("alternative", "One of the alternatives holds."),
+    "cases": ("by cases", "What follows from each alternative follows."),
+    "middle": ("excluded middle", "A formula or its negation holds."),
+    "absurd": ("from a contradiction", "Everything follows from a contradiction."),
+    "reflexivity": ("reflexivity", "A term equals itself."),
+    "symmetry": ("symmetry", "An equation, turned round."),
+    "transitivity": ("chain of equations", "Each begins where the one before ends."),
+    "congruence": ("congruence", "A function of equal arguments."),
+    "replace": ("equals for equals", "A relation of equal arguments."),
+    "injective": ("constructor is injective", "Equal values of a constructor have equal arguments."),
+    "distinct": ("constructors differ", "Two constructors never give the same."),
+    "induction": ("induction", "It holds for each constructor if it holds for what it is made of."),
+    "unfold": ("definition unfolded", "A defined relation, by what it means."),
+    "fold": ("definition folded", "What a defined relation means, by the relation."),
 }
 
 
@@ -111,6 +112,7 @@ class _Explorer:
             self._axioms(),
             "<h2>Proofs</h2>" if self.theorems else "",
             *(self._proof(t) for t in self.theorems),
+            self._rules(),
         ]
         body = "\n".join(s for s in sections if s)
         return (
@@ -180,7 +182,9 @@ class _Explorer:
                 f'<td>{escape(name)}{note}</td><td class="soft">{self._users(name)}</td></tr>'
             )
         for datatype in self.proved.theory.signature.datatypes:
-            made = " | ".join(datatype.constructors)
+            functions = self.proved.theory.signature.function
+            parts = [(c, ", ".join(functions[c].inputs)) for c in datatype.constructors]
+            made = " | ".join(f"{c}({i})" if i else c for c, i in parts)
             what = f"{datatype.relation} over {datatype.sort}" if datatype.relation else datatype.sort
             says = "induction" if datatype.relation else "induction, injectivity, disjointness"
             rows.append(
@@ -190,11 +194,19 @@ class _Explorer:
         head = "<tr><th>statement</th><th>name</th><th>used by</th></tr>"
         return f"<table>{head}\n{chr(10).join(rows)}</table>"
 
+    def _rules(self) -> str:
+        """The rules that the proofs use."""
+        used = {s.rule for t in self.theorems for s in t.steps}
+        rows = [
+            f'<tr id="rule-{rule}"><td>{name}</td><td class="soft">{escape(text)}</td></tr>'
+            for rule, (name, text) in RULES.items()
+            if rule in used
+        ]
+        return f"<h2>Rules</h2>\n<table>\n{chr(10).join(rows)}</table>" if rows else ""
+
     def _users(self, name: str) -> str:
         """Links to the proofs that cite a statement."""
-        users = self.used.get(name, [])
-        links = [self._number(n) for n in users[:12]]
-        return ", ".join(links) + (f" and {len(users) - 12} more" if len(users) > 12 else "")
+        return ", ".join(map(self._number, self.used.get(name, ())))
 
     def _number(self, name: str) -> str:
         anchor = self.anchors[name]
@@ -215,7 +227,7 @@ class _Explorer:
             f'<section class="proof" id="{anchor}"><header><h3>{anchor[1:]}. {escape(theorem.name)}</h3>'
             f'<div class="formula">{escape(print_statement(theorem.statement))}</div>'
             f'<div class="soft">{escape(self._method(theorem))} · {verdicts}</div></header>\n'
-            '<table><tr><th class="n">step</th><th>formula</th><th>by</th></tr>\n'
+            '<table class="steps"><tr><th class="n">step</th><th>formula</th><th>by</th></tr>\n'
             f"{chr(10).join(rows)}\n</table>"
             f'<footer class="soft">Rests on {rest}. {used}'
             '<a href="#theorems">All theorems</a></footer></section>'
@@ -239,7 +251,7 @@ class _Explorer:
 
     def _reason(self, anchor: str, step: Step, numbers: dict[int, int]) -> str:
         premises = [_link(anchor, numbers[p]) for p in step.premises]
-        rule = RULES.get(step.rule, step.rule)
+        rule = f'<a href="#rule-{step.rule}">{RULES[step.rule][0]}</a>'
         if step.rule == "cite":
             target = self.anchors.get(step.name) or self.sources.get(step.name)
             name = escape(step.name)
@@ -250,7 +262,7 @@ class _Explorer:
             given = f", given {', '.join(premises[1:])}" if len(premises) > 1 else ""
             return f"{rule} of {premises[0]}{put}{given}"
         if step.rule == "close" and len(premises) > 1:
-            return f"{premises[0]} holds whenever {', '.join(premises[1:])}"
+            return f'{premises[0]} <a href="#rule-close">holds whenever</a> {", ".join(premises[1:])}'
         source = f" from {', '.join(premises)}" if premises else ""
         return f"{rule}{source}{put}"
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, product
 
 from ....graph.theory import (
+    FALSEHOOD,
     All,
     Atom,
     Bounds,
@@ -67,15 +69,17 @@ def stages(bounds: Bounds, inductive: bool) -> tuple[Stage, ...]:
         )
         for place, nodes in enumerate(bounds.nodes)
     ]
+    few, more = bounds.nodes[0], bounds.nodes[-1]
     completions = [
-        Stage("completion", 0, steps=bounds.nodes[0], extra=6, by_weight=True),
-        Stage("completion", 0, steps=bounds.nodes[0], extra=6),
-        Stage("completion", 0, steps=bounds.nodes[-1], extra=14, by_weight=True),
-        Stage("completion", 0, steps=bounds.nodes[-1], extra=14),
+        Stage("completion", 0, steps=few, extra=3, by_weight=True),
+        Stage("completion", 0, steps=3 * few, extra=3, by_weight=True),
+        Stage("completion", 0, steps=few, extra=6),
+        Stage("completion", 0, steps=more, extra=14, by_weight=True),
+        Stage("completion", 0, steps=more, extra=14),
     ]
     if inductive:
-        return (Stage("rewriting"), *saturations, *completions)
-    return (Stage("rewriting"), saturations[0], *completions[:2], *saturations[1:], *completions[2:])
+        return (Stage("rewriting"), *saturations, completions[0])
+    return (Stage("rewriting"), saturations[0], *completions[:3], *saturations[1:], *completions[3:])
 
 
 @dataclass
@@ -119,6 +123,46 @@ class Workshop:
         theorem = attempt.proof.theorem(name, step)
         return Found(Theorem(name, goal, theorem.steps, theorem.variables), method)
 
+    def contradiction(self) -> Theorem | None:
+        """A proof of falsehood from the rules, if a block that holds the constants, and each
+        function at them, finds one."""
+        attempt = Attempt(self, next(s for s in self.stages if s.kind == "saturation"))
+        functions = self.theory.signature.functions
+        constants = [self.theory.signature.apply(f.name) for f in functions if not f.inputs]
+        for constructor in sorted(self.constructors):
+            inputs = self.theory.signature.function[constructor].inputs
+            if len(inputs) == 1:
+                constants += [
+                    self.theory.signature.apply(constructor, c) for c in constants if c.sort == inputs[0]
+                ]
+        seeds: list[Term] = [*constants]
+        for function in functions:
+            by_sort = [[c for c in constants if c.sort == sort] for sort in function.inputs]
+            if function.inputs:
+                seeds += [
+                    self.theory.signature.apply(function.name, *a) for a in islice(product(*by_sort), 25)
+                ]
+        variables = [Variable(f"v{i}", s.name) for i, s in enumerate(self.theory.signature.sorts)]
+        step = attempt.saturate(FALSEHOOD, (), frozenset(), attempt.stage.splits, (*seeds, *variables))
+        return None if step is None else attempt.proof.theorem("contradiction", step)
+
+    def complete_together(self, goals: Sequence[tuple[str, Formula]], level: int) -> list[Found | None]:
+        """Goals that are equations without premises, all against one completion."""
+        stage, found = self.stages[level], list[Found | None]([None] * len(goals))
+        attempts = [Attempt(self, stage) for _ in goals]
+        opened = [attempt.opened(goal) for attempt, (_, goal) in zip(attempts, goals, strict=True)]
+        completion = attempts[0].completion(max(e.left.size + e.right.size for _, e in opened))
+        while None in found and completion.goes_on(stage.steps):
+            for place, (name, goal) in enumerate(goals):
+                fresh, equation = opened[place]
+                if found[place] is not None or (reason := completion.rewriter.joins(equation)) is None:
+                    continue
+                proof = attempts[place].proof
+                theorem = proof.theorem(name, proof.close(reason.prove(proof), fresh))
+                found[place] = Found(Theorem(name, goal, theorem.steps, theorem.variables), stage.kind)
+        self.counts += Counts(blocks=1, facts=len(completion.active), matches=completion.pairs)
+        return found
+
 
 class Attempt:
     """One try at a goal: what it may use at a stage, and the proof that it writes."""
@@ -155,27 +199,46 @@ class Attempt:
             reason = self.complete(goal, local)
         return None if reason is None else reason.prove(self.proof)
 
-    def complete(self, goal: Equation, local: list[Rule]) -> Reason | None:
+    def opened(self, goal: Formula) -> tuple[tuple[Variable, ...], Equation]:
+        """The variables of a universal equation made fixed, and the equation at them."""
+        if isinstance(goal, Equation):
+            return (), goal
+        assert isinstance(goal, All)
+        fresh, binding = self.fresh(goal.variables, ())
+        inner = substitute_formula(goal.conclusion, binding)
+        assert isinstance(inner, Equation)
+        return fresh, inner
+
+    def completion(self, size: int, local: Sequence[Rule] = ()) -> Completion:
         ordering = self.shop.weights if self.stage.by_weight else self.shop.ordering
-        size = max(self.shop.longest + 2, goal.left.size + goal.right.size)
-        completion = Completion(ordering, size + self.stage.extra)
+        completion = Completion(ordering, max(self.shop.longest + 2, size) + self.stage.extra)
         for rule in (*local, *self.shop.rules):
             completion.add(rule)
-        reason = completion.run(goal, self.stage.steps, 60 * self.stage.steps)
+        return completion
+
+    def complete(self, goal: Equation, local: list[Rule]) -> Reason | None:
+        completion = self.completion(goal.left.size + goal.right.size, local)
+        reason = None
+        while reason is None and completion.goes_on(self.stage.steps):
+            reason = completion.rewriter.joins(goal)
         self.shop.counts += Counts(blocks=1, facts=len(completion.active), matches=completion.pairs)
         return reason
 
     def saturate(
-        self, goal: Formula, assumed: tuple[Formula, ...], done: frozenset[Formula], splits: int
+        self,
+        goal: Formula,
+        assumed: tuple[Formula, ...],
+        done: frozenset[Formula],
+        splits: int,
+        seeds: tuple[Term, ...] = (),
     ) -> int | None:
         """By a block; a disjunction that it knows is split if nothing else helps."""
         names = {v.name for f in (*assumed, goal) for v in _names(f)} | set(self.shop.reserved)
         block = Block(
             self.shop.rules, self.shop.constructors, names, self.stage.limits, self.shop.definitions
         )
-        for formula in (goal, *assumed):
-            for term in _ground_terms(formula):
-                block.graph.add(term)
+        for term in (*seeds, *(t for formula in (goal, *assumed) for t in _ground_terms(formula))):
+            block.graph.add(term)
         for formula in assumed:
             block.assume(formula)
         reached = block.saturate(goal)

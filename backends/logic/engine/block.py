@@ -37,7 +37,7 @@ class Limits:
     witnesses: int = 8
 
 
-@dataclass
+@dataclass(frozen=True)
 class Counts:
     """What a run did, for its report."""
 
@@ -48,10 +48,8 @@ class Counts:
     matches: int = 0
     messages: int = 0
 
-    def __iadd__(self, other: Counts) -> Counts:
-        for name in vars(self):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        return self
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(**{name: getattr(self, name) + getattr(other, name) for name in vars(self)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,17 +102,12 @@ class Completion:
         size = left.size + right.size if weight is None else weight
         heappush(self.queue, (size, self.pairs, left, right, reason))
 
-    def run(self, goal: Equation | None, steps: int, pairs: int) -> Reason | None:
-        """Goes on for so many steps or critical pairs, or until the goal (whose sides differ)
-        joins: then why."""
-        until = self.steps + steps
-        changed = True
-        while True:
-            if changed and goal is not None and (reason := self.rewriter.joins(goal)) is not None:
-                return reason
-            if not self.queue or self.steps >= until or self.pairs > pairs:
-                return None
-            changed = self.step()
+    def goes_on(self, steps: int) -> bool:
+        """Goes on until one more equation is active; False once so many steps are over."""
+        while self.queue and self.steps < steps:
+            if self.step():
+                return True
+        return False
 
     def step(self) -> bool:
         """Takes one equation from the queue; whether it became active."""

@@ -106,6 +106,10 @@ class Rewriter:
             self.directions.setdefault(fingerprint(direction.left), []).append(direction)
         return found
 
+    def restart(self) -> None:
+        """Allows `limit` further steps."""
+        self._steps = 0
+
     def under(self, ordering: Ordering) -> Rewriter:
         """The same equations, uses compared by another ordering."""
         made = Rewriter(ordering, self.limit)
@@ -172,7 +176,7 @@ class Rewriter:
     def joins(self, equation: Equation) -> Reason | None:
         """Why both sides are equal, if they have one normal form; None if not. The reason for
         a term that equals itself is a chain of nothing: the caller sees that case first."""
-        self._steps = 0
+        self.restart()
         left, first = self.normal(equation.left)
         right, second = self.normal(equation.right)
         if left is not right:

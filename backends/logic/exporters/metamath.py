@@ -32,7 +32,7 @@ def export_metamath(lines: Iterable[str]) -> str:
     records = read_records(lines)
     try:
         return _Exporter(records).run()
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError, RecursionError) as error:
+    except (LookupError, ValueError, TypeError, AttributeError, StopIteration, RecursionError) as error:
         raise ExportError(f"not of the form of a certificate: {type(error).__name__}: {error}") from None
 
 
@@ -71,11 +71,8 @@ class _Exporter:
             self._definition(definition)
         for axiom in self.records.axioms:
             self._axiom(axiom["name"], axiom["statement"])
-        for entry in self.records.entries:
-            if isinstance(entry, TheoremRecord):
-                self._theorem(entry)
-            else:
-                self._axiom(entry["axiom"], entry["conclusion"])
+        for theorem in self.records.theorems:
+            self._theorem(theorem)
         header = HEADER.format(
             name=_plain(self.records.name),
             theorems=len(self.records.theorems),

@@ -18,7 +18,7 @@ RESERVED = ("(", ")", "->", "<->", "/\\", "\\/", "=", "F.", "A.", "E.", "|-", "w
 INDIVIDUAL = 2  # the group of variables that formulas bind; 0 are formulas, 1 terms
 WFFS = ("G", "ph", "ps", "ch", "th")
 BASIS = frozenset(
-    "t wi wa wo wb wf weq wal wex mp a1 id hyp wk ex imp mpd and or1 or2 jao em efq biid bi1 bi2 bii bia bio"
+    "t wi wa wo wb wf weq wal wex mp a1 id claim hyp wk ex imp mpd and or1 or2 jao em efq biid bi1 bi2 bii bia bio"
     " refl sym tr bie inst gen exi exe bial biex ind".split()
 )
 """Labels of the basis, which no symbol may be called. All other labels have a dot, and no symbol has."""
