@@ -43,7 +43,7 @@ def weight_value(array: QuantizedArray, name: str, store: Store) -> Value:
     """The float tensor that the codes stand for: DequantizeLinear of integers, Dequantize of the codes
     of any other grid."""
     scale = _scale_value(array, name, store)
-    layout = {"axis": array.layout.axis or 0, "block_size": array.layout.block or 0}
+    layout: dict[str, Any] = {"axis": array.layout.axis or 0, "block_size": array.layout.block or 0}
     dtype = carrier(array.grid)
     if not array.grid.integer:
         codes = store.put(array.codes.astype(dtype.numpy), f"{name}_codes")

@@ -18,7 +18,7 @@ from .calibration import Batches, calibration_batches, divergence, observe, run
 from .codes import Store, dynamic_activation, static_activation, weight_value
 from .coverage import Row, costs, float_row, left_row, notes, quantized_row
 from .observers import Observer
-from .operands import Layer, Left, find_layers
+from .operands import Layer, Left, find_layers, stored_names
 from .rounding import QuantizedArray
 from .rules import Rule, first_match, read_rules
 from .scheme import QuantScheme, activation_scheme, weight_scheme
@@ -275,14 +275,7 @@ class Quantization:
         origins: dict[Value, Origin] = {moved.get(v, v): o for v, o in program.origins.items()}
         outputs = tuple(moved.get(v, v) for v in program.graph.outputs)
         made = program.with_graph(outputs, names=names, origins=origins)
-        kept = {
-            v.node.attribute("name") for n in made.graph.nodes for v in n.outputs[:1] if v.role in _STORED
-        }
-        kept |= {v.node.attribute("name") for v in made.graph.inputs}
-        return replace(made, weights=made.weights.only(kept))
-
-
-_STORED = ("Weight", "Parameter", "State")
+        return replace(made, weights=made.weights.only(stored_names(made)))
 
 
 def _after_activation(node: Node, readers: Mapping[Value, Sequence[tuple[Node, int]]]) -> Value:
