@@ -80,7 +80,8 @@ def static_activation(x: Value, scheme: QuantScheme, seen: Observer, found: Grid
         return apply("Dequantize", codes, number, domain="graphwright", **levels)
     if found.bits < 8:
         return _narrow_integers(x, number, zero, found)
-    point = constant(np.asarray(zero or 0, carrier(found).numpy))
+    # Unsigned: the runtime's product of signed codes with weights has no fast kernel.
+    point = constant(np.asarray((zero or 0) + (128 if found.levels[0] < 0 else 0), np.uint8))
     return apply("DequantizeLinear", apply("QuantizeLinear", x, number, point), number, point)
 
 

@@ -224,3 +224,21 @@ def test_products_of_codes_are_equal_on_torch_and_onnx_runtime() -> None:
     integer = next(n.outputs[0] for n in lowered.graph.nodes if n.name == "MatMulInteger")
     probe = replace(lowered.with_graph((integer,)), output_names=("i",), metadata={})
     assert np.array_equal(OnnxBackend(optimize=False).load(probe).run({"x": x})["i"], by_torch(probe, x))
+
+
+@pytest.mark.parametrize("left", ["uint8", "int8"])
+@pytest.mark.parametrize("shape", [(1, 7, 3), (5, 64, 48), (2, 300, 10)])
+def test_torchs_integer_kernel_gives_the_exact_product(left: str, shape: tuple[int, int, int]) -> None:
+    rows, inner, columns = shape
+    generator = np.random.default_rng(rows)
+    limits = np.iinfo(left)
+    a = generator.integers(limits.min, limits.max + 1, (2, rows, inner)).astype(left)
+    b = generator.integers(-128, 128, (inner, columns)).astype(np.int8)
+    x, w = (
+        leaf("Input", "a", TensorType(DTYPES[left], a.shape)),
+        leaf("Input", "b", TensorType(DTYPES["int8"], b.shape)),
+    )
+    for zero in (None, constant(np.asarray(13, left))):
+        value = apply("MatMulInteger", x, w, zero)
+        wanted = (a.astype(np.int64) - (0 if zero is None else 13)) @ b.astype(np.int64)
+        assert np.array_equal(TorchEvaluator().evaluate([value], {x: a, w: b})[0], wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from graphwright.graph.types import FLOAT32, TensorType
 from graphwright.graph.types.grids import grid
 from graphwright.passes.manager.evaluation import leaf_arrays
 from graphwright.passes.manager.pass_ import Context
+from graphwright.passes.quantization.mixed import allocate
 from graphwright.passes.quantization.observers import HALF, Observer, clipped_range
 from graphwright.passes.quantization.operands import find_layers
 from graphwright.passes.quantization.quantize import Quantize
@@ -292,3 +294,36 @@ def test_texts_presets_and_defaults_of_schemes() -> None:
     preset = weight_scheme("nvfp4")
     assert preset is not None
     assert (preset.grid, preset.block, preset.scale, preset.tensor_scale) == ("e2m1", 16, "e4m3", True)
+
+
+# --- mixed precision --------------------------------------------------------------------------------
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=30, deadline=None)
+def test_the_allocation_is_near_the_best_of_all_and_within_the_budget(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    bits = [[n * b for b in (2, 3, 4, 8)] for n in generator.integers(10, 1000, 4)]
+    costs = [sorted(generator.exponential(size=4), reverse=True) for _ in bits]
+    budget = float(generator.uniform(2.05, 8)) * sum(row[0] for row in bits) / 2
+    chosen = allocate(costs, bits, budget)
+    assert sum(row[i] for row, i in zip(bits, chosen, strict=True)) <= budget
+    best = min(
+        sum(costs[k][i] for k, i in enumerate(c))
+        for c in itertools.product(range(4), repeat=4)
+        if sum(bits[k][i] for k, i in enumerate(c)) <= budget * (1 - 4 / 2000)
+    )
+    assert sum(costs[k][i] for k, i in enumerate(chosen)) <= best + 1e-12
+
+
+def test_mixed_precision_keeps_its_average_and_gives_sensitive_layers_more_bits() -> None:
+    program, given = network(), context(20)
+    options = Quantize(weights={"grid": "int4", "axis": "out"}, average_bits=4.5)
+    result = options.run(program, given)
+    average = float(result.notes[0].split("quantized, ")[1].split(" bits")[0])
+    assert average <= 4.5
+    uniform = Quantize(weights="int3").run(program, given)
+    wide, narrow = (np.abs(outputs(r.program, X) - outputs(program, X)).mean() for r in (uniform, result))
+    assert narrow < wide
+    with pytest.raises(SpecError, match="narrowest"):
+        Quantize(weights="int4", average_bits=1.0).run(program, given)
