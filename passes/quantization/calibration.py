@@ -10,7 +10,7 @@ import numpy as np
 from ...backends.runtime.protocols import Evaluator
 from ...graph.diagnostics import Span, fail
 from ...graph.ir import Program, Value
-from ..manager.evaluation import default_evaluator, leaf_arrays
+from ..manager.evaluation import Unevaluable, default_evaluator, evaluate, leaf_arrays
 from ..manager.pass_ import Context
 from .observers import Observer
 
@@ -48,10 +48,14 @@ def observe(
 def run(
     program: Program, values: Sequence[Value], batch: Mapping[str, Array], evaluator: Evaluator | None = None
 ) -> dict[Value, Array]:
-    """The arrays of these values for one batch."""
+    """The arrays of these values for one batch. Raises SpecError G1041 for a batch that the program does
+    not take."""
     given = leaf_arrays(program, batch)
     wanted = [v for v in values if v not in given]
-    found = (evaluator or default_evaluator()).evaluate(wanted, given) if wanted else []
+    found = evaluate(evaluator or default_evaluator(), wanted, given) if wanted else []
+    if isinstance(found, Unevaluable):
+        shapes = ", ".join(f"{n} {a.dtype}{list(a.shape)}" for n, a in batch.items())
+        raise fail("G1041", f"the program does not take the calibration data ({shapes}): {found.reason}")
     arrays = dict(zip(wanted, found, strict=True))
     return {v: arrays[v] if v in arrays else given[v] for v in values}
 

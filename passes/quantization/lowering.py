@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from ...graph.diagnostics import SpecError
 from ...graph.ir import Node, Origin, Program, Value, apply, constant, consumers, make_node
 from ...graph.ir.quantized import DEQUANTIZE
 from ...graph.types.dtypes import FLOAT32
@@ -16,22 +17,14 @@ from ..manager.application import moved_by
 from ..manager.contract import Contract, Exact
 from ..manager.pass_ import Context, Replacement, Result
 from .codes import Store
-from .kernels import Candidate, choose
-from .operands import OPERATORS, constant_array
+from .kernels import Candidate, choose, fused_operators, missing_kernels
+from .operands import OPERATORS, constant_array, stored_names
 from .packing import unpacked_value
 
 Array = np.ndarray[Any, Any]
 
 KERNELS_KEY = "graphwright.kernels"
 """Metadata: how many of each kernel the optimized graph must have, as `MatMulNBits=3 QLinearConv=2`."""
-
-_EXPECTED = {
-    ("MatMul", "static"): "MatMulIntegerToFloat",
-    ("MatMul", "dynamic"): "DynamicQuantizeMatMul",
-    ("MatMul", "nbits"): "MatMulNBits",
-    ("Conv", "static"): "QLinearConv",
-    ("Gemm", "static"): "QGemm",
-}
 
 
 @dataclass(frozen=True)
@@ -67,21 +60,35 @@ class LowerQuantized:
     """Packs codes of at most 4 bits, and writes every quantized layer for an integer kernel where one
     runs it: int8 with its scales at the output channels (codes of 1 to 4 bits are looked up in a table
     of int8), MatMulNBits for blocks, float otherwise. `carrier` forces one; `rows` is the number of
-    rows of the products that the choice by measurement is made for. The last pass of a recipe."""
+    rows of the products that the choice by measurement is made for.
+    The last pass of a recipe."""
 
     name: ClassVar[str] = "lower_quantized"
     variants: ClassVar[frozenset[str]] = frozenset({"infer"})
 
     carrier: Literal["auto", "lut", "nbits", "float"] = "auto"
     rows: int = 64
-    slower: Literal["float", "refuse", "allow"] = "float"
 
     @property
     def contract(self) -> Contract:
         return Exact("algebra")
 
     def run(self, program: Program, context: Context) -> Result:
-        return Lowering(self, program).run()
+        found = Lowering(self, program).run()
+        if self.carrier != "auto" or "MatMulNBits" not in found.program.metadata.get(KERNELS_KEY, ""):
+            return found
+        # A product that the runtime fuses alone it may not fuse between its neighbours.
+        return found if self._fuses(found.program) else Lowering(replace(self, carrier="lut"), program).run()
+
+    def _fuses(self, program: Program) -> bool:
+        from ...backends.onnx.capabilities import RuntimeKernels
+        from ...backends.onnx.emitting.emission import emit
+
+        try:
+            model = emit(program, kernels=RuntimeKernels()).SerializeToString()
+        except SpecError:
+            return True
+        return not missing_kernels(program.metadata[KERNELS_KEY], fused_operators(model))
 
 
 class Lowering:
@@ -121,6 +128,7 @@ class Lowering:
             names={n: moved.get(v, v) for n, v in program.names.items()},
             origins=origins,
         )
+        made = replace(made, weights=weights.only(stored_names(made)))
         text = " ".join(f"{k}={n}" for k, n in sorted(self.kernels.items()))
         if text:
             made = replace(made, metadata={**made.metadata, KERNELS_KEY: text})
@@ -175,10 +183,12 @@ class Lowering:
             and self._channelwise(stored, user)
             and self.options.carrier != "float"
         ):
-            if kind == "dynamic" and user.name == "MatMul":
-                return self._integer_product(stored, user, "DynamicQuantizeMatMul"), "int8"
-            if kind == "static":
-                return self._static_site(stored, user), "int8"
+            if user.name == "Conv":
+                if kind == "static":
+                    return self._convolution(stored, user), "int8"
+            elif _is_product(user):
+                kernel = "DynamicQuantizeMatMul" if kind == "dynamic" else "MatMulInteger"
+                return self._integer_product(stored, user, kernel), "int8"
         if kind == "float" and user.name == "MatMul":
             return self._weight_only(stored, user)
         return self._value_site(stored, "float"), "float"
@@ -190,15 +200,11 @@ class Lowering:
         out = 0 if user.name == "Conv" or user.attribute("transB", 0) else 1
         return stored.scale.ndim == 0 or stored.axis == out
 
-    def _static_site(self, stored: Stored, user: Node) -> Replacement | None:
-        if user.name == "MatMul" and user.outputs[0].tensor.rank == 2:
-            # The runtime makes a Gemm of a product of matrices and its bias, and computes that in float.
-            return self._integer_product(stored, user, "MatMulInteger")
-        expected = _EXPECTED.get((user.name, "static"))
-        if expected == "QLinearConv" and not self._result_is_quantized(user):
-            expected = None
-        if expected:
-            self.kernels[expected] += 1
+    def _convolution(self, stored: Stored, user: Node) -> Replacement | None:
+        """int8 codes under DequantizeLinear, which the runtime makes QLinearConv of where the result is
+        quantized too."""
+        if self._result_is_quantized(user):
+            self.kernels["QLinearConv"] += 1
         weight = self._int8_weight(stored)
         if weight is None:
             return None
@@ -230,15 +236,24 @@ class Lowering:
         """MatMulInteger of the codes, scaled once; with dynamic scales the runtime makes
         DynamicQuantizeMatMul of it."""
         self.kernels[kernel] += 1
+        if user.attribute("transB", 0):
+            stored = replace(stored, codes=np.ascontiguousarray(stored.codes.T), axis=1)
         weight = self._int8_weight(stored)
         assert user.inputs[0] is not None
         fed = user.inputs[0].node
         codes, x_scale, x_zero = fed.inputs
         assert x_scale is not None
         held = weight if weight is not None else (stored.node.inputs[0], stored.node.inputs[1])
+        if weight is None and user.attribute("transB", 0):
+            table = stored.integral
+            assert table is not None
+            held = self.store.put(table[stored.codes], stored.name), held[1]
         total = apply("Cast", apply("MatMulInteger", codes, held[0], x_zero), to=FLOAT32.code)
         assert held[1] is not None
         value = apply("Mul", total, apply("Mul", x_scale, held[1]))
+        bias = user.inputs[2] if len(user.inputs) > 2 else None
+        if bias is not None:
+            value = apply("Add", value, bias)
         return Replacement(user.outputs, (value,), "integer-product")
 
     # --- weights alone ---
@@ -255,6 +270,8 @@ class Lowering:
         value = next(c.weight for c in candidates if c.kind == kind)
         if kind == "nbits":
             self.kernels["MatMulNBits"] += 1
+            if user.outputs[0].tensor.rank == 2:
+                return _apart(user, value), kind
         if value is stored.node.outputs[0]:
             return None, kind
         return Replacement(stored.node.outputs, (value,), f"{kind}-weights", "bits"), kind
@@ -295,7 +312,7 @@ class Lowering:
     def _float_weight(self, stored: Stored) -> Value:
         """The float weights from packed codes, in operators that the runtime computes once at load: a
         table, then the scales. (It would run DequantizeLinear again and again.)"""
-        if stored.zero is not None or stored.bits > 4:
+        if stored.bits > 4:
             codes = self.store.put(stored.codes, stored.name)
             index = apply("Cast", codes, to=6)
         else:
@@ -320,6 +337,21 @@ class Lowering:
         shape = np.ones(rank, np.int64)
         shape[axis] = -1
         return parameter if axis == rank - 1 else apply("Reshape", parameter, constant(shape))
+
+
+def _is_product(user: Node) -> bool:
+    """MatMul, or a Gemm that is no more than that and a bias."""
+    plain = user.attribute("alpha", 1.0) == 1.0 and user.attribute("beta", 1.0) == 1.0
+    return user.name == "MatMul" or (user.name == "Gemm" and plain and not user.attribute("transA", 0))
+
+
+def _apart(user: Node, weight: Value) -> Replacement:
+    """The product with a leading axis of one: the runtime would make a Gemm of a product of matrices and
+    its bias, and has no kernel for that on codes."""
+    first = constant(np.array([0], np.int64))
+    assert user.inputs[0] is not None
+    product = apply("MatMul", apply("Unsqueeze", user.inputs[0], first), weight)
+    return Replacement(user.outputs, (apply("Squeeze", product, first),), "nbits-product")
 
 
 def _input_kind(user: Node) -> str:

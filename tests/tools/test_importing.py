@@ -373,5 +373,7 @@ def test_what_is_left_out_is_said(tmp_path):
 
 def test_sizes_can_be_fixed(tmp_path):
     nodes = [helper.make_node("Exp", ["x"], ["y"])]
-    found = imported(tmp_path, model_of(nodes, [value("x", ["n", 2])], [value("y", ["n", 2])]), sizes={"n": 5})
+    found = imported(
+        tmp_path, model_of(nodes, [value("x", ["n", 2])], [value("y", ["n", 2])]), sizes={"n": 5}
+    )
     assert "x: float32[5, 2]" in found.spec.read_text()
