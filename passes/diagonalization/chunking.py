@@ -218,7 +218,7 @@ class Powers:
     def growth(self, chunk: int, length: int) -> float:
         """What rounding tables and products may add per unit input, in units of the roundoff: each term
         of Σ |c| |A|ˡ |b| is rounded once a chunk crossed, and once for every sum that it enters."""
-        size = np.abs(self.poles) if self.poles is not None else np.abs(self.matrix)
+        size = np.abs(self.poles if self.poles is not None else np.asarray(self.matrix))
         column, row = np.abs(self.b), np.abs(self.c)
         total = np.zeros(row.shape[:2])
         depth = np.log2(chunk * self.b.shape[2] + 2 * self.b.shape[1]) * 4 + 12

@@ -184,7 +184,7 @@ class Verifier:
         run, given = self._on_redrawn(region, pool, contract)
         if run.finding.verdict is not Verdict.BROKEN:
             return region, run, given
-        for further in (1, 2, 4, 8):
+        for further in (1, 2, 4, 8, 16, 30):
             deeper = region_of(region.replacement, region.depth + further)
             if deeper is None:
                 break
