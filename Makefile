@@ -3,6 +3,7 @@
 PYTHON ?= python3
 SEED ?= 1
 CASES ?= 100000
+ONNX_CASES ?= 50000
 
 ROOT := $(CURDIR)
 BIN := $(ROOT)/.venv/bin
@@ -20,7 +21,7 @@ help:
 	@echo "make test         ruff, mypy, the tests"
 	@echo "make setup        the environment in .venv, which the others make when they need it"
 	@echo "make conformance  the ONNX standard's test cases, their page, and the slow tests"
-	@echo "make fuzz         mutated YAML inputs: CASES=$(CASES) SEED=$(SEED) (long)"
+	@echo "make fuzz         mutated specs and ONNX models: CASES=$(CASES) ONNX_CASES=$(ONNX_CASES) SEED=$(SEED) (long)"
 	@echo "make bench        the figures of the README, beside those of peers (long)"
 	@echo "make docs         the reference pages in docs/reference"
 	@echo "make clean        remove everything that these targets made"
@@ -57,6 +58,7 @@ conformance: setup
 
 fuzz: setup
 	$(BIN)/python -m graphwright.tools.testing.spec_fuzz --check build --cases $(CASES) --seed $(SEED)
+	$(BIN)/python -m graphwright.tools.testing.onnx_fuzz --cases $(ONNX_CASES) --seed $(SEED)
 
 .build/bench-extras: $(STAMP)
 	mkdir -p .build

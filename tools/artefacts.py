@@ -84,7 +84,16 @@ class OnnxFile:
         """Output name -> array."""
         names = [o.name for o in self.session.get_outputs()]
         given = {i.name: feeds[i.name] for i in self.session.get_inputs()}
-        return dict(zip(names, self.session.run(names, given), strict=True))
+        try:
+            results = self.session.run(names, given)
+        except Exception as error:  # onnxruntime raises private C++ exception types
+            raise fail("G1120", f"ONNX Runtime failed on the sample inputs: {_last_line(error)}") from error
+        return dict(zip(names, results, strict=True))
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
 
 
 class TorchFile:

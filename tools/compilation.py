@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import process_time
@@ -53,6 +53,7 @@ class Artefact:
     checks: tuple[OutputCheck, ...]
     emit_seconds: float
     latency_ms: Mapping[str, float]
+    metrics: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -60,6 +61,7 @@ class Artefact:
             "bytes": self.bytes,
             "emit_seconds": self.emit_seconds,
             "latency_ms": dict(self.latency_ms),
+            "metrics": {n: list(pair) for n, pair in self.metrics.items()},
             "checks": [asdict(c) for c in self.checks],
             **self.record.to_json(),
         }
@@ -114,14 +116,38 @@ def compile_program(
         lossy = any(isinstance(s.pass_.contract, Budget) for s in steps.steps)
         original = record.program if lossy else program
         checks = tuple(_check(original, record.program, path, seed, lossy)) if verify != "none" else ()
-        timing = _latency(program, record.program, backend, opset, seed) if latency else {}
+        timing = _latency(program, record.program, backend, opset, seed) if latency or lossy else {}
         files = tuple((f.name, f.stat().st_size) for f in sorted(Path(emitted).iterdir()))
         artefact = Artefact(folder / path.name, sum(n for _, n in files), record, checks, seconds, timing)
+        artefact = replace(artefact, metrics=_metrics(context, program, record.program))
         _write_reports(artefact, folder)
         _require_equal(checks, folder)
+        if path.suffix == ".onnx" and verify != "none":
+            require_kernels(record.program, path)
         for name, _ in files:
             os.replace(Path(emitted) / name, folder / name)
     return artefact
+
+
+def _metrics(context: Context | None, before: Program, after: Program) -> dict[str, tuple[float, float]]:
+    """The graph's metrics on held-out data, before and after; empty without data."""
+    meter = context.meter if context is not None else None
+    if meter is None:
+        return {}
+    stages = [{m: float(np.mean(meter.measure(p, m, None))) for m in meter.metrics} for p in (before, after)]
+    return {m: (stages[0][m], stages[1][m]) for m in meter.metrics}
+
+
+def require_kernels(program: Program, path: Path) -> None:
+    """Loads the model, reads its optimized graph again, and raises SpecError G1046 where the runtime
+    does not run the kernels that the passes planned."""
+    from ..passes.quantization.kernels import fused_operators, missing_kernels
+    from ..passes.quantization.lowering import KERNELS_KEY
+
+    expected = program.metadata.get(KERNELS_KEY, "")
+    short = missing_kernels(expected, fused_operators(str(path))) if expected else []
+    if short:
+        raise fail("G1046", f"the runtime has fewer integer kernels than planned: {', '.join(short)}")
 
 
 def _require_equal(checks: Sequence[OutputCheck], folder: Path) -> None:

@@ -84,19 +84,20 @@ def import_file(model: str | os.PathLike[str], output: str | os.PathLike[str], o
     path, target = Path(model), Path(output)
     if target.suffix not in (".yaml", ".yml"):
         raise fail("G1301", f"the output '{target}' must be a .yaml file")
-    program = read_model(path, options.sizes)
-    return write_spec(program, target, options, source=path.name)
+    notes: list[str] = []
+    program = read_model(path, options.sizes, notes)
+    return replace(write_spec(program, target, options, source=path.name), notes=tuple(notes))
 
 
-def read_model(path: Path, sizes: Mapping[str, int] | None = None) -> Program:
-    """The program of a model file, by its suffix."""
+def read_model(path: Path, sizes: Mapping[str, int] | None = None, notes: list[str] | None = None) -> Program:
+    """The program of a model file, by its suffix; `notes` gets remarks about what was left out."""
     if path.suffix == ".pt2":
         from .exported_programs import import_exported
 
         return import_exported(path, sizes)
     from ..backends.onnx.importing import import_model
 
-    return import_model(path, sizes=sizes)
+    return import_model(path, sizes=sizes, notes=notes)
 
 
 def write_spec(program: Program, target: Path, options: Options, source: str = "") -> Imported:
@@ -167,14 +168,14 @@ def _checked(program: Program, written: Written, spec: Path, options: Options) -
         return Agreement("unchecked", "--no-check was given")
     from .programs import open_program
 
-    return agree(program, open_program(str(spec)), written.leaves, options.seed)
+    return agree(program, open_program(str(spec)), written.leaves, written.sizes, options.seed)
 
 
 def _summary(written: Written, target: Path, agreement: Agreement) -> Imported:
     document = written.document
     assert document.body is not None
     blocks = (document.body, *document.functions)
-    renamed = {k: v for k, v in {**written.leaves, **written.outputs}.items() if k != v}
+    renamed = {k: v for k, v in {**written.sizes, **written.leaves, **written.outputs}.items() if k != v}
     return Imported(
         target,
         target.parent / f"{target.stem}.safetensors" if written.arrays else None,

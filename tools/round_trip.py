@@ -15,7 +15,8 @@ from ..graph.diagnostics import SpecError, fail
 from ..graph.ir import Graph, Program, Value, constant, graph_digest, leaf, nested_graphs, substitute
 from ..graph.ir.node import SMALL
 from ..graph.types.dimensions import substitute as with_sizes
-from ..graph.types.types import TensorType
+from ..graph.types.dimensions import symbol
+from ..graph.types.types import TensorType, Type
 from ..passes.manager.pass_ import Context
 from ..passes.outlining.tidying import Tidy
 
@@ -37,10 +38,12 @@ class Agreement:
     largest: float = 0.0
 
 
-def agree(before: Program, after: Program, names: Mapping[str, str], seed: int = 0) -> Agreement:
+def agree(
+    before: Program, after: Program, names: Mapping[str, str], sizes: Mapping[str, str], seed: int = 0
+) -> Agreement:
     """Compares a program with what was built from its spec; `names` maps the leaves of `before` to
-    those of `after`. Raises SpecError G1223 where they differ."""
-    _check_signature(before, after, names)
+    those of `after`, `sizes` its sizes. Raises SpecError G1223 where they differ."""
+    _check_signature(before, after, names, sizes)
     if _canonical(before, {}) == _canonical(after, {v: k for k, v in names.items()}):
         return Agreement("graphs")
     reason = _too_much(before)
@@ -54,16 +57,26 @@ def agree(before: Program, after: Program, names: Mapping[str, str], seed: int =
         return Agreement("unchecked", error.diagnostics[0].message)
 
 
-def _check_signature(before: Program, after: Program, names: Mapping[str, str]) -> None:
+def _check_signature(
+    before: Program, after: Program, names: Mapping[str, str], sizes: Mapping[str, str]
+) -> None:
     for old, new in names.items():
         mine, theirs = _leaf(before, old), _leaf(after, new)
-        if theirs is not None and (mine is None or str(mine.type) != str(theirs.type)):
+        if theirs is not None and (mine is None or _renamed(mine.type, sizes) != str(theirs.type)):
             raise fail("G1223", f"'{new}' came back as {theirs.type}")
-    mine_types = [str(v.type) for v in before.graph.outputs]
-    theirs_types = [str(v.type) for v in after.graph.outputs]
-    for name, old_type, new_type in zip(before.output_names, mine_types, theirs_types, strict=False):
-        if old_type != new_type and "..." not in old_type:
-            raise fail("G1223", f"the result '{name}' was {old_type} and came back as {new_type}")
+    results = zip(before.output_names, before.graph.outputs, after.graph.outputs, strict=False)
+    for name, one, other in results:
+        text = _renamed(one.type, sizes)
+        if text != str(other.type) and "..." not in text:
+            raise fail("G1223", f"the result '{name}' was {text} and came back as {other.type}")
+
+
+def _renamed(type_: Type, sizes: Mapping[str, str]) -> str:
+    """The type's text with the sizes called as in the spec."""
+    if not isinstance(type_, TensorType) or type_.dims is None:
+        return str(type_)
+    symbols = {old: symbol(new) for old, new in sizes.items() if old != new}
+    return str(TensorType(type_.dtype, tuple(with_sizes(d, symbols) for d in type_.dims)))
 
 
 def _leaf(program: Program, name: str) -> Value | None:

@@ -2,7 +2,7 @@
 
 Grammar (every record is an object; its kind is under "record"; keys in this order):
 
-    file     = theory  declaration*  ( theorem | introduce )*
+    file     = theory  declaration*  theorem*
     theory   = {"record": "theory", "name": NAME, "format": 1}
 
     declaration =
@@ -18,9 +18,6 @@ Grammar (every record is an object; its kind is under "record"; keys in this ord
                step*
                {"record": "qed", "name": NAME, "step": ID}
     step     = {"record": "step", "id": ID, "rule": RULE, "premises": [ID…], …, "conclusion": FORMULA}
-
-    introduce = {"record": "introduce", "function": NAME, "statement": NAME, "axiom": NAME,
-                 "conclusion": FORMULA}
 
     TERM     = "x"                             a variable
              | ["f", TERM…]                    a function on arguments; ["0"] is a constant
@@ -76,9 +73,7 @@ that differ in bound names only are the same. The rules, with the keys that they
     fold          [p]                  p: the body at ts; R(ts)
 
 `qed` names a step that rests on nothing and whose conclusion is the theorem's statement, which is
-closed. `introduce` makes a function f of a statement all(xs, Ps, some([y: S], Fs)): f takes the
-sorts of the xs to S, and "conclusion", the new statement "axiom", is all(xs, Ps, conjunction of
-Fs[y := f(xs)]) (a definition by choice; conservative). A variable that `close` or `open` binds has
+closed. A variable that `close` or `open` binds has
 a name apart from the functions, relations and sorts of the assumptions that stay.
 """
 
@@ -86,7 +81,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ...graph.theory import (
@@ -159,39 +154,25 @@ class Theorem:
         return tuple(dict.fromkeys(s.name for s in self.steps if s.rule == "cite"))
 
 
-@dataclass(frozen=True, slots=True)
-class Introduction:
-    """A function made from the statement named; `axiom` names what it satisfies, `conclusion`."""
-
-    function: str
-    statement: str
-    axiom: str
-    conclusion: Formula
-
-
 @dataclass(frozen=True)
 class Certificate:
     """A theory and its theorems, in an order in which each cites earlier ones only."""
 
     theory: Theory
-    entries: tuple[Theorem | Introduction, ...] = field(default=())
-
-    @property
-    def theorems(self) -> tuple[Theorem, ...]:
-        return tuple(e for e in self.entries if isinstance(e, Theorem))
+    theorems: tuple[Theorem, ...] = ()
 
     def lines(self) -> Iterator[str]:
         """The JSON lines, without line ends. Steps are numbered anew through the whole file."""
-        yield from map(_dump, declarations(self.theory))
+        yield from header(self.theory)
         offset = 0
-        for entry in self.entries:
-            if isinstance(entry, Introduction):
-                record: dict[str, Json] = {"record": "introduce", "function": entry.function}
-                record |= {"statement": entry.statement, "axiom": entry.axiom}
-                yield _dump(record | {"conclusion": formula_json(entry.conclusion)})
-                continue
-            yield from map(_dump, theorem_records(entry, offset))
-            offset += entry.steps[-1].id
+        for theorem in self.theorems:
+            yield from map(_dump, theorem_records(theorem, offset))
+            offset += theorem.steps[-1].id
+
+
+def header(theory: Theory) -> Iterator[str]:
+    """The lines before the first theorem: what the kernel compares a certificate with."""
+    yield from map(_dump, declarations(theory))
 
 
 def declarations(theory: Theory) -> Iterator[dict[str, Json]]:
@@ -239,6 +220,7 @@ def theorem_records(theorem: Theorem, offset: int = 0) -> Iterator[dict[str, Jso
 
 
 def step_record(step: Step, offset: int = 0) -> dict[str, Json]:
+    """The line of a step; `offset` is added to step numbers, which count through a whole file."""
     record: dict[str, Json] = {"record": "step", "id": step.id + offset, "rule": step.rule}
     record["premises"] = [p + offset for p in step.premises]
     if step.rule == "cite":
@@ -265,6 +247,7 @@ def binder(variables: Iterable[Variable]) -> Json:
 
 
 def formula_json(formula: Formula) -> Json:
+    """The formula as a certificate holds it: nested lists, the kind first."""
     if isinstance(formula, Equation):
         return ["=", term_json(formula.left), term_json(formula.right)]
     if isinstance(formula, Atom):

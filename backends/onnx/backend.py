@@ -61,7 +61,7 @@ class OnnxBackend:
         import onnxruntime
 
         shared = program.weights.nbytes >= SHARED_ABOVE
-        layout = ExternalLayout("weights") if shared else None
+        layout = ExternalLayout("weights", packed=False) if shared else None
         writer = self._written(program, layout, fed_parameters)
         options = self._options()
         kept = _share(options, layout) if layout is not None else []

@@ -7,6 +7,7 @@ If, Loop and Scan get their own plan, made once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +53,32 @@ class TorchEvaluator:
             return [values[v] for v in outputs]
 
         return run
+
+    def record_bodies(
+        self, outputs: Sequence[Value], given: Mapping[Value, Array], steps: int
+    ) -> list[tuple[Graph, list[dict[Value, Array]]]]:
+        """What every body behind `outputs` gets in its first `steps` calls: its inputs' arrays. What
+        was seen before an operator refused its numbers counts."""
+        planner = _Planner(frozenset(given), False, recorder=Recorder(steps))
+        plan = planner.plan(outputs)
+        values = {v: to_torch(a) for v, a in given.items()}
+        with torch.no_grad(), suppress(RuntimeError, ValueError, IndexError):
+            plan.run(values)
+        assert planner.recorder is not None
+        return list(planner.recorder.calls.items())
+
+
+@dataclass
+class Recorder:
+    """Keeps the operands of the first `steps` calls of each body."""
+
+    steps: int
+    calls: dict[Graph, list[dict[Value, Array]]] = field(default_factory=dict)
+
+    def note(self, graph: Graph, operands: Sequence[Any]) -> None:
+        seen = self.calls.setdefault(graph, [])
+        if len(seen) < self.steps and all(isinstance(v.type, TensorType) for v in graph.inputs):
+            seen.append({v: from_torch(x, v.type) for v, x in zip(graph.inputs, operands, strict=True)})
 
 
 def _converted(value: Any, float64: bool) -> Any:
@@ -102,8 +129,11 @@ class _Body:
     graph: Graph
     plan: _Plan
     results: tuple[tuple[str, tuple[int | None, ...]], ...]
+    recorder: Recorder | None = None
 
     def __call__(self, *operands: Any) -> tuple[Any, ...]:
+        if self.recorder is not None:
+            self.recorder.note(self.graph, operands)
         values = dict(zip(self.graph.inputs, operands, strict=True))
         self.plan.run(values)
         return tuple(values[v] for v in self.graph.outputs)
@@ -127,6 +157,7 @@ class _Planner:
     given: frozenset[Value]
     float64: bool
     constants: dict[Value, Any] = field(default_factory=dict)
+    recorder: Recorder | None = None
 
     def plan(self, outputs: Sequence[Value]) -> _Plan:
         order = _needed(outputs, self.given)
@@ -167,8 +198,8 @@ class _Planner:
         )
 
     def _body(self, graph: Graph) -> _Body:
-        planner = _Planner(frozenset(graph.inputs), self.float64)
-        return _Body(graph, planner.plan(graph.outputs), result_types(graph))
+        planner = _Planner(frozenset(graph.inputs), self.float64, recorder=self.recorder)
+        return _Body(graph, planner.plan(graph.outputs), result_types(graph), self.recorder)
 
 
 def _plan(outputs: Sequence[Value], given: frozenset[Value], float64: bool) -> _Plan:

@@ -257,6 +257,8 @@ def call_function(
     if build.depth >= MAX_DEPTH:
         raise fail("G0512", f"calls of '{function.name}' are nested more than {MAX_DEPTH} deep", span)
     before, build.context, build.depth = build.context, None, build.depth + 1
+    note = Note(f"'{function.name}' is called from here", span)
+    build.callers.append(note)
     try:
         with build.generating(build.target):
             frame = open_frame(build, function, arguments, span, path, caller)
@@ -269,12 +271,12 @@ def call_function(
             except SpecError as error:
                 raise SpecError([*error.diagnostics, *_further_errors(build, frame)]) from None
     except SpecError as error:
-        note = Note(f"'{function.name}' is called from here", span)
         raise SpecError(
             d if _at_call(d.span, span) else d.with_notes(note) for d in error.diagnostics
         ) from None
     finally:
         build.context, build.depth = before, build.depth - 1
+        build.callers.pop()
 
 
 def _further_errors(build: Construction, frame: Frame) -> list[Diagnostic]:

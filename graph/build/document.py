@@ -24,19 +24,17 @@ from .updates import collect_updates
 
 @dataclass(frozen=True)
 class Unit:
-    """A document ready to build: parsed, with what it uses, and what the user fixed. `rounds`: how
-    many rounds of a `repeat` are built where the rest would say the same again (None: all)."""
+    """A document ready to build: parsed, with what it uses, and what the user fixed."""
 
     document: Document
     resolution: Resolution
     settings: Settings = field(default_factory=Settings)
     default_float: DType | None = None
-    rounds: int | None = None
 
 
 def new_construction(unit: Unit) -> Construction:
     """An empty build for the unit."""
-    build = Construction(rounds=unit.rounds)
+    build = Construction()
     if unit.default_float is not None:
         build.default_float = unit.default_float
     return build

@@ -13,6 +13,7 @@ from ..operators import AttributeSpec, Formal, Operator, operator
 from ..types import BOOL, FLOAT64, INT64, Dim, DType, TensorType, dtype
 from .construction import Construction, as_array
 from .meanings import Items, Meaning, Results, Tensor, is_tensor_like, is_weak, kind_name, weak_dtype
+from .surprises import warn_of_surprises
 
 if TYPE_CHECKING:
     from .calls import Arguments
@@ -43,6 +44,7 @@ def call_operator(
     if name == "Split" and count is not None and "num_outputs" not in plain and len(inputs) < 2:
         plain["num_outputs"] = count
     results = build.ops(name, *inputs, outputs=count, **plain)
+    warn_of_surprises(build, name, inputs, plain, span)
     return _select(declared, results, wanted, span)
 
 

@@ -10,15 +10,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from .keys import (
+    BOUNDS_KEYS,
     DATA_KEYS,
     FORMAT_VERSION,
     FUNCTION_KEYS,
+    GENERATED_KEYS,
     GRAPH_KEYS,
     GROUP_KEYS,
     KINDS,
     LIBRARY_KEYS,
+    LOGIC_KEYS,
     PASS_KEYS,
     RECIPE_KEYS,
+    RELATION_KEYS,
     STEP_KEYS,
     TEST_KEYS,
     TOLERANCE_KEYS,
@@ -50,8 +54,12 @@ def json_schema(vocabulary: Vocabulary | None = None) -> Schema:
         "group": _object(GROUP_KEYS, words),
         "data": _object(DATA_KEYS, words),
         "tolerance": _object(TOLERANCE_KEYS, words),
+        "logic": _object(LOGIC_KEYS, words),
+        "relation": _object(RELATION_KEYS, words),
+        "bounds": _object(BOUNDS_KEYS, words),
+        "generated": _object(GENERATED_KEYS, words),
     }
-    checked = ("graph", "library", "recipe")
+    checked = ("graph", "library", "recipe", "logic")
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Graphwright spec",
@@ -135,6 +143,37 @@ def _shapes(words: Vocabulary) -> Mapping[str, Schema]:
         "alternate": {"type": "array", "items": _reference("step")},
         "data": {"anyOf": [source, _reference("data")]},
         "data_source": source,
+        **_theory_shapes(text),
+    }
+
+
+def _theory_shapes(text: Schema) -> Mapping[str, Schema]:
+    """The shapes of `kind: logic`. Symbols may be operators, so their keys are free."""
+    formula: Schema = {"type": ["string", "number"]}
+    names: Schema = {"type": "object", "additionalProperties": formula}
+    table: Schema = {"type": ["string", "integer", "boolean", "array"]}
+    return {
+        "sorts": {"anyOf": [_mapping(_IDENTIFIER, formula), {"type": "array", "items": text}]},
+        "symbols": names,
+        "relations": {"type": "object", "additionalProperties": {"anyOf": [text, _reference("relation")]}},
+        "formulas": names,
+        "statements": {"anyOf": [names, {"type": "array", "items": formula}]},
+        "models": {
+            "type": "object",
+            "additionalProperties": {
+                "anyOf": [
+                    _reference("generated"),
+                    {
+                        "type": "object",
+                        "not": {"required": ["depth"]},
+                        "additionalProperties": table,
+                    },
+                ]
+            },
+        },
+        "bounds": _reference("bounds"),
+        "counts": {"type": "array", "items": {"type": "integer", "minimum": 1}},
+        "counts_by_sort": _mapping(_IDENTIFIER, {"type": "integer", "minimum": 1}),
     }
 
 

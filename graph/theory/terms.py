@@ -90,9 +90,12 @@ def substitute(term: Term, binding: Mapping[Variable, Term]) -> Term:
     if isinstance(term, Variable):
         return binding.get(term, term)
     assert isinstance(term, Application)
-    if not any(v in binding for v in term.variables):
-        return term
-    return Application(term.symbol, tuple(substitute(a, binding) for a in term.arguments), term.sort)
+    for variable in term.variables:
+        if variable in binding:
+            return Application(
+                term.symbol, tuple([substitute(a, binding) for a in term.arguments]), term.sort
+            )
+    return term
 
 
 def subterms(term: Term) -> Iterator[Term]:

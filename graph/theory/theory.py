@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ..diagnostics import Span
-from .formulas import All, Atom, Formula
+from .formulas import All, Atom, Formula, substitute_formula
 from .models import Model
 from .signature import Signature
-from .terms import Variable
+from .terms import Term, Variable
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,10 @@ class Definition:
     @property
     def head(self) -> Atom:
         return Atom(self.relation, self.variables)
+
+    def at(self, arguments: tuple[Term, ...]) -> Formula:
+        """The body at these arguments."""
+        return substitute_formula(self.body, dict(zip(self.variables, arguments, strict=True)))
 
     @property
     def unfolding(self) -> All:

@@ -77,11 +77,11 @@ def dissipation(system: System) -> Dissipation | None:
     values, vectors = np.linalg.eigh(-(system.a + system.a.T))
     scale = float(np.max(np.abs(values), initial=0.0))
     c = float(values[0])
-    if scale == 0.0 or c < -1e-10 * scale:
+    if scale == 0.0 or c < -1e-6 * scale:
         return None
     c = max(c, 0.0)
     rest = np.maximum(values - c, 0.0)
-    kept = rest > 1e-10 * scale
+    kept = rest > 1e-6 * scale  # A may have been rounded to float32
     p = vectors[:, kept] * np.sqrt(rest[kept])
     return Dissipation(c, p, _is_aligned(p, system.b))
 
@@ -90,7 +90,7 @@ def _is_aligned(p: Array, b: Array) -> bool:
     if p.shape[1] != 1 or b.shape[1] != 1:
         return False
     cosine = abs(float(p[:, 0] @ b[:, 0]))
-    return cosine >= (1 - 1e-9) * float(np.linalg.norm(p) * np.linalg.norm(b))
+    return cosine >= (1 - 1e-7) * float(np.linalg.norm(p) * np.linalg.norm(b))
 
 
 def dissipative(system: System, draws: Draws) -> Iterator[Candidate]:

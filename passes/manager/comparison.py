@@ -160,17 +160,17 @@ def bounded(metric: str, limit: float, old: Array, new: Array) -> Finding:
     if mismatch:
         return mismatch
     error = distance(metric, old, new)
-    if error <= limit:
+    if error <= limit and np.isfinite(error):
         return Finding(Verdict.HOLDS, error, limit)
     return Finding(Verdict.BROKEN, error, limit, 0.0, f"{metric} is {error:.3g} (allowed {limit:.3g})")
 
 
 def distance(metric: str, old: Array, new: Array) -> float:
-    """max_abs: largest |new - old|; max_rel: that over the largest |old|; ulp: the largest number
+    """max_abs, gain: largest |new - old|; max_rel: that over the largest |old|; ulp: the largest number
     of representable numbers between two elements. Raises KeyError for another metric."""
     left, right = old.astype(np.float64), new.astype(np.float64)
     absolute = _distance(left, right, np.ones(old.shape, bool))
-    if metric == "max_abs":
+    if metric in ("max_abs", "gain"):
         return absolute
     if metric == "max_rel":
         top = _largest(left)

@@ -6,22 +6,21 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from ...graph.ir import Program, Value
 from ...graph.spec.writing.constants import is_inline, is_uniform
 from ...graph.spec.writing.operands import is_static, takes_sizes
 from ...graph.spec.writing.outline import Cell
 
 
-def uniform_weights(program: Program) -> frozenset[Value]:
-    """The weights whose elements are all the same: a spec writes them out, as `zeros(128)`."""
-    found = (v for n in program.graph.nodes for v in n.outputs if v.role == "Weight")
-    arrays = program.weights.arrays
-    return frozenset(v for v in found if is_uniform(arrays.get(v.node.attribute("name"), _OTHER)))
-
-
-_OTHER = np.arange(2)
+def uniform_weights(program: Program) -> dict[Value, Hashable]:
+    """The weights whose elements are all the same, with their type and element: a spec writes them
+    out, as `zeros(128)`, and two of the same content are as good as one."""
+    found: dict[Value, Hashable] = {}
+    for value in (v for n in program.graph.nodes for v in n.outputs if v.role == "Weight"):
+        array = program.weights.arrays.get(value.node.attribute("name"))
+        if array is not None and is_uniform(array):
+            found[value] = (value.type, array.reshape(-1)[0].tobytes())
+    return found
 
 
 def operands(cell: Cell, sizes: Mapping[str, str]) -> tuple[Value | None, ...]:
@@ -43,7 +42,8 @@ class Level:
     reads: Sequence[tuple[Value | None, ...]]
     made: Mapping[Value, tuple[int, int]]  # value -> (cell, which of its values)
     labels: Sequence[int]
-    written: frozenset[Value]  # weights that are written out like small constants
+    written: Mapping[Value, Hashable]  # weights that are written out like small constants, by content
+    modules: Sequence[str] = ()  # the exporter's module of each cell, "" where it is not known
 
     def is_hole(self, value: Value) -> bool:
         """Whether it is stored content that may differ from block to block: a weight, or a constant
@@ -53,6 +53,10 @@ class Level:
     def is_written(self, value: Value) -> bool:
         """Whether it is written out where it is used: it must be the same in every block."""
         return is_static(value) or value in self.written
+
+    def is_same(self, x: Value, y: Value) -> bool:
+        """Whether two values that are written out are written alike."""
+        return x is y or (x in self.written and self.written[x] == self.written.get(y))
 
     @cached_property
     def ancestors(self) -> Sequence[int]:
@@ -68,7 +72,7 @@ class Level:
         return found
 
 
-def _is_hole(value: Value, written: frozenset[Value]) -> bool:
+def _is_hole(value: Value, written: Mapping[Value, Hashable]) -> bool:
     if value.role == "Weight":
         return value not in written
     array = value.constant
@@ -76,7 +80,10 @@ def _is_hole(value: Value, written: frozenset[Value]) -> bool:
 
 
 def level_of(
-    cells: Sequence[Cell], results: Iterable[Value], sizes: Mapping[str, str], written: frozenset[Value]
+    cells: Sequence[Cell],
+    results: Iterable[Value],
+    sizes: Mapping[str, str],
+    written: Mapping[Value, Hashable],
 ) -> Level:
     """The level of the cells that `results` need; the others are left out."""
     wanted = set(results)
@@ -100,7 +107,7 @@ def level_of(
 def _label(
     cell: Cell,
     reads: Sequence[Value | None],
-    written: frozenset[Value],
+    written: Mapping[Value, Hashable],
 ) -> Hashable:
     """What two cells must share to stand in each other's place, whatever they read."""
     kinds = tuple(_kind(v, written) for v in reads)
@@ -116,11 +123,11 @@ def _label(
     return (node.operator, attributes, types, kinds, sizes)
 
 
-def _kind(value: Value | None, written: frozenset[Value]) -> Hashable:
+def _kind(value: Value | None, written: Mapping[Value, Hashable]) -> Hashable:
     if value is None:
         return None
     if is_static(value) or value in written:
-        return ("constant", value)
+        return ("constant", written.get(value, value))
     if _is_hole(value, written):
         return ("hole", value.type)
     return ("value", value.type)

@@ -63,7 +63,7 @@ def _bind(level: Level, region: Collection[int], found: Match, x: Value, y: Valu
         return (-1, -1) if known is y else None
     if x.type != y.type or level.is_written(x) != level.is_written(y) or level.is_hole(x) != level.is_hole(y):
         return None
-    if level.is_written(x) and x is not y:
+    if level.is_written(x) and not level.is_same(x, y):
         return None
     maker, other = level.made.get(x), level.made.get(y)
     found.values[x] = y

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ...graph.ir import Program, Value
 from ...graph.spec.writing.operands import is_static
@@ -24,7 +24,7 @@ class _Work:
     program: Program
     scoped: bool
     sizes: Mapping[str, str]
-    written: frozenset[Value]
+    written: Mapping[Value, Hashable]
     functions: list[Function] = field(default_factory=list)
 
 
@@ -41,6 +41,8 @@ def _reduce(work: _Work, cells: Sequence[Cell], results: Sequence[Value], depth:
     """The cells with blocks collapsed to calls, the largest gain first."""
     for _ in range(MOST_BLOCKS if depth < DEEPEST else 0):
         level = level_of(cells, results, work.sizes, work.written)
+        if work.scoped:
+            level = replace(level, modules=[_module(work, c) for c in level.cells])
         cells = level.cells
         found = best_block(level, results)
         if found is None:

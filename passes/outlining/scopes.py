@@ -26,7 +26,7 @@ def function_name(scopes: Sequence[str], hint: str = "") -> str:
     words = {next((w for w in reversed(s.split(".")) if w and not w.isdigit()), "") for s in scopes}
     if len(words) == 1:
         (word,) = words
-        return singular(word) if word else "block"
+        return f"{word}_block" if word[-1:].isdigit() else singular(word) if word else "block"
     stem = hint.rstrip("0123456789").rstrip("_")
     return stem if stem.isidentifier() and stem.islower() and stem not in _OPERATIONS else "block"
 

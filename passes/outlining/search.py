@@ -14,6 +14,7 @@ from ...graph.ir import Value
 from .cells import Level
 from .chains import chains_of
 from .matching import Match, match
+from .scopes import common_scope
 
 DEPTHS = (1, 4, 12, 32)
 LARGEST_LEVEL = 12_000
@@ -141,7 +142,18 @@ def _gain(level: Level, region: frozenset[int], matches: Sequence[Match], result
     count = len(matches)
     joined = sum(c.last - c.first for c in chains_of(level, region, inputs, [m.values for m in matches]))
     given = max(0, len(inputs) - 1) + max(0, exposed - 1)
-    return (count - 1) * (len(region) + weights) - 4 - 2 * (count - joined) * given
+    gain = (count - 1) * (len(region) + weights) - 4 - 2 * (count - joined) * given
+    return gain if _is_module(level, matches[0]) else gain // 3
+
+
+def _is_module(level: Level, found: Match) -> bool:
+    """Whether the occurrence is a whole module of the exporter's, or there are none: a block across
+    modules saves lines and reads badly."""
+    inside = set(found.cells.values())
+    scope = common_scope([level.modules[i] for i in inside]) if level.modules else ""
+    if not scope:
+        return not any(level.modules)
+    return all(i in inside for i, m in enumerate(level.modules) if m == scope or m.startswith(f"{scope}."))
 
 
 def exposed_values(

@@ -10,7 +10,7 @@ import numpy as np
 from ...backends.runtime.protocols import Evaluator
 from ...graph.diagnostics import Span, fail
 from ...graph.ir import Program, Value
-from ..manager.evaluation import default_evaluator, leaf_arrays
+from ..manager.evaluation import Unevaluable, default_evaluator, evaluate, leaf_arrays
 from ..manager.pass_ import Context
 from .observers import Observer
 
@@ -48,12 +48,29 @@ def observe(
 def run(
     program: Program, values: Sequence[Value], batch: Mapping[str, Array], evaluator: Evaluator | None = None
 ) -> dict[Value, Array]:
-    """The arrays of these values for one batch."""
+    """The arrays of these values for one batch. Raises SpecError G1041 for a batch that the program does
+    not take."""
     given = leaf_arrays(program, batch)
     wanted = [v for v in values if v not in given]
-    found = (evaluator or default_evaluator()).evaluate(wanted, given) if wanted else []
+    found = evaluate(evaluator or default_evaluator(), wanted, given) if wanted else []
+    if isinstance(found, Unevaluable):
+        shapes = ", ".join(f"{n} {a.dtype}{list(a.shape)}" for n, a in batch.items())
+        raise fail("G1041", f"the program does not take the calibration data ({shapes}): {found.reason}")
     arrays = dict(zip(wanted, found, strict=True))
     return {v: arrays[v] if v in arrays else given[v] for v in values}
+
+
+def divergence(before: Array, after: Array) -> float:
+    """The mean KL(softmax before, softmax after) over the last axis, in nats."""
+    p, q = _log_softmax(before), _log_softmax(after)
+    return float(np.mean(np.sum(np.exp(p) * (p - q), axis=-1)))
+
+
+def _log_softmax(logits: Array) -> Array:
+    wide = logits.astype(np.float64)
+    shifted = wide - wide.max(axis=-1, keepdims=True)
+    found: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return found
 
 
 def _not_finite(program: Program, value: Value, batches: Batches) -> Exception:

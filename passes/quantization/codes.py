@@ -43,7 +43,7 @@ def weight_value(array: QuantizedArray, name: str, store: Store) -> Value:
     """The float tensor that the codes stand for: DequantizeLinear of integers, Dequantize of the codes
     of any other grid."""
     scale = _scale_value(array, name, store)
-    layout = {"axis": array.layout.axis or 0, "block_size": array.layout.block or 0}
+    layout: dict[str, Any] = {"axis": array.layout.axis or 0, "block_size": array.layout.block or 0}
     dtype = carrier(array.grid)
     if not array.grid.integer:
         codes = store.put(array.codes.astype(dtype.numpy), f"{name}_codes")
@@ -80,7 +80,8 @@ def static_activation(x: Value, scheme: QuantScheme, seen: Observer, found: Grid
         return apply("Dequantize", codes, number, domain="graphwright", **levels)
     if found.bits < 8:
         return _narrow_integers(x, number, zero, found)
-    point = constant(np.asarray(zero or 0, carrier(found).numpy))
+    # Unsigned: the runtime's product of signed codes with weights has no fast kernel.
+    point = constant(np.asarray((zero or 0) + (128 if found.levels[0] < 0 else 0), np.uint8))
     return apply("DequantizeLinear", apply("QuantizeLinear", x, number, point), number, point)
 
 

@@ -49,16 +49,30 @@ def share(rows: Sequence[Row]) -> float:
     return sum(r.elements for r in rows if r.scheme) / total if total else 1.0
 
 
-def notes(rows: Sequence[Row], most: int = 60) -> tuple[str, ...]:
-    """The report: every layer, then every tensor that is left, largest first; at most `most` lines."""
+def notes(rows: Sequence[Row]) -> tuple[str, ...]:
+    """The report: a line for each quantized layer, and one for each reason to stay float, with every
+    tensor that has it."""
     quantized = [r for r in rows if r.scheme]
-    others = sorted((r for r in rows if not r.scheme), key=lambda r: -r.elements)
     elements = sum(r.elements for r in quantized)
     bits = sum(r.elements * r.bits for r in quantized) / max(elements, 1)
     head = (
         f"{100 * share(rows):.1f} % of {sum(r.elements for r in rows):,} weights quantized, "
         f"{bits:.2f} bits each with scales"
     )
-    lines = [str(r) for r in (*quantized, *others)]
-    more = [f"… and {len(lines) - most} more"] if len(lines) > most else []
-    return (head, *lines[:most], *more)
+    reasons: dict[str, list[Row]] = {}
+    for row in rows:
+        if not row.scheme:
+            reasons.setdefault(row.reason, []).append(row)
+    left = [
+        f"float, {reason}: {', '.join(f'{r.name} {r.elements:,}' for r in group)}"
+        for reason, group in reasons.items()
+    ]
+    return (head, *map(str, quantized), *left)
+
+
+def costs(found: Sequence[tuple[str, float]], most: int = 5) -> str:
+    """The layers that change the outputs most, each quantized alone."""
+    worst = sorted(found, key=lambda item: -item[1])[:most]
+    return (
+        "most of the change, each layer alone: " + ", ".join(f"{n} {c:.2g}" for n, c in worst) + " (KL, nats)"
+    )

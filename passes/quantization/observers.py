@@ -101,14 +101,16 @@ def clipped_range(
         outside = (100 - percentile) / 100 / 2
         order = np.argsort(numbers)
         total = np.cumsum(weights[order])
-        first = float(numbers[order][np.searchsorted(total, outside)])
-        last = float(numbers[order][min(np.searchsorted(total, 1 - outside), len(order) - 1)])
+        first = float(numbers[order][min(int(np.searchsorted(total, outside)), len(order) - 1)])
+        last = float(numbers[order][min(int(np.searchsorted(total, 1 - outside)), len(order) - 1)])
         return min(max(first, low), 0.0), max(min(last, high), 0.0)
     score = _divergence if clip == "entropy" else _squared
     numbers, weights = seen.points()
     factors = np.concatenate([np.linspace(1, 0.3, 29), np.geomspace(0.28, 0.01, 20)])
-    best = min(factors, key=lambda f: score(numbers, weights, low * f, high * f, found, zero))
-    return low * float(best), high * float(best)
+    bounds = factors * max(-low, high)
+    ranges = [(max(low, -b), min(high, b)) for b in map(float, bounds)]
+    scores = [score(numbers, weights, *r, found, zero) for r in ranges]
+    return ranges[int(np.argmin(scores))]
 
 
 def range_scale(low: float, high: float, found: Grid, zero: bool) -> tuple[float, int | None]:

@@ -75,6 +75,14 @@ def constant_array(value: Value, program: Program) -> Array | None:
     return None
 
 
+def stored_names(program: Program) -> set[str]:
+    """The names of the arrays that the program needs: weights in reach, and all leaves of its signature."""
+    found = {
+        v.node.attribute("name") for n in program.graph.nodes for v in n.outputs[:1] if v.role == "Weight"
+    }
+    return found | {v.node.attribute("name") for v in program.graph.inputs}
+
+
 def find_layers(program: Program) -> tuple[list[Layer], list[Left]]:
     """The layers in the order of computation, and the stored float tensors that belong to none."""
     nodes = program.graph.nodes

@@ -10,14 +10,16 @@ import numpy as np
 
 from ...graph.diagnostics import fail
 from ...graph.ir import Node, Origin, Program, Value, apply, consumers, rebuild
+from ...graph.types import FLOAT32
 from ..manager.application import moved_by
 from ..manager.contract import Budget, Contract
 from ..manager.pass_ import Context, Replacement, Result
-from .calibration import Batches, calibration_batches, observe, run
+from .calibration import Batches, calibration_batches, divergence, observe, run
 from .codes import Store, dynamic_activation, static_activation, weight_value
-from .coverage import Row, float_row, left_row, notes, quantized_row
+from .coverage import Row, costs, float_row, left_row, notes, quantized_row
+from .mixed import allocate
 from .observers import Observer
-from .operands import Layer, Left, find_layers
+from .operands import Layer, Left, find_layers, stored_names
 from .rounding import QuantizedArray
 from .rules import Rule, first_match, read_rules
 from .scheme import QuantScheme, activation_scheme, weight_scheme
@@ -36,7 +38,9 @@ class Quantize:
     `weights` and `activations` are schemes (a grid, a preset, a mapping of options, or float) for what no
     rule of `rules:` matches before; `skip` names layers that stay float. `rounding` replaces the
     schemes' own; `bias_correction` adds each channel's mean error to its bias; `coverage` is the
-    least share of weights that must be quantized. Softmax, masks and sums are never touched.
+    least share of weights that must be quantized; `costs` measures what each layer does alone. With
+    `average_bits` each layer's grid is one of `choices`, so that all together change the outputs least
+    in so many bits a weight (scales included). Softmax, masks and sums are never touched.
     """
 
     name: ClassVar[str] = "quantize"
@@ -51,6 +55,9 @@ class Quantize:
     rounding: str | None = None
     bias_correction: bool = False
     coverage: float = 0.0
+    average_bits: float | None = None
+    choices: tuple[str, ...] = ("int2", "int3", "int4", "int8")
+    costs: bool = True
     metric: str = "accuracy"
     max_drop: float = 0.01
 
@@ -110,6 +117,8 @@ class Quantization:
         layers, left = find_layers(self.program)
         plans = [p for layer in layers if (p := self._plan(layer)) is not None]
         self._check_coverage(plans, layers, left)
+        if self.options.average_bits is not None and plans:
+            plans = self._mixed(plans, self.options.average_bits)
         self._observe(plans)
         self.sites += [self._edge_site(v, s) for v, s in self.edges.items()]
         for plan in plans:
@@ -118,7 +127,59 @@ class Quantization:
         hits = {"layer": len(plans), "result": len(self.edges)}
         if not plans:
             return Result(self.program, notes=notes(self.rows))
-        return Result(self._applied(self.sites), tuple(self.sites), notes(self.rows), hits)
+        text = (*notes(self.rows), *self._costs(plans))
+        return Result(self._applied(self.sites), tuple(self.sites), text, hits)
+
+    def _costs(self, plans: Sequence[Plan]) -> tuple[str, ...]:
+        """What each layer does alone to the first output on the first calibration batch; nothing without
+        data, or where that output is no vector of logits."""
+        batches = self.context.data.get(self.context.calibration or "calibration")
+        outputs = self.program.graph.outputs
+        if not batches or not self.options.costs or not outputs or outputs[0].tensor.dtype is not FLOAT32:
+            return ()
+        before = self._run([outputs[0]], batches[0])[0]
+        if before.ndim < 2:
+            return ()
+        sites = self.sites[len(self.edges) :]
+        found = [
+            (p.layer.name, self._alone(site, before, batches[0]))
+            for p, site in zip(plans, sites, strict=True)
+        ]
+        return (costs(found),)
+
+    def _alone(self, site: Replacement, before: Array, batch: Mapping[str, Array]) -> float:
+        """The divergence of the first output from `before` with this site alone replaced."""
+        first = self.program.graph.outputs[0]
+        value = moved_by(self.program, [site]).get(first, first)
+        probe = replace(self.program.with_graph((value,)), output_names=("~",), updates=())
+        after = run(replace(probe, weights=self._weights_so_far()), [value], batch)[value]
+        return divergence(before, after)
+
+    def _mixed(self, plans: Sequence[Plan], average: float) -> list[Plan]:
+        """The plans with the grid of each layer chosen among `choices`. Raises SpecError G1042 for a
+        budget that the narrowest grids exceed."""
+        batch = self._batches("mixed precision")[0]
+        before = self._run([self.program.graph.outputs[0]], batch)[0]
+        prices: list[list[float]] = []
+        sizes: list[list[float]] = []
+        for plan in plans:
+            arrays = [plain_weights(plan.layer, s) for s in self._choices(plan)]
+            names = [f"{plan.layer.name}_{i}" for i in range(len(arrays))]
+            values = [weight_value(a, n, self.store) for a, n in zip(arrays, names, strict=True)]
+            node = plan.layer.node
+            news = [rebuild(node, (plan.layer.input, v, *node.inputs[2:])).outputs[0] for v in values]
+            sites = [Replacement((node.outputs[0],), (n,), "layer") for n in news]
+            prices.append([self._alone(site, before, batch) for site in sites])
+            sizes.append([a.bits * a.codes.size for a in arrays])
+        total = sum(p.layer.array.size for p in plans)
+        try:
+            chosen = allocate(prices, sizes, average * total)
+        except ValueError as error:
+            raise fail("G1042", str(error)) from None
+        return [replace(p, weight=self._choices(p)[i]) for p, i in zip(plans, chosen, strict=True)]
+
+    def _choices(self, plan: Plan) -> list[QuantScheme]:
+        return [replace(plan.weight, grid=name) for name in self.options.choices]
 
     # --- which ---
 
@@ -251,14 +312,7 @@ class Quantization:
         origins: dict[Value, Origin] = {moved.get(v, v): o for v, o in program.origins.items()}
         outputs = tuple(moved.get(v, v) for v in program.graph.outputs)
         made = program.with_graph(outputs, names=names, origins=origins)
-        kept = {
-            v.node.attribute("name") for n in made.graph.nodes for v in n.outputs[:1] if v.role in _STORED
-        }
-        kept |= {v.node.attribute("name") for v in made.graph.inputs}
-        return replace(made, weights=made.weights.only(kept))
-
-
-_STORED = ("Weight", "Parameter", "State")
+        return replace(made, weights=made.weights.only(stored_names(made)))
 
 
 def _after_activation(node: Node, readers: Mapping[Value, Sequence[tuple[Node, int]]]) -> Value:

@@ -127,7 +127,8 @@ def adaround(problem: Problem, steps: int = 400, rate: float = 2e-2, seed: int =
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     up = (v.detach() > 0).numpy()
-    return (low + up).astype(np.uint8)
+    codes: Array = (low + up).astype(np.uint8)
+    return codes
 
 
 def reconstruct(problem: Problem, method: str) -> Array:

@@ -78,11 +78,12 @@ def best_exponent(array: Array, scheme: QuantScheme, layout: Layout) -> float:
 
     scores = {a: error(a) for a in EXPONENTS}
     for step in (0.05, 0.025):
-        best = min(scores, key=lambda a: scores[a])
-        for near in (best - step, best + step):
+        centre = min(scores, key=lambda a: scores[a])
+        for near in (centre - step, centre + step):
             if 0.2 <= near <= 1.2 and near not in scores:
                 scores[near] = error(near)
-    return round(min(scores, key=lambda a: scores[a]), 4)
+    best = min(scores, key=lambda a: scores[a])
+    return round(best, 4)
 
 
 def int8_table(found: Grid) -> Grid:

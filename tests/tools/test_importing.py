@@ -359,3 +359,21 @@ def test_the_official_node_cases_survive(tmp_path):
             differing += [case.name for d in error.diagnostics if d.code == "G1223"]
     assert differing == []
     assert survived >= 1800
+
+
+def test_what_is_left_out_is_said(tmp_path):
+    model = model_of([helper.make_node("Exp", ["x"], ["y"])], [value("x", [2])], [value("y", [2])])
+    model.training_info.add()
+    body = [helper.make_node("Neg", ["a"], ["b"])]
+    model.functions.append(helper.make_function("local", "idle", ["a"], ["b"], body, model.opset_import))
+    found = imported(tmp_path, model)
+    assert any("training information" in note for note in found.notes)
+    assert any("'idle'" in note for note in found.notes)
+
+
+def test_sizes_can_be_fixed(tmp_path):
+    nodes = [helper.make_node("Exp", ["x"], ["y"])]
+    found = imported(
+        tmp_path, model_of(nodes, [value("x", ["n", 2])], [value("y", ["n", 2])]), sizes={"n": 5}
+    )
+    assert "x: float32[5, 2]" in found.spec.read_text()

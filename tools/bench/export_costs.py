@@ -10,7 +10,7 @@ import math
 import resource
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -65,14 +65,13 @@ def measure_cost(tool: Tool, name: str, way: str, place: Path) -> Cost:
         return Cost(problem=f"fails: {type(error).__name__}")
     written = found.SerializeToString()
     place.write_bytes(written)
-    cost = {"seconds": seconds, "megabytes": megabytes, "nodes": len(found.graph.node)}
+    cost = Cost(seconds, megabytes, len(found.graph.node))
     try:
-        operators = dict(optimized_operators(written))
-        error = _error(model, written, name, way)
+        operators, off = dict(optimized_operators(written)), _error(model, written, name, way)
     except Exception as problem:  # the runtime raises private types
-        return Cost(**cost, problem=f"its model fails: {type(problem).__name__}")  # type: ignore[arg-type]  # as named
-    problem = f"wrong by {error:.1g}" if not error <= TOLERANCE else ""
-    return Cost(**cost, operators=operators, error=error, problem=problem)  # type: ignore[arg-type]  # as named
+        return replace(cost, problem=f"its model fails: {type(problem).__name__}")
+    wrong = f"wrong by {off:.1g}" if not off <= TOLERANCE else ""
+    return replace(cost, operators=operators, error=off, problem=wrong)
 
 
 def _error(model: onnx.ModelProto, written: bytes, name: str, way: str) -> float:

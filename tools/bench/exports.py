@@ -130,6 +130,7 @@ def _summary(rows: Sequence[Row]) -> None:
             f"CPU seconds over the fastest {label} peer: median {median(ratios):.2f},"
             f" at most {max(ratios):.2f}; {within} of {len(rows)} within {limit}"
         )
+    _totals(rows)
     wrong = [
         f"{tool} on {r.name} {r.way} ({cost.problem})"
         for r in rows
@@ -137,6 +138,23 @@ def _summary(rows: Sequence[Row]) -> None:
         if cost.problem
     ]
     print(f"failures: {'; '.join(wrong) or 'none'}")
+
+
+def _totals(rows: Sequence[Row]) -> None:
+    """A line a tool, over the exports that every tool gets right."""
+    common = [r for r in rows if not any(c.problem for c in r.costs.values())]
+    print(f"over the {len(common)} exports that every tool gets right:")
+    for tool in rows[0].costs:
+        found = [r.costs[tool] for r in common]
+        slower = [1 / r.ratio(tool) for r in common]
+        seconds, nodes = sum(c.seconds for c in found), sum(c.nodes for c in found)
+        megabytes = max((c.megabytes for c in found), default=0.0)
+        right = sum(not r.costs[tool].problem for r in rows)
+        print(
+            f"  {tool:<14}{seconds:7.2f} CPU s {megabytes:5.0f} MB {nodes:6} nodes; latency over ours:"
+            f" median {median(slower or [math.nan]):.2f}, at most {max(slower, default=math.nan):.2f};"
+            f" right on {right} of {len(rows)}"
+        )
 
 
 def write_json(rows: Sequence[Row], path: Path = JSON) -> None:

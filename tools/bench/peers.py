@@ -35,7 +35,7 @@ def _onnxslim() -> Tool:
 
 def _onnxsim() -> Tool:
     simplify: Any = import_module("onnxsim").simplify
-    return lambda model: simplify(model)[0]  # type: ignore[no-any-return]  # untyped
+    return lambda model: simplify(model)[0]
 
 
 def _onnxscript() -> Tool:
@@ -46,7 +46,7 @@ def _onnxscript() -> Tool:
 def _onnxoptimizer() -> Tool:
     module: Any = import_module("onnxoptimizer")
     passes = module.get_fuse_and_elimination_passes()
-    return lambda model: module.optimize(model, passes)  # type: ignore[no-any-return]  # untyped
+    return lambda model: module.optimize(model, passes)
 
 
 _LOADERS: dict[str, Callable[[], Tool]] = {

@@ -44,6 +44,11 @@ def check_file(path: str, given: Overrides | None = None) -> list[Diagnostic]:
     from ...graph.build.checking import check_unit
 
     try:
-        return check_unit(open_unit(path, given, vocabulary())).items
+        unit = open_unit(path, given, vocabulary())
+        if unit.document.kind == "logic":
+            from ..proofs.checking import check_theory
+
+            return check_theory(unit.document)
+        return check_unit(unit).items
     except SpecError as error:
         return list(error.diagnostics)

@@ -56,6 +56,14 @@ def _data() -> Rows:
     return [(n, e.doc) for n, e in vocabulary().data.items()]
 
 
+def _theories() -> Rows:
+    from ...graph.spec.reader import read_document
+    from ...graph.spec.resolution import STANDARD_LIBRARY
+
+    found = [read_document(str(path)) for path in sorted((STANDARD_LIBRARY / "logic").glob("*.yaml"))]
+    return [(d.name.text, " ".join(d.doc.split()).split(". ")[0]) for d in found]
+
+
 TABLES: dict[str, Callable[[], Rows]] = {
     "codes": _codes,
     "operators": _operators,
@@ -64,6 +72,7 @@ TABLES: dict[str, Callable[[], Rows]] = {
     "backends": _backends,
     "optimizers": _optimizers,
     "data": _data,
+    "theories": _theories,
 }
 
 
@@ -71,7 +80,7 @@ TABLES: dict[str, Callable[[], Rows]] = {
 @click.argument("what", type=click.Choice(list(TABLES)))
 @json_option
 def command(what: str, as_json: bool) -> None:
-    """List codes, operators, functions, passes, backends, optimizers or data sets."""
+    """List codes, operators, functions, passes, backends, optimizers, data sets or theories."""
     rows = TABLES[what]()
     if as_json:
         print_json([{"name": name, "doc": doc} for name, doc in rows])

@@ -19,6 +19,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "import": ("import_", "Write a model (.onnx, .pt2) as a readable spec, compared with the model."),
     "diff": ("diff", "Compare two programs: nodes, types, weights."),
     "bench": ("bench", "Time a graph on the backends, side by side."),
+    "prove": ("prove", "Prove the goals of a theory, and check the proofs."),
+    "certify": ("certify", "Check the proofs in a certificate file."),
     "explain": ("explain", "Explain a diagnostic code, an operator, a pass or a function."),
     "list": ("list_names", "List codes, operators, functions, passes, backends, optimizers or data sets."),
     "schema": ("schema", "Print the JSON Schema of specs, for editors."),

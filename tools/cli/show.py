@@ -25,12 +25,17 @@ def command(
     optional: tuple[str, ...],
     dtype: str | None,
 ) -> None:
-    """Print the typed IR of a spec (or of an .onnx model), after the passes given."""
+    """Print the typed IR of a spec (or of an .onnx model), after the passes given; of a theory, what it
+    says."""
     from ...graph.ir.printing import print_program
     from ...passes.manager.manager import PassManager
     from ...passes.manager.pipeline import parse_passes
     from ..programs import open_program
+    from ..proofs.text import theory_text
 
+    if (theory := theory_text(spec)) is not None:
+        click.echo(theory, nl=False)
+        return
     program = open_program(spec, overrides(settings, slots, optional, dtype), training=training)
     if passes:
         program = PassManager().run(program, parse_passes(passes), verify="none").program

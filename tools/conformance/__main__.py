@@ -24,6 +24,7 @@ from .run import run_case
 
 
 def main() -> int:
+    """Runs the cases that the command line names, or all; the exit code."""
     options = _options().parse_args()
     keys = [c.key for c in all_cases()]
     chosen = [k for k in keys if not options.case or any(_matches(k, p) for p in options.case)]

@@ -10,7 +10,7 @@ gradient is not finite.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -179,20 +179,17 @@ def _filled(value: Any, flat: Tensor, offset: int) -> tuple[Any, int]:
 def _compare(function: _Function, direction: Tensor, generator: torch.Generator) -> _Tally:
     """One direction. Raises _Disagreement where the derivatives differ."""
     start = function.start()
-    weights: Tensor | None = None
-    left_out = inputs_left_out = 0
-    for _ in range(2):  # again without the inputs whose gradient is not finite
-        derivative, smooth = _differences(function, start, direction)
-        if weights is None:
-            weights = torch.randn(derivative.shape, generator=generator, dtype=torch.float64)
-        left_out = int((~smooth).sum())
-        used = torch.where(smooth, weights, torch.zeros_like(weights))
-        gradient = _gradient(function, start, used, smooth)
-        finite = torch.isfinite(gradient)
-        if bool(finite.all()):
-            break
-        inputs_left_out = int((~finite).sum())
+    derivative, smooth = _differences(function, start, direction)
+    weights = torch.randn(derivative.shape, generator=generator, dtype=torch.float64)
+    tally = _Tally(int(smooth.sum()), int((~smooth).sum()))
+    used, gradient = _gradient(function, start, weights, smooth)
+    finite = torch.isfinite(gradient)
+    if not bool(finite.all()):  # again without moving the inputs whose gradient is not finite
+        tally = replace(tally, inputs_left_out=int((~finite).sum()))
         direction = torch.where(finite, direction, torch.zeros_like(direction))
+        derivative, still = _differences(function, start, direction)
+        smooth = smooth & still
+        used, gradient = _gradient(function, start, weights, smooth)
     gradient = torch.where(torch.isfinite(gradient), gradient, torch.zeros_like(gradient))
     measured = torch.where(smooth, derivative, torch.zeros_like(derivative)) * used
     by_torch = gradient * direction
@@ -203,7 +200,7 @@ def _compare(function: _Function, direction: Tensor, generator: torch.Generator)
             f"derivative along a direction {float(measured.sum()):.8g} by differences, "
             f"{float(by_torch.sum()):.8g} by torch ({int(smooth.sum())} results)"
         )
-    return _Tally(int(smooth.sum()), left_out, inputs_left_out)
+    return tally
 
 
 def _differences(function: _Function, start: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
@@ -222,11 +219,13 @@ def _differences(function: _Function, start: Tensor, direction: Tensor) -> tuple
     return torch.nan_to_num((ahead - behind) / (2 * step)), smooth
 
 
-def _gradient(function: _Function, start: Tensor, weights: Tensor, smooth: Tensor) -> Tensor:
+def _gradient(function: _Function, start: Tensor, weights: Tensor, smooth: Tensor) -> tuple[Tensor, Tensor]:
+    """The weights of the smooth results, 0 for others, and the gradient of the weighted sum."""
+    used = torch.where(smooth, weights, torch.zeros_like(weights))
     leaf = start.clone().requires_grad_()
     result = function(leaf)
     if not result.requires_grad or result.shape != weights.shape:
-        return torch.zeros_like(start)
-    total = torch.where(smooth, result, torch.zeros_like(result)) * weights
+        return used, torch.zeros_like(start)
+    total = torch.where(smooth, result, torch.zeros_like(result)) * used
     (found,) = torch.autograd.grad(total.sum(), leaf, allow_unused=True)
-    return torch.zeros_like(start) if found is None else found
+    return used, torch.zeros_like(start) if found is None else found

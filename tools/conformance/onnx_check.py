@@ -35,8 +35,8 @@ RTOL, ATOL = 1e-5, 1e-6
 NARROW_RTOL = {"float16": 2**-9, "bfloat16": 2**-6}
 
 
-class _Refused(Exception):
-    """ONNX Runtime does not run a model."""
+class Refused(Exception):
+    """ONNX Runtime does not run a model; the message says why."""
 
 
 def check_onnx(case: Case, program: Program) -> Outcome:
@@ -48,11 +48,11 @@ def check_onnx(case: Case, program: Program) -> Outcome:
         return failed(f"not a model of opset {OPSET}: {error.diagnostics[0].message}")
     try:
         original: list[Any] | str = [] if program.noise else _original(case.model, data)
-    except _Refused as error:
+    except Refused as error:
         original = str(error)
     try:
-        found = _exported(program, data)
-    except _Refused as error:
+        found = exported(program, data)
+    except Refused as error:
         if isinstance(original, str):
             return absent(f"ONNX Runtime does not run the original: {original}")
         return failed(f"ONNX Runtime runs the original, not our export: {error}")
@@ -64,7 +64,7 @@ def _judged(case: Case, data: DataSet, found: list[Any], original: list[Any] | s
     found = found[: len(expected)]
     if isinstance(original, list) and original:
         try:
-            _require_same(found, original)
+            require_same_results(found, original)
             return passed("as the original")
         except Difference as error:
             difference = str(error)
@@ -81,7 +81,8 @@ def _judged(case: Case, data: DataSet, found: list[Any], original: list[Any] | s
     return passed("as the suite; ONNX Runtime does not run the original")
 
 
-def _require_same(found: Sequence[Any], original: Sequence[Any]) -> None:
+def require_same_results(found: Sequence[Any], original: Sequence[Any]) -> None:
+    """Raises Difference where two models' results in ONNX Runtime are further apart than rounding."""
     for mine, theirs in zip(found, original, strict=True):
         name = theirs.dtype.name if isinstance(theirs, np.ndarray) else ""
         require_similar([mine], [theirs], NARROW_RTOL.get(name, RTOL), ATOL)
@@ -91,11 +92,12 @@ def _require_same(found: Sequence[Any], original: Sequence[Any]) -> None:
 
 
 def _original(model: onnx.ModelProto, data: DataSet) -> list[Any]:
-    """The model's results there. Raises _Refused."""
-    return _in_session(model, data.inputs)
+    """The model's results there. Raises Refused."""
+    return in_session(model, data.inputs)
 
 
-def _in_session(model: onnx.ModelProto, inputs: Mapping[str, Any]) -> list[Any]:
+def in_session(model: onnx.ModelProto, inputs: Mapping[str, Any]) -> list[Any]:
+    """The model's results in ONNX Runtime. Raises Refused."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -108,7 +110,7 @@ def _in_session(model: onnx.ModelProto, inputs: Mapping[str, Any]) -> list[Any]:
         )
         found = run_session(session, feeds)
     except Exception as error:  # onnxruntime raises private C++ exception types
-        raise _Refused(_first_words(error)) from error
+        raise Refused(_first_words(error)) from error
     types = [from_type_proto(o.type) for o in model.graph.output]
     return [as_typed(f, t) for f, t in zip(found, types, strict=True)]
 
@@ -135,19 +137,19 @@ def _with_fixed_inputs(
     return fixed, {n: a for n, a in inputs.items() if n not in narrow}
 
 
-def _exported(program: Program, data: DataSet) -> list[Any]:
-    """The results of our export. Raises _Refused."""
+def exported(program: Program, data: DataSet) -> list[Any]:
+    """The results of our export. Raises Refused."""
     inputs = program_inputs(program, data)
     arrays = [a for a in inputs.values() if isinstance(a, np.ndarray)]
     try:
         if any(from_numpy(a.dtype).bits < 8 for a in arrays):
             model = emit(program, opset=_opset(program), kernels=RuntimeKernels())
-            return _in_session(model, inputs)
+            return in_session(model, inputs)
         executable = OnnxBackend().load(program)
         noise = _noise(program, inputs, data) if program.noise else {}
         return list(executable.run({**inputs, **noise}).values())
     except SpecError as error:
-        raise _Refused(error.diagnostics[0].message) from error
+        raise Refused(error.diagnostics[0].message) from error
 
 
 def _opset(program: Program) -> int:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-CHECKS = ("import", "types", "torch", "gradient", "onnx")
+CHECKS = ("import", "types", "torch", "gradient", "onnx", "older")
 """In the order they run. `import`: file to IR. `types`: inferred types against strict inference.
 `torch`: the emitted module's results against the suite's. `gradient`: against finite differences.
-`onnx`: our export in ONNX Runtime against the original there."""
+`onnx`: our export in ONNX Runtime against the original there. `older`: the same of the case's node at
+older opsets."""
 
 PASSED, FAILED, ABSENT = "passed", "failed", "absent"
 STATUSES = (PASSED, FAILED, ABSENT)

@@ -10,6 +10,7 @@ from ...graph.diagnostics import SpecError
 from ...graph.ir import Program
 from .cases import PREVIEW, STANDARD, Case, find_case
 from .gradient_check import check_gradient
+from .older_check import check_older
 from .onnx_check import check_onnx
 from .outcome import CaseRecord, Outcome, absent, failed, passed
 from .torch_check import check_torch, tier
@@ -20,6 +21,7 @@ _CHECKS: dict[str, Callable[[Case, Program], Outcome]] = {
     "torch": check_torch,
     "gradient": check_gradient,
     "onnx": check_onnx,
+    "older": check_older,
 }
 
 

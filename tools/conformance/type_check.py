@@ -17,6 +17,9 @@ from ...graph.types import OptionalType, SequenceType
 from .cases import Case
 from .outcome import Outcome, absent, failed, passed
 
+SIZES_UNKNOWN = "no sizes"
+"""How the detail begins where ONNX knows an axis at most by its place, and we know none."""
+
 
 def check_types(case: Case, program: Program) -> Outcome:
     """Passes where each of our types equals or refines ONNX's."""
@@ -31,7 +34,8 @@ def check_types(case: Case, program: Program) -> Outcome:
             continue
         compared += 1
         if not refines(value.type, type):
-            return failed(f"'{name}' is {value.type} for us, {type} for ONNX")
+            kind = f"{SIZES_UNKNOWN}: " if _only_rank(value.type, type) else ""
+            return failed(f"{kind}'{name}' is {value.type} for us, {type} for ONNX")
     return passed(compared=compared)
 
 
@@ -57,6 +61,15 @@ def refines(ours: Any, theirs: Any) -> bool:
     if ours.dims is None or len(ours.dims) != len(theirs.dims):
         return False
     return all(_size_refines(a, b) for a, b in zip(ours.dims, theirs.dims, strict=True))
+
+
+def _only_rank(ours: Any, theirs: Any) -> bool:
+    """Whether ONNX has axes of sizes that it can't tell, and we have no axes."""
+    if isinstance(theirs, SequenceType | OptionalType):
+        return type(ours) is type(theirs) and _only_rank(ours.element, theirs.element)
+    if ours.dtype is not theirs.dtype or ours.dims is not None:
+        return False
+    return any(not isinstance(d, int) for d in theirs.dims or ())
 
 
 def _size_refines(ours: Any, theirs: Any) -> bool:

@@ -112,8 +112,8 @@ def _control() -> bytes:
         helper.make_node("Scan", ["y", "rows"], ["last", "all"], "scan", body=step, num_scan_inputs=1),
         helper.make_node("Loop", ["times", "", "last"], ["z"], "loop", body=turn),
     ]
-    weights = [_weight("w", 3), numpy_helper.from_array(np.float32(0.5), "m0")]
-    weights.append(numpy_helper.from_array(np.int64(4), "times"))
+    weights = [_weight("w", 3), numpy_helper.from_array(np.array(0.5, np.float32), "m0")]
+    weights.append(numpy_helper.from_array(np.array(4, np.int64), "times"))
     inputs, outputs = [_value("x", [3]), _value("rows", [4, 3])], [_value("z", [3]), _value("all", [4, 3])]
     return _model(helper.make_graph(nodes, "control", inputs, outputs, weights))
 
@@ -136,7 +136,9 @@ def _functions() -> bytes:
         [helper.make_opsetid("", 21), helper.make_opsetid("local", 1)],
         ["alpha"],
     )
-    outer.node[1].attribute.append(onnx.AttributeProto(name="alpha", ref_attr_name="alpha", type=1))
+    outer.node[1].attribute.append(
+        onnx.AttributeProto(name="alpha", ref_attr_name="alpha", type=onnx.AttributeProto.FLOAT)
+    )
     nodes = [
         helper.make_node("twice", ["x"], ["y"], "one", domain="local", alpha=0.5),
         helper.make_node("twice", ["y"], ["z"], "two", domain="local", alpha=0.25),
@@ -154,7 +156,7 @@ def _sequences() -> bytes:
         helper.make_node("Cast", ["n"], ["f"], to=1),
         helper.make_node("Add", ["a", "f"], ["r"]),
     ]
-    index = numpy_helper.from_array(np.int64(1), "i")
+    index = numpy_helper.from_array(np.array(1, np.int64), "i")
     inputs = [_value("x", [2, 3]), _value("y", [2, 3])]
     outputs = [_value("r", [2, 3]), _value("c", [4, 3])]
     return _model(helper.make_graph(nodes, "sequences", inputs, outputs, [index]))

@@ -1,6 +1,7 @@
 """One attempt to prove a goal: directly, then by induction on each of its variables.
 
-Level 0 rewrites both sides to normal forms. Levels above saturate a block, with more nodes each.
+Its stage says how: rewriting both sides to normal forms, saturating a block, or completing the
+equations. Stages go from cheap to dear.
 An attempt depends on the theory, the rules given and the goal only, so attempts may run anywhere.
 """
 
@@ -8,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, product
 
 from ....graph.theory import (
+    FALSEHOOD,
     All,
     Atom,
+    Bounds,
     Equation,
     Formula,
     Or,
@@ -23,10 +27,11 @@ from ....graph.theory import (
 from ....graph.theory.formulas import parts, terms_of
 from ....graph.theory.signature import Datatype
 from ..certificates import Theorem
-from .block import Block, Counts, Limits
-from .ordering import Ordering, precedence_of
+from .block import Block, Counts, Limits, consequences
+from .completion import Completion
+from .ordering import Ordering, WeightOrdering, precedence_of
 from .proof import Proof
-from .rewriting import Rewriter
+from .rewriting import Reason, Rewriter
 from .rules import Rule, rule_of
 
 
@@ -36,6 +41,45 @@ class Found:
 
     theorem: Theorem
     method: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How an attempt goes about it: "rewriting", "saturation" within limits and nested case splits,
+    or "completion" of so many steps; inductions nested up to `depth` (0: none)."""
+
+    kind: str
+    depth: int = 1
+    limits: Limits = field(default_factory=Limits)
+    splits: int = 0
+    steps: int = 0
+    extra: int = 0  # symbols by which equations may be longer than the goal
+    by_weight: bool = False
+
+
+def stages(bounds: Bounds, inductive: bool) -> tuple[Stage, ...]:
+    """Cheap ones first: the bounds' node budgets; completion early where nothing is inductive, and
+    last anyway. Completion goes by weight first, then by paths, then by weight with longer terms."""
+    saturations = [
+        Stage(
+            "saturation",
+            bounds.depth,
+            Limits(bounds.rounds + place, nodes, 40, bounds.witnesses),
+            min(bounds.splits, 1 + place),
+        )
+        for place, nodes in enumerate(bounds.nodes)
+    ]
+    few, more = bounds.nodes[0], bounds.nodes[-1]
+    completions = [
+        Stage("completion", 0, steps=few, extra=3, by_weight=True),
+        Stage("completion", 0, steps=3 * few, extra=3, by_weight=True),
+        Stage("completion", 0, steps=few, extra=6),
+        Stage("completion", 0, steps=more, extra=14, by_weight=True),
+        Stage("completion", 0, steps=more, extra=14),
+    ]
+    if inductive:
+        return (Stage("rewriting"), *saturations, completions[0])
+    return (Stage("rewriting"), saturations[0], *completions[:3], *saturations[1:], *completions[3:])
 
 
 @dataclass
@@ -49,24 +93,28 @@ class Workshop:
     def __post_init__(self) -> None:
         self.ordering = Ordering(precedence_of(self.theory))
         self.rewriter = Rewriter(self.ordering)
+        self.weights = WeightOrdering(self.ordering.precedence)
+        self.longest = 0
+        self.stages = stages(self.theory.bounds, bool(self.theory.signature.datatypes))
+        self.definitions = {d.relation: d for d in self.theory.definitions}
         signature = self.theory.signature
         self.reserved = frozenset((*signature.function, *signature.relation, *signature.sort_names))
         self.constructors = signature.constructor_names
 
     def add(self, rule: Rule) -> None:
         self.rules.append(rule)
+        if rule.equation is not None:
+            self.longest = max(self.longest, rule.equation.left.size + rule.equation.right.size)
         self.rewriter.add(rule)
 
     def attempt(self, name: str, goal: Formula, level: int) -> Found | None:
-        """A proof of the goal, or None. `level` is at most the number of node budgets."""
-        attempt = Attempt(self, level)
+        """A proof of the goal, or None. `level` is the place of a stage."""
+        attempt = Attempt(self, self.stages[level])
         step = attempt.directly(goal, ())
-        method = ("rewriting" if level == 0 else "saturation") if step is not None else ""
+        method = attempt.stage.kind
         if step is None:
-            for variable, datatype in attempt.candidates(goal):
-                step = attempt.by_induction(
-                    goal, (), variable, datatype, self.theory.bounds.depth if level else 1
-                )
+            for variable, datatype in attempt.candidates(goal) if attempt.stage.depth else ():
+                step = attempt.by_induction(goal, (), variable, datatype, attempt.stage.depth)
                 if step is not None:
                     method = f"induction on {variable.name}"
                     break
@@ -75,15 +123,53 @@ class Workshop:
         theorem = attempt.proof.theorem(name, step)
         return Found(Theorem(name, goal, theorem.steps, theorem.variables), method)
 
+    def contradiction(self) -> Theorem | None:
+        """A proof of falsehood from the rules, if a block that holds the constants, and each
+        function at them, finds one."""
+        attempt = Attempt(self, next(s for s in self.stages if s.kind == "saturation"))
+        functions = self.theory.signature.functions
+        constants = [self.theory.signature.apply(f.name) for f in functions if not f.inputs]
+        for constructor in sorted(self.constructors):
+            inputs = self.theory.signature.function[constructor].inputs
+            if len(inputs) == 1:
+                constants += [
+                    self.theory.signature.apply(constructor, c) for c in constants if c.sort == inputs[0]
+                ]
+        seeds: list[Term] = [*constants]
+        for function in functions:
+            by_sort = [[c for c in constants if c.sort == sort] for sort in function.inputs]
+            if function.inputs:
+                seeds += [
+                    self.theory.signature.apply(function.name, *a) for a in islice(product(*by_sort), 25)
+                ]
+        variables = [Variable(f"v{i}", s.name) for i, s in enumerate(self.theory.signature.sorts)]
+        step = attempt.saturate(FALSEHOOD, (), frozenset(), attempt.stage.splits, (*seeds, *variables))
+        return None if step is None else attempt.proof.theorem("contradiction", step)
+
+    def complete_together(self, goals: Sequence[tuple[str, Formula]], level: int) -> list[Found | None]:
+        """Goals that are equations without premises, all against one completion."""
+        stage, found = self.stages[level], list[Found | None]([None] * len(goals))
+        attempts = [Attempt(self, stage) for _ in goals]
+        opened = [attempt.opened(goal) for attempt, (_, goal) in zip(attempts, goals, strict=True)]
+        completion = attempts[0].completion(max(e.left.size + e.right.size for _, e in opened))
+        while None in found and completion.goes_on(stage.steps):
+            for place, (name, goal) in enumerate(goals):
+                fresh, equation = opened[place]
+                if found[place] is not None or (reason := completion.rewriter.joins(equation)) is None:
+                    continue
+                proof = attempts[place].proof
+                theorem = proof.theorem(name, proof.close(reason.prove(proof), fresh))
+                found[place] = Found(Theorem(name, goal, theorem.steps, theorem.variables), stage.kind)
+        self.counts += Counts(blocks=1, facts=len(completion.active), matches=completion.pairs)
+        return found
+
 
 class Attempt:
-    def __init__(self, shop: Workshop, level: int) -> None:
-        self.shop, self.level = shop, level
+    """One try at a goal: what it may use at a stage, and the proof that it writes."""
+
+    def __init__(self, shop: Workshop, stage: Stage) -> None:
+        self.shop, self.stage = shop, stage
         self.proof = Proof()
-        bounds = shop.theory.bounds
-        nodes = bounds.nodes[min(level, len(bounds.nodes)) - 1] if level else 0
-        self.limits = Limits(bounds.rounds + level - 1, nodes, 40, bounds.witnesses)
-        self.splits = bounds.splits if level > 1 else min(1, bounds.splits)
 
     def directly(self, goal: Formula, assumed: tuple[Formula, ...]) -> int | None:
         """The step of the goal from the assumptions, without induction."""
@@ -95,28 +181,64 @@ class Attempt:
             if step is None:
                 return None
             return self.proof.close(step, fresh, [self.proof.assume(p) for p in premises])
-        if self.level:
-            return self.saturate(goal, assumed, frozenset(), self.splits)
-        return self.rewrite(goal, assumed) if isinstance(goal, Equation) else None
-
-    def rewrite(self, goal: Equation, assumed: tuple[Formula, ...]) -> int | None:
-        rewriter = self.shop.rewriter
-        if assumed:
-            rewriter = rewriter.extended([rule_of("", a) for a in assumed])
+        if self.stage.kind == "saturation":
+            return self.saturate(goal, assumed, frozenset(), self.stage.splits)
+        if isinstance(goal, Atom) and goal.relation in self.shop.definitions:
+            step = self.directly(self.shop.definitions[goal.relation].at(goal.arguments), assumed)
+            return None if step is None else self.proof.add("fold", (step,), goal)
+        if not isinstance(goal, Equation):
+            return None
         if goal.left is goal.right:
             return self.proof.reflexivity(goal.left)
-        reason = rewriter.joins(goal)
+        definitions = self.shop.definitions
+        local = [rule_of("", f, e) for a in assumed for f, e in consequences(a, definitions)]
+        if self.stage.kind == "rewriting":
+            rewriter = self.shop.rewriter.extended(local) if local else self.shop.rewriter
+            reason = rewriter.joins(goal)
+        else:
+            reason = self.complete(goal, local)
         return None if reason is None else reason.prove(self.proof)
 
+    def opened(self, goal: Formula) -> tuple[tuple[Variable, ...], Equation]:
+        """The variables of a universal equation made fixed, and the equation at them."""
+        if isinstance(goal, Equation):
+            return (), goal
+        assert isinstance(goal, All)
+        fresh, binding = self.fresh(goal.variables, ())
+        inner = substitute_formula(goal.conclusion, binding)
+        assert isinstance(inner, Equation)
+        return fresh, inner
+
+    def completion(self, size: int, local: Sequence[Rule] = ()) -> Completion:
+        ordering = self.shop.weights if self.stage.by_weight else self.shop.ordering
+        completion = Completion(ordering, max(self.shop.longest + 2, size) + self.stage.extra)
+        for rule in (*local, *self.shop.rules):
+            completion.add(rule)
+        return completion
+
+    def complete(self, goal: Equation, local: list[Rule]) -> Reason | None:
+        completion = self.completion(goal.left.size + goal.right.size, local)
+        reason = None
+        while reason is None and completion.goes_on(self.stage.steps):
+            reason = completion.rewriter.joins(goal)
+        self.shop.counts += Counts(blocks=1, facts=len(completion.active), matches=completion.pairs)
+        return reason
+
     def saturate(
-        self, goal: Formula, assumed: tuple[Formula, ...], done: frozenset[Formula], splits: int
+        self,
+        goal: Formula,
+        assumed: tuple[Formula, ...],
+        done: frozenset[Formula],
+        splits: int,
+        seeds: tuple[Term, ...] = (),
     ) -> int | None:
         """By a block; a disjunction that it knows is split if nothing else helps."""
         names = {v.name for f in (*assumed, goal) for v in _names(f)} | set(self.shop.reserved)
-        block = Block(self.shop.rules, self.shop.constructors, names, self.limits)
-        for formula in (goal, *assumed):
-            for term in _ground_terms(formula):
-                block.graph.add(term)
+        block = Block(
+            self.shop.rules, self.shop.constructors, names, self.stage.limits, self.shop.definitions
+        )
+        for term in (*seeds, *(t for formula in (goal, *assumed) for t in _ground_terms(formula))):
+            block.graph.add(term)
         for formula in assumed:
             block.assume(formula)
         reached = block.saturate(goal)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ....graph.theory import (
     Application,
     Atom,
+    Definition,
     Equation,
     Falsehood,
     Formula,
@@ -19,7 +20,7 @@ from ....graph.theory import (
     substitute_formula,
 )
 from .egraph import EGraph, atom_term
-from .evidence import Clash, Evidence, Fact, Firing, Injection
+from .evidence import Clash, Evidence, Fact, Firing, Injection, Unfolding
 from .joins import Compiler, Tables
 from .ordering import PATTERN
 from .proof import Proof
@@ -36,7 +37,7 @@ class Limits:
     witnesses: int = 8
 
 
-@dataclass
+@dataclass(frozen=True)
 class Counts:
     """What a run did, for its report."""
 
@@ -47,10 +48,8 @@ class Counts:
     matches: int = 0
     messages: int = 0
 
-    def __iadd__(self, other: Counts) -> Counts:
-        for name in vars(self):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        return self
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(**{name: getattr(self, name) + getattr(other, name) for name in vars(self)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +71,7 @@ class Block:
     constructors: frozenset[str]
     names: set[str]  # taken: no witness gets one of these
     limits: Limits = Limits()
+    definitions: Mapping[str, Definition] = field(default_factory=dict)
     graph: EGraph = field(default_factory=EGraph)
     own: list[Rule] = field(default_factory=list)
     openings: list[Opening] = field(default_factory=list)
@@ -84,7 +84,9 @@ class Block:
         self.graph.constructors = self.constructors
 
     def assume(self, formula: Formula) -> None:
-        self.learn(formula, Fact(formula))
+        """Adds an assumption, and what it says if it is of a defined relation."""
+        for known, evidence in consequences(formula, self.definitions):
+            self.learn(known, evidence)
 
     def learn(self, formula: Formula, evidence: Evidence) -> None:
         """Adds a fact to what the block knows."""
@@ -101,8 +103,8 @@ class Block:
             self.disjunctions.setdefault(formula, evidence)
         elif isinstance(formula, Some):
             self._open(formula, evidence)
-        elif isinstance(evidence, Fact):
-            self.own.append(rule_of("", formula))
+        else:
+            self.own.append(rule_of("", formula, evidence))
 
     def _open(self, formula: Some, evidence: Evidence) -> None:
         if any(o.formula == formula for o in self.openings) or len(self.openings) >= self.limits.witnesses:
@@ -247,6 +249,16 @@ class Block:
         if isinstance(conclusion, Or) and any(self.reached(a) for a in conclusion.alternatives):
             return
         self.learn(conclusion, Firing(rule, terms, premises, self.graph))
+
+
+def consequences(
+    formula: Formula, definitions: Mapping[str, Definition]
+) -> Iterator[tuple[Formula, Evidence]]:
+    """An assumption, and the body of its definition if it is an atom that has one."""
+    yield formula, Fact(formula)
+    if isinstance(formula, Atom) and formula.relation in definitions:
+        body = definitions[formula.relation].at(formula.arguments)
+        yield body, Unfolding(formula, body)
 
 
 def _instance(conclusion: Formula, binding: dict[Variable, Term]) -> tuple[int, Formula]:

@@ -30,6 +30,17 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Unfolding:
+    """The body of an assumed atom's definition."""
+
+    atom: Formula
+    body: Formula
+
+    def prove(self, proof: Proof) -> int:
+        return proof.add("unfold", (proof.assume(self.atom),), self.body)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Firing:
     """An instance of a rule whose premises hold in the graph (at the time: explanations found
     later use edges of that time only, since paths in a forest do not change)."""

@@ -6,6 +6,9 @@ compared like a constant below all functions.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+
 from ....graph.theory import Application, Equation, Term, Theory, Variable
 from ....graph.theory.formulas import All, Formula
 
@@ -54,6 +57,72 @@ class Ordering:
 
     def _rank(self, symbol: str) -> tuple[int, str]:
         return self.precedence.get(symbol, 0), symbol
+
+
+class WeightOrdering(Ordering):
+    """A Knuth-Bendix ordering, every symbol of weight 1: size first, then precedence, then the
+    arguments from the left. Total on ground terms too; prefers short normal forms."""
+
+    def _compare(self, left: Term, right: Term) -> bool:
+        if isinstance(left, Variable):
+            return isinstance(right, Variable) and not is_pattern_variable(right) and left.name > right.name
+        if left.size < right.size or not _covers(left, right):
+            return False
+        if left.size > right.size or isinstance(right, Variable):
+            return not is_pattern_variable(right) or right in left.variables
+        assert isinstance(left, Application) and isinstance(right, Application)
+        if left.symbol != right.symbol:
+            return self._rank(left.symbol) > self._rank(right.symbol)
+        for a, b in zip(left.arguments, right.arguments, strict=True):
+            if a is not b:
+                return self.greater(a, b)
+        return False
+
+
+def _covers(left: Term, right: Term) -> bool:
+    """Whether each pattern variable occurs in `left` at least as often as in `right`."""
+    inside = [v for v in right.variables if is_pattern_variable(v)]
+    if not inside:
+        return True
+    if not set(inside) <= set(left.variables):
+        return False
+    counts = Counter(occurrences(left))
+    return all(counts[v] >= n for v, n in Counter(occurrences(right)).items() if is_pattern_variable(v))
+
+
+def occurrences(term: Term) -> Iterator[Variable]:
+    if isinstance(term, Variable):
+        yield term
+    else:
+        assert isinstance(term, Application)
+        for argument in term.arguments:
+            yield from occurrences(argument)
+
+
+class VariableOrdering(Ordering):
+    """The ordering where the pattern variables are known to be in this order, least first."""
+
+    def __init__(self, precedence: dict[str, int], variables: tuple[Variable, ...]) -> None:
+        super().__init__(precedence)
+        self.place = {v: i for i, v in enumerate(variables)}
+
+    def greater(self, left: Term, right: Term) -> bool:
+        if left is right or (is_pattern_variable(left) and not is_pattern_variable(right)):
+            return False
+        key = (left, right)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._compare(left, right)
+        return found
+
+    def _compare(self, left: Term, right: Term) -> bool:
+        if not is_pattern_variable(right):
+            return super()._compare(left, right)
+        assert isinstance(right, Variable)
+        least = self.place.get(right, -1)
+        if isinstance(left, Variable):
+            return self.place.get(left, -1) > least >= 0
+        return any(v is right or self.place.get(v, -1) > least >= 0 for v in left.variables)
 
 
 def precedence_of(theory: Theory) -> dict[str, int]:

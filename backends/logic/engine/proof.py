@@ -29,6 +29,7 @@ class Proof:
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self.rests: list[frozenset[int]] = []  # the assumptions that each step rests on
+        self.derived: dict[int, int] = {}  # id of a derived rule -> the step that says it
         self._made: dict[tuple[object, ...], int] = {}
 
     def __getitem__(self, step: int) -> Formula:

@@ -8,12 +8,12 @@ order of the goals nor on the number of workers.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ....graph.theory import Definition, Equation, Formula, Goal, Theory, Variable
-from ....graph.theory.formulas import FALSEHOOD, All, parts, terms_of
+from ....graph.theory import Definition, Equation, Formula, Goal, Term, Theory, Variable, substitute
+from ....graph.theory.formulas import All, parts, terms_of
 from ..certificates import Certificate, Theorem
 from .attempt import Found, Workshop
 from .block import Counts
@@ -71,8 +71,13 @@ class Prover:
             None if self.theory.bounds.seconds is None else time.monotonic() + self.theory.bounds.seconds
         )
         pending = sorted(goals, key=lambda g: goal_key(g.statement, g.name))
+        contradiction = self.shop.contradiction()
         stopped = ""
-        levels = len(self.theory.bounds.nodes) + 1
+        if contradiction is not None:
+            self.theorems.append(contradiction)
+            self.methods[contradiction.name] = "saturation"
+            stopped = "the axioms contradict each other"
+        levels = len(self.shop.stages)
         level = 0
         while pending and level < levels and not stopped:
             for batch in self._batches(pending, level):
@@ -96,8 +101,9 @@ class Prover:
             Certificate(self.theory, tuple(self.theorems)),
             dict(self.methods),
             tuple(pending),
-            cycles=self.cycles,
-            stopped=stopped,
+            contradiction,
+            self.cycles,
+            stopped,
         )
 
     def _untried(self, pending: Sequence[Goal], level: int) -> list[Goal]:
@@ -126,50 +132,74 @@ class Prover:
                 self.shop.add(rule_of(goal.name, goal.statement))
                 grew = True
         proved = {g.name for g, result in zip(batch, found, strict=True) if result is not None}
-        counts = self.shop.counts
-        counts.messages += len(proved)
+        counts = self.shop.counts + Counts(messages=len(proved))
         self.cycles.append(
             Cycle(len(self.cycles), level, len(batch), len(proved), len(self.shop.rules), counts)
         )
-        before += counts
-        self.shop.counts = before
+        self.shop.counts = before + counts
         return proved, grew
 
     def _attempts(self, batch: list[Goal], level: int) -> list[Found | None]:
-        if self.executor is None:
-            return [self.shop.attempt(g.name, g.statement, level) for g in batch]
-        rules = tuple((r.name, r.formula) for r in self.shop.rules)
-        tasks = [(self.theory, rules, g.name, g.statement, level) for g in batch]
+        """The results in the order of the batch. Each goal is a task; those that one completion
+        can serve are a task together."""
+        groups = _groups(batch, self.shop.stages[level].kind == "completion")
         found: list[Found | None] = [None] * len(batch)
-        for place, (result, counts) in self.executor.map_unordered(run_attempt, tasks):
-            found[place] = result
-            self.shop.counts += counts
+        if self.executor is None:
+            results: Iterable[tuple[int, list[Found | None]]] = enumerate(
+                attempt_all(self.shop, [batch[i] for i in group], level) for group in groups
+            )
+        else:
+            rules = tuple((r.name, r.formula) for r in self.shop.rules)
+            tasks = [(self.theory, rules, tuple(batch[i] for i in group), level) for group in groups]
+            answers = sorted(self.executor.map_unordered(run_attempts, tasks), key=lambda answer: answer[0])
+            self.shop.counts = sum((counts for _, (_, counts) in answers), self.shop.counts)
+            results = ((place, theorems) for place, (theorems, _) in answers)
+        for place, theorems in results:
+            for goal, theorem in zip(groups[place], theorems, strict=True):
+                found[goal] = theorem
         return found
 
     def _is_rule(self, found: Found) -> bool:
         """Whether a theorem says something that the rules do not give by themselves."""
-        if not found.method.startswith("induction"):
+        if found.method in ("rewriting", "saturation"):
             return False
         rule = rule_of(found.theorem.name, found.theorem.statement)
         equation = rule.equation
         if equation is None:
             return True
-        constants = {v: Variable(f"c{v.name[1:]}", v.sort) for v in rule.variables}
-        from ....graph.theory import substitute
-
+        constants: dict[Variable, Term] = {v: Variable(f"c{v.name[1:]}", v.sort) for v in rule.variables}
         ground = Equation(substitute(equation.left, constants), substitute(equation.right, constants))
         return self.shop.rewriter.joins(ground) is None
 
 
-def run_attempt(
-    task: tuple[Theory, tuple[tuple[str, Formula], ...], str, Formula, int],
-) -> tuple[Found | None, Counts]:
-    """One attempt in a worker process."""
-    theory, rules, name, goal, level = task
+def _groups(batch: Sequence[Goal], together: bool) -> list[list[int]]:
+    """Places in the batch: goals on their own, or the plain equations in one group."""
+    plain = [i for i, g in enumerate(batch) if together and _is_plain(g.statement)]
+    alone = [[i] for i in range(len(batch)) if i not in plain]
+    return [plain, *alone] if plain else alone
+
+
+def _is_plain(formula: Formula) -> bool:
+    if isinstance(formula, All) and not formula.premises:
+        formula = formula.conclusion
+    return isinstance(formula, Equation) and formula.left is not formula.right
+
+
+def attempt_all(shop: Workshop, goals: Sequence[Goal], level: int) -> list[Found | None]:
+    if len(goals) > 1 and shop.stages[level].kind == "completion":
+        return shop.complete_together([(g.name, g.statement) for g in goals], level)
+    return [shop.attempt(g.name, g.statement, level) for g in goals]
+
+
+def run_attempts(
+    task: tuple[Theory, tuple[tuple[str, Formula], ...], tuple[Goal, ...], int],
+) -> tuple[list[Found | None], Counts]:
+    """Attempts in a worker process."""
+    theory, rules, goals, level = task
     shop = Workshop(theory)
-    for rule_name, formula in rules:
-        shop.add(rule_of(rule_name, formula))
-    return shop.attempt(name, goal, level), shop.counts
+    for name, formula in rules:
+        shop.add(rule_of(name, formula))
+    return attempt_all(shop, goals, level), shop.counts
 
 
 def definition_theorems(definitions: Sequence[Definition]) -> Iterator[Theorem]:
@@ -192,6 +222,3 @@ def goal_key(formula: Formula, name: str) -> tuple[int, str, str]:
 
 def size_of(formula: Formula) -> int:
     return 1 + sum(t.size for t in terms_of(formula)) + sum(map(size_of, parts(formula)))
-
-
-__all__ = ["FALSEHOOD", "All", "Cycle", "Outcome", "Prover", "run_attempt"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from itertools import product
 
 from ....graph.theory import Application, Equation, Term, Variable, substitute
-from .ordering import Ordering, is_pattern_variable
+from .ordering import PATTERN, Ordering, is_pattern_variable
 from .proof import Proof
 from .rules import Rule, match
 
@@ -23,15 +26,18 @@ class Reason:
     chain: tuple[Reason, ...] = ()
     arguments: tuple[Reason | None, ...] = ()
 
-    def prove(self, proof: Proof) -> int:
+    def prove(self, proof: Proof, names: Mapping[Variable, Term] | None = None) -> int:
+        """The step left = right, its variables replaced by `names`."""
         if self.rule is not None:
-            step = self.rule.instance(proof, self.terms)
+            terms = self.terms if not names else tuple([substitute(t, names) for t in self.terms])
+            step = self.rule.instance(proof, terms)
             return proof.symmetry(step) if self.reverse else step
         if self.chain:
-            return proof.transitivity([r.prove(proof) for r in self.chain])
-        steps = [None if r is None else r.prove(proof) for r in self.arguments]
-        assert isinstance(self.left, Application) and isinstance(self.right, Application)
-        return proof.congruence(self.left, self.right, steps)
+            return proof.transitivity([r.prove(proof, names) for r in self.chain])
+        steps = [None if r is None else r.prove(proof, names) for r in self.arguments]
+        left, right = (substitute(t, names or {}) for t in (self.left, self.right))
+        assert isinstance(left, Application) and isinstance(right, Application)
+        return proof.congruence(left, right, steps)
 
 
 def chained(reasons: list[Reason | None]) -> Reason | None:
@@ -53,26 +59,68 @@ class Direction:
     checked: bool
 
 
+Fingerprint = tuple[str, ...]
+ANY = "?"
+
+
+def fingerprint(term: Term) -> Fingerprint:
+    """The head of a term and of its first two arguments; pattern variables are "?"."""
+    if isinstance(term, Application):
+        return (term.symbol, *[_top(a) for a in term.arguments[:2]])
+    return (_top(term),)
+
+
+def _top(term: Term) -> str:
+    if isinstance(term, Application):
+        return term.symbol
+    assert isinstance(term, Variable)
+    return ANY if term.name[0] == PATTERN else f"variable {term.name}"
+
+
+@cache
+def general(key: Fingerprint) -> tuple[Fingerprint, ...]:
+    """The fingerprints of patterns that may match a term with this one."""
+    options = [(part,) if part == ANY else (part, ANY) for part in key[1:]]
+    return tuple((key[0], *rest) for rest in product(*options))
+
+
 class Rewriter:
     """Normal forms by a set of equations; `extended` adds some without changing this one."""
 
     def __init__(self, ordering: Ordering, limit: int = 2000) -> None:
         self.ordering = ordering
         self.limit = limit
-        self.directions: dict[str, list[Direction]] = {}
+        self.directions: dict[Fingerprint, list[Direction]] = {}
         self._known: dict[Term, tuple[Term, Reason | None]] = {}
         self._steps = 0
 
-    def add(self, rule: Rule) -> None:
-        """Takes the rule up if it is an equation without premises."""
+    def add(self, rule: Rule) -> list[Direction]:
+        """Takes the rule up if it is an equation without premises, in these directions."""
         equation = rule.equation
         if equation is None or equation.left is equation.right:
-            return
+            return []
         self._known = {}
-        for direction in directions(rule, equation, self.ordering):
+        found = directions(rule, equation, self.ordering)
+        for direction in found:
             assert isinstance(direction.left, Application | Variable)
-            head = direction.left.symbol if isinstance(direction.left, Application) else direction.left.name
-            self.directions.setdefault(head, []).append(direction)
+            self.directions.setdefault(fingerprint(direction.left), []).append(direction)
+        return found
+
+    def restart(self) -> None:
+        """Allows `limit` further steps."""
+        self._steps = 0
+
+    def under(self, ordering: Ordering) -> Rewriter:
+        """The same equations, uses compared by another ordering."""
+        made = Rewriter(ordering, self.limit)
+        made.directions = self.directions
+        return made
+
+    def remove(self, rule: Rule) -> None:
+        """Gives the rule up."""
+        self._known = {}
+        for head, found in self.directions.items():
+            self.directions[head] = [d for d in found if d.rule is not rule]
 
     def extended(self, rules: list[Rule]) -> Rewriter:
         made = Rewriter(self.ordering, self.limit)
@@ -113,22 +161,22 @@ class Rewriter:
 
     def rewrite(self, term: Term) -> Reason | None:
         """One step at the root, or None."""
-        head = term.symbol if isinstance(term, Application) else term.name  # type: ignore[attr-defined]  # a Variable
-        for direction in self.directions.get(head, ()):
-            binding: dict[Variable, Term] = {}
-            if not match(direction.left, term, binding):
-                continue
-            right = substitute(direction.right, binding)
-            if direction.checked and not self.ordering.greater(term, right):
-                continue
-            terms = tuple(binding[v] for v in direction.rule.variables)
-            return Reason(term, right, direction.rule, terms, direction.reverse)
+        for key in general(fingerprint(term)):
+            for direction in self.directions.get(key, ()):
+                binding: dict[Variable, Term] = {}
+                if direction.left.size > term.size or not match(direction.left, term, binding):
+                    continue
+                right = substitute(direction.right, binding)
+                if direction.checked and not self.ordering.greater(term, right):
+                    continue
+                terms = tuple([binding[v] for v in direction.rule.variables])
+                return Reason(term, right, direction.rule, terms, direction.reverse)
         return None
 
     def joins(self, equation: Equation) -> Reason | None:
         """Why both sides are equal, if they have one normal form; None if not. The reason for
         a term that equals itself is a chain of nothing: the caller sees that case first."""
-        self._steps = 0
+        self.restart()
         left, first = self.normal(equation.left)
         right, second = self.normal(equation.right)
         if left is not right:

@@ -24,6 +24,7 @@ from .ordering import PATTERN, is_pattern_variable
 from .proof import Proof
 
 if TYPE_CHECKING:
+    from .evidence import Evidence
     from .joins import Query
 
 
@@ -42,6 +43,7 @@ class Rule:
     premises: tuple[Formula, ...]
     conclusion: Formula
     shape: tuple[tuple[int, int], ...] = ()
+    evidence: Evidence | None = None
 
     @cached_property
     def equation(self) -> Equation | None:
@@ -78,6 +80,8 @@ class Rule:
         return tuple(found)
 
     def source(self, proof: Proof) -> int:
+        if self.evidence is not None:
+            return self.evidence.prove(proof)
         return proof.cite(self.name, self.formula) if self.name else proof.assume(self.formula)
 
     def instance(self, proof: Proof, terms: tuple[Term, ...], premises: tuple[int, ...] = ()) -> int:
@@ -130,8 +134,9 @@ def _outer_variables(formula: Formula) -> int:
     return count
 
 
-def rule_of(name: str, formula: Formula) -> Rule:
-    """The rule that a statement is; its free variables stand for themselves."""
+def rule_of(name: str, formula: Formula, evidence: Evidence | None = None) -> Rule:
+    """The rule that a statement is; its free variables stand for themselves. Without a name it is
+    an assumption, or what the evidence proves."""
     binding: dict[Variable, Term] = {}
     variables: list[Variable] = []
     premises: list[Formula] = []
@@ -161,7 +166,7 @@ def rule_of(name: str, formula: Formula) -> Rule:
         for i in range(len(some.conjuncts)):
             premises[place + i] = substitute_formula(premises[place + i], fresh_ones)
     conclusion = substitute_formula(inner, binding)
-    return Rule(name, formula, tuple(variables), tuple(premises), conclusion, tuple(shape))
+    return Rule(name, formula, tuple(variables), tuple(premises), conclusion, tuple(shape), evidence)
 
 
 def match(pattern: Term, term: Term, binding: dict[Variable, Term]) -> bool:
@@ -180,7 +185,10 @@ def match(pattern: Term, term: Term, binding: dict[Variable, Term]) -> bool:
     assert isinstance(pattern, Application)
     if not isinstance(term, Application) or pattern.symbol != term.symbol:
         return False
-    return all(map(match, pattern.arguments, term.arguments, [binding] * len(term.arguments)))
+    for one, other in zip(pattern.arguments, term.arguments, strict=True):  # noqa: SIM110  # hot: a generator is slower
+        if not match(one, other, binding):
+            return False
+    return True
 
 
 def instantiate(term: Term, rule: Rule, terms: tuple[Term, ...]) -> Term:

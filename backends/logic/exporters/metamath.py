@@ -13,14 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .metamath_basis import Basis
-from .metamath_database import Node
+from .metamath_database import INDIVIDUAL, Node
 from .metamath_formulas import ProofWriter, Statement
-from .metamath_rules import core
+from .metamath_rules import core, instance
 from .records import CertificateRecords, ExportError, Json, Record, TheoremRecord, read_records
 
 HEADER = """{name}: {theorems} theorems from {axioms} axioms, written by Graphwright.
    A line `( G -> ph )` reads "from the assumptions G follows ph". Axioms of the logic come first,
-   then those of the theory (ax.…), then its theorems (thm.…, as a rule: thm.….d)."""
+   then those of the theory (ax.NAME), then its theorems (thm.NAME; as a rule, thm.NAME.d)."""
 
 
 def export_metamath(lines: Iterable[str]) -> str:
@@ -32,7 +32,7 @@ def export_metamath(lines: Iterable[str]) -> str:
     records = read_records(lines)
     try:
         return _Exporter(records).run()
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError, RecursionError) as error:
+    except (LookupError, ValueError, TypeError, AttributeError, StopIteration, RecursionError) as error:
         raise ExportError(f"not of the form of a certificate: {type(error).__name__}: {error}") from None
 
 
@@ -71,11 +71,8 @@ class _Exporter:
             self._definition(definition)
         for axiom in self.records.axioms:
             self._axiom(axiom["name"], axiom["statement"])
-        for entry in self.records.entries:
-            if isinstance(entry, TheoremRecord):
-                self._theorem(entry)
-            else:
-                self._axiom(entry["axiom"], entry["conclusion"])
+        for theorem in self.records.theorems:
+            self._theorem(theorem)
         header = HEADER.format(
             name=_plain(self.records.name),
             theorems=len(self.records.theorems),
@@ -95,14 +92,14 @@ class _Exporter:
         head = self.basis.apply("relation", record["relation"], arguments)
         body = self.writer.wff(record["body"], env)
         text = f"( G -> ( {self.db.text(head)} <-> {self.db.text(body)} ) )"
-        label = self.db.label(f"def-{record['name']}")
-        apart = self._apart(text.split())
+        label = self.db.label(record["name"], "def.")
+        apart = [a for a in self._apart(text.split()) if "G" not in a.split()]
         self.db.axiom(label, (), text, apart)
         tokens = tuple(self.writer.tokens[n, s] for n, s in variables)
         self.writer.definitions[record["relation"]] = (label, tokens, record)
 
     def _axiom(self, name: str, statement: Json) -> None:
-        label = f"ax.{self.db.label(name)}"
+        label = self.db.label(name, "ax.")
         parts = split(statement)
         env = self._metavariables(parts.variables)
         text = self._closed(parts, env)
@@ -152,47 +149,53 @@ class _Exporter:
     def _apart(self, tokens: Iterable[str], extra: Iterable[str] = ()) -> list[str]:
         """Individual variables are apart from one another and from all else."""
         used = self.db.variables.sorted({*tokens, *extra})
-        individuals = [t for t in used if self.db.variables.order[t][0] == 2]
-        others = [t for t in used if self.db.variables.order[t][0] != 2]
+        individuals = [t for t in used if self.db.variables.order[t][0] == INDIVIDUAL]
+        others = [t for t in used if self.db.variables.order[t][0] != INDIVIDUAL]
         found = [" ".join(individuals)] if len(individuals) > 1 else []
         return found + [f"{' '.join(individuals)} {t}" for t in others if individuals]
 
     # --- theorems ---
 
     def _theorem(self, theorem: TheoremRecord) -> None:
-        """A core in the form of a rule, then the closed statement from it."""
+        """As a rule, then the closed statement from it."""
         db, writer = self.db, self.writer
-        label = f"thm.{db.label(theorem.name)}"
+        label = db.label(theorem.name, "thm.")
         self.labels[theorem.name] = label
         parts = split(theorem.statement)
         env = self._metavariables(parts.variables)
+        text = self._closed(parts, env)
+        stated = db.variables.sorted(text.split())
+        if any(db.variables.order[t][0] == INDIVIDUAL for t in stated):
+            # Its bound variables may occur in contexts, so what others cite comes from the closed form.
+            proof = self._detached(instance(writer, theorem, parts.variables, env, self._truth()), parts, env)
+            db.theorem(label, (), text, self._apart(stated, db.tokens_of(proof)), proof)
+            self._rule(theorem.name, label, parts, env)
+            return
         names = [f"{label}.d.{n + 1}" for n in range(len(parts.premises))]
         proof = core(writer, theorem, parts.variables, parts.premises, parts.conclusion, env, names)
         hypotheses = [
             (h, f"( G -> {db.text(writer.wff(p, env))} )") for h, p in zip(names, parts.premises, strict=True)
         ]
         conclusion = f"( G -> {db.text(writer.wff(parts.conclusion, env))} )"
-        stated = {t for _, h in hypotheses for t in h.split()} | set(conclusion.split())
-        apart = self._apart(stated, db.tokens_of(proof))
-        quantified = any(db.variables.order[t][0] == 2 for t in db.variables.sorted(stated))
-        rule = f"{label}.c" if quantified else f"{label}.d"
-        if quantified:  # its bound variables are apart from G, so what others cite comes from the closed form
-            names = [f"{rule}.{n + 1}" for n in range(len(parts.premises))]
-            proof = core(writer, theorem, parts.variables, parts.premises, parts.conclusion, env, names)
-            hypotheses = [(n, text) for n, (_, text) in zip(names, hypotheses, strict=True)]
-        db.theorem(rule, hypotheses, conclusion, apart, proof)
-        self._close(label, rule, parts, env)
-        if quantified:
-            self._rule(theorem.name, label, parts, env)
-        else:
-            self._register(theorem.name, rule, parts)
+        apart = self._apart(["G", *stated], db.tokens_of(proof))
+        db.theorem(f"{label}.d", hypotheses, conclusion, apart, proof)
+        self._close(label, f"{label}.d", parts, env)
+        self._register(theorem.name, f"{label}.d", parts)
+
+    def _truth(self) -> Node:
+        false = self.db.node("wf")
+        return self.db.node("wi", (false, false))
+
+    def _detached(self, proof: Node, parts: _Stated, env: Mapping[str, Node]) -> Node:
+        """The statement itself, from its proof under a truth."""
+        closed = self.writer.implication(parts.premises, parts.conclusion, env)
+        truth = self.db.use("id", {"ph": self.db.node("wf")})
+        return self.db.use("mp", {"ph": self._truth(), "ps": closed}, (truth, proof))
 
     def _close(self, label: str, core: str, parts: _Stated, env: Mapping[str, Node]) -> None:
         """The closed statement: the core under a truth and the premises, then both taken away."""
         db, writer = self.db, self.writer
-        false = db.node("wf")
-        truth = db.node("wi", (false, false))
-        context = truth
+        context = truth = self._truth()
         scope: list[Node] = []
         for premise in parts.premises:
             scope.append(writer.wff(premise, env))
@@ -204,9 +207,8 @@ class _Exporter:
             outer = writer.context(truth, scope[:place])
             proof = db.use("ex", {"G": outer, "ph": scope[place], "ps": conclusion}, (proof,))
             conclusion = db.node("wi", (scope[place], conclusion))
-        proof = db.use("mp", {"ph": truth, "ps": conclusion}, (db.use("id", {"ph": false}), proof))
         text = db.text(conclusion)
-        db.theorem(label, (), text, self._apart(text.split()), proof)
+        db.theorem(label, (), text, self._apart(text.split()), self._detached(proof, parts, env))
 
 
 def _plain(text: str) -> str:

@@ -7,13 +7,14 @@ agree where a variable has a certain value, which is how a term is put in a vari
 
 from __future__ import annotations
 
-from .metamath_database import Database, Node
+from .metamath_database import INDIVIDUAL, Database, Node
 from .records import CertificateRecords
 
 PROPOSITIONAL: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("mp", ("ph", "( ph -> ps )"), "ps"),
     ("a1", ("ph",), "( G -> ph )"),
     ("id", (), "( ph -> ph )"),
+    ("claim", ("( G -> ph )",), "( G -> ph )"),
     ("hyp", (), "( ( G /\\ ph ) -> ph )"),
     ("wk", ("( G -> ps )",), "( ( G /\\ ph ) -> ps )"),
     ("ex", ("( ( G /\\ ph ) -> ps )",), "( G -> ( ph -> ps ) )"),
@@ -41,6 +42,8 @@ class Basis:
         self.records = records
         self.db = Database()
         self.suffixes = {s: "" if len(records.sorts) == 1 else f".{i}" for i, s in enumerate(records.sorts)}
+        self.sorts = {end: sort for sort, end in self.suffixes.items()}
+        self.names: dict[str, str] = {}  # syntax label -> name of the function or relation
         self.codes: dict[str, str] = {}  # sort -> typecode of its terms
         self.symbols: dict[tuple[str, str], str] = {}  # ("function" or "relation", name) -> syntax label
         self.quantifiers: dict[str, tuple[str, str]] = {}  # syntax label -> (sort, binder)
@@ -74,7 +77,7 @@ class Basis:
         return self._individual(f"e{number}{self.suffixes[sort]}", sort)
 
     def _individual(self, token: str, sort: str) -> str:
-        self.db.variables.declare(token, f"{self.codes[sort]}-var", 2)
+        self.db.variables.declare(token, f"{self.codes[sort]}-var", INDIVIDUAL)
         return token
 
     def individual(self, token: str, sort: str) -> Node:
@@ -112,9 +115,7 @@ class Basis:
             self._symbol("relation", name, relations[name], inputs, "wff")
 
     def _symbol(self, kind: str, name: str, token: str, inputs: tuple[str, ...], typecode: str) -> None:
-        label = self.db.label(f"{'t' if kind == 'function' else 'w'}-{name}")
-        while label in self.db.constants:
-            label = self.db.label(label)
+        label = self.db.label(name, "f." if kind == "function" else "r.")
         places = tuple(self.term(n, s) for n, s in enumerate(inputs, 1))
         if not inputs:
             template = token
@@ -124,6 +125,7 @@ class Basis:
             template = " ".join(["(", token, *(f"#{n}" for n in range(len(inputs))), ")"])
         self.db.syntax(label, typecode, template, places)
         self.symbols[kind, name] = label
+        self.names[label] = name
 
     def apply(self, kind: str, name: str, arguments: tuple[Node, ...]) -> Node:
         return self.db.node(self.symbols[kind, name], arguments)

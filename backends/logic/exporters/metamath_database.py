@@ -15,7 +15,13 @@ from .records import ExportError
 
 Node = int
 RESERVED = ("(", ")", "->", "<->", "/\\", "\\/", "=", "F.", "A.", "E.", "|-", "wff")
+INDIVIDUAL = 2  # the group of variables that formulas bind; 0 are formulas, 1 terms
 WFFS = ("G", "ph", "ps", "ch", "th")
+BASIS = frozenset(
+    "t wi wa wo wb wf weq wal wex mp a1 id claim hyp wk ex imp mpd and or1 or2 jao em efq biid bi1 bi2 bii bia bio"
+    " refl sym tr bie inst gen exi exe bial biex ind".split()
+)
+"""Labels of the basis, which no symbol may be called. All other labels have a dot, and no symbol has."""
 _NUMBERED = re.compile(r"(?:A|x|e|ph)[0-9]")
 _LABEL = re.compile(r"[^A-Za-z0-9]+")
 
@@ -65,22 +71,22 @@ class Database:
 
     def constant(self, wanted: str) -> str:
         """A token for a symbol, as it is where Metamath allows that, declared as a constant."""
-        spelt = "".join(c if "!" <= c <= "~" and c != "$" else "?" for c in wanted)
+        spelt = "".join(c if "!" <= c <= "~" and c not in "$." else "?" for c in wanted)
         token = self.free_token(spelt or "_")
         self.constants[token] = None
         return token
 
     def free_token(self, wanted: str) -> str:
         """A token that nothing has, and that is none of the basis' numbered variables."""
-        if _NUMBERED.match(wanted):
+        if _NUMBERED.match(wanted) or wanted in BASIS:
             wanted += "_"
         while wanted in self.constants or wanted in self.variables.types:
             wanted += "_"
         return wanted
 
-    def label(self, wanted: str) -> str:
+    def label(self, wanted: str, prefix: str) -> str:
         """A label that is free, close to a title."""
-        base = _LABEL.sub("-", wanted).strip("-") or "statement"
+        base = prefix + (_LABEL.sub("-", wanted).strip("-") or "x")
         label, number = base, 1
         while label in self.labels:
             number += 1
@@ -99,7 +105,7 @@ class Database:
         return found
 
     def variable(self, token: str) -> Node:
-        return self.node(f"f.{token}")
+        return self.node(f"v.{token}")
 
     def syntax(self, label: str, typecode: str, template: str, types: Sequence[str]) -> None:
         """Declares a syntax axiom; `template` is blank-separated, `#0`, `#1`… stand for the operands.
@@ -119,7 +125,7 @@ class Database:
         found = self.texts.get(node)
         if found is None:
             label, children = self.nodes[node]
-            if label.startswith("f.") and label[2:] in self.variables.types:
+            if label.startswith("v.") and label[2:] in self.variables.types:
                 found = label[2:]
             else:
                 parts = self.templates[label]
@@ -179,16 +185,19 @@ class Database:
         rule = self.rules[label]
         if len(proofs) != rule.essentials:
             raise ExportError(f"{label} takes {rule.essentials} premises, not {len(proofs)}")
-        try:
-            return self.node(label, (*[values[f] for f in rule.floats], *proofs))
-        except KeyError as error:
-            raise ExportError(f"{label} says nothing of {error}") from None
+        floats = []
+        for token in rule.floats:
+            value = values.get(token)
+            if value is None and self.variables.order[token][0] != INDIVIDUAL:
+                raise ExportError(f"{label} says nothing of {token}")
+            floats.append(self.variable(token) if value is None else value)  # bound: it stays
+        return self.node(label, (*floats, *proofs))
 
     # --- proofs ---
 
     def compressed(self, proof: Node, rule: Rule, names: Sequence[str]) -> str:
         """The proof in Metamath's compressed form."""
-        mandatory = [*(f"f.{f}" for f in rule.floats), *names]
+        mandatory = [*(f"v.{f}" for f in rule.floats), *names]
         numbers = {label: n for n, label in enumerate(mandatory)}
         uses = self._uses(proof)
         labels: dict[str, int] = {}
@@ -239,14 +248,14 @@ class Database:
     def tokens_of(self, proof: Node) -> set[str]:
         """The variables that a proof speaks of."""
         labels = (self.nodes[n][0] for n in self._uses(proof))
-        return {name[2:] for name in labels if name.startswith("f.") and name[2:] in self.variables.types}
+        return {name[2:] for name in labels if name.startswith("v.") and name[2:] in self.variables.types}
 
     # --- the whole ---
 
     def write(self, header: str) -> str:
         """The database. The comment `header` may not hold `$`."""
         variables = self.variables.sorted(self.variables.types)
-        floats = [f"f.{t} $f {self.variables.types[t]} {t} $." for t in variables]
+        floats = [f"v.{t} $f {self.variables.types[t]} {t} $." for t in variables]
         parts = [
             f"$( {header} $)",
             _declaration("$c", list(self.constants)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from .metamath_database import Node
-from .metamath_formulas import Env, ProofWriter, Scope
+from .metamath_formulas import Env, ProofWriter, Scope, Statement
 from .records import ExportError, Json, Record, TheoremRecord
 
 Rule = Callable[["Steps", Record, Scope, Env], Node]
@@ -20,7 +20,7 @@ class Steps:
         writer: ProofWriter,
         theorem: TheoremRecord,
         g: Node,
-        hypotheses: Mapping[int, str],
+        hypotheses: Mapping[int, tuple[str, Node]],
         env: Env,
     ) -> None:
         self.writer = writer
@@ -111,10 +111,18 @@ class Steps:
         return found
 
     def _make(self, step: Record, scope: Scope, env: Env) -> Node:
-        rule = RULES.get(step["rule"])
-        if rule is None:
-            raise ExportError(f"no rule {step['rule']}")
+        rule, count = RULES.get(step["rule"], (None, None))
+        if rule is None or (count is not None and len(step["premises"]) != count):
+            raise ExportError(f"step {step['id']} has not the form of {step['rule']}")
         return rule(self, step, scope, env)
+
+    def claimed(self, step: Record, scope: Scope, env: Env, produced: Node, proof: Node) -> Node:
+        """The proof of what the step claims. Where its rule produces something else, the two stand
+        side by side, for a checker to reject."""
+        wanted = self.wff(step["conclusion"], env)
+        if wanted == produced:
+            return proof
+        return self.db.use("claim", {"G": self.context(scope), "ph": wanted}, (proof,))
 
     # --- what the rules need ---
 
@@ -168,7 +176,8 @@ class Steps:
 
 def _assume(self: Steps, step: Record, scope: Scope, env: Env) -> Node:
     if step["id"] in self.hypotheses:
-        return self.db.node(self.hypotheses[step["id"]])
+        label, formula = self.hypotheses[step["id"]]
+        return self.claimed(step, scope, env, formula, self.db.node(label))
     outer, formula = scope[:-1], self.wff(step["conclusion"], env)
     return self.db.use("hyp", {"G": self.context(outer), "ph": formula})
 
@@ -190,10 +199,17 @@ def _cite(self: Steps, step: Record, scope: Scope, env: Env) -> Node:
         outer = self.writer.context(g, assumed[:place])
         proof = self.db.use("ex", {"G": outer, "ph": assumed[place], "ps": conclusion}, (proof,))
         conclusion = self.db.node("wi", (assumed[place], conclusion))
-    if not statement.variables:
-        return proof
-    closed = ["all", [list(v) for v in statement.variables], list(statement.premises), statement.conclusion]
-    return self.writer.generalise(closed, {}, tokens, g, proof)
+    if statement.variables:
+        proof = self.writer.generalise(closed_statement(statement), {}, tokens, g, proof)
+    return self.claimed(step, scope, env, self.wff(closed_statement(statement), {}), proof)
+
+
+def closed_statement(statement: Statement) -> Json:
+    """The statement as it was cited."""
+    if not statement.variables and not statement.premises:
+        return statement.conclusion
+    binder = [list(v) for v in statement.variables]
+    return ["all", binder, list(statement.premises), statement.conclusion]
 
 
 def _apply(self: Steps, step: Record, scope: Scope, env: Env) -> Node:
@@ -201,16 +217,20 @@ def _apply(self: Steps, step: Record, scope: Scope, env: Env) -> Node:
     terms = [self.writer.term(t, env) for t in step["substitution"]]
     g = self.context(scope)
     given = [self._at(p, scope, env) for p in step["premises"][1:]]
+    formula = first["conclusion"]
     if first["rule"] == "cite":
         statement = self.writer.statements[first["name"]]
-        values = dict(zip(statement.tokens, terms, strict=True))
-        return self.db.use(statement.label, {"G": g, **values}, given)
-    formula = first["conclusion"]
+        if self.wff(formula, env) == self.wff(closed_statement(statement), {}):
+            values = dict(zip(statement.tokens, terms, strict=True))
+            proof = self.db.use(statement.label, {"G": g, **values}, given)
+            meaning = {n: t for (n, _), t in zip(statement.variables, terms, strict=True)}
+            return self.claimed(step, scope, env, self.wff(statement.conclusion, meaning), proof)
     proof = self.writer.instantiate(formula, env, terms, g, self._at(first["id"], scope, env))
     inner = {**env, **{n: t for (n, _), t in zip(formula[1], terms, strict=True)}}
     premises = [(self.wff(p, inner), q) for p, q in zip(formula[2], given, strict=True)]
     rest = [self.writer.implication(formula[2][n + 1 :], formula[3], inner) for n in range(len(premises))]
-    return self.detach(g, premises, rest, proof)
+    proof = self.detach(g, premises, rest, proof)
+    return self.claimed(step, scope, env, self.wff(formula[3], inner), proof)
 
 
 def _close(self: Steps, step: Record, scope: Scope, env: Env) -> Node:
@@ -321,7 +341,9 @@ def _cases(self: Steps, step: Record, scope: Scope, env: Env) -> Node:
 
 def _middle(self: Steps, step: Record, scope: Scope, env: Env) -> Node:
     formula = self.wff(step["conclusion"][1], env)
-    return self.db.use("em", {"G": self.context(scope), "ph": formula})
+    proof = self.db.use("em", {"G": self.context(scope), "ph": formula})
+    negated = self.db.node("wi", (formula, self.db.node("wf")))
+    return self.claimed(step, scope, env, self.db.node("wo", (formula, negated)), proof)
 
 
 def _absurd(self: Steps, step: Record, scope: Scope, env: Env) -> Node:
@@ -345,8 +367,10 @@ def _sides(self: Steps, step: Record, env: Env) -> tuple[str, Node, Node]:
 
 
 def _reflexivity(self: Steps, step: Record, scope: Scope, env: Env) -> Node:
-    _, left, _ = _sides(self, step, env)
-    return self.writer.reflexive(self.context(scope), left)
+    sort, left, _ = _sides(self, step, env)
+    proof = self.writer.reflexive(self.context(scope), left)
+    produced = self.db.node(f"weq{self.basis.suffixes[sort]}", (left, left))
+    return self.claimed(step, scope, env, produced, proof)
 
 
 def _symmetry(self: Steps, step: Record, scope: Scope, env: Env) -> Node:
@@ -435,7 +459,9 @@ def _injective(self: Steps, step: Record, scope: Scope, env: Env) -> Node:
 
 def _distinct(self: Steps, step: Record, scope: Scope, env: Env) -> Node:
     left, right, values = _constructed(self, step, scope, env)
-    return self.db.use(self.basis.distinct_of(left[0], right[0]), values, self.premises(step, scope, env))
+    label = self.basis.distinct_of(left[0], right[0])
+    proof = self.db.use(label, values, self.premises(step, scope, env))
+    return self.claimed(step, scope, env, self.db.node("wf"), proof)
 
 
 def _induction(self: Steps, step: Record, scope: Scope, env: Env) -> Node:
@@ -494,28 +520,29 @@ def _fold(self: Steps, step: Record, scope: Scope, env: Env) -> Node:
     return self.db.use("bi2", sides, (agreement, self._at(given, scope, env)))
 
 
-RULES: dict[str, Rule] = {
-    "assume": _assume,
-    "cite": _cite,
-    "apply": _apply,
-    "close": _close,
-    "witness": _witness,
-    "open": _open,
-    "either": _either,
-    "cases": _cases,
-    "middle": _middle,
-    "absurd": _absurd,
-    "reflexivity": _reflexivity,
-    "symmetry": _symmetry,
-    "transitivity": _transitivity,
-    "congruence": _congruence,
-    "replace": _replace,
-    "injective": _injective,
-    "distinct": _distinct,
-    "induction": _induction,
-    "unfold": _unfold,
-    "fold": _fold,
+RULES: dict[str, tuple[Rule, int | None]] = {
+    "assume": (_assume, 0),
+    "cite": (_cite, 0),
+    "apply": (_apply, None),
+    "close": (_close, None),
+    "witness": (_witness, None),
+    "open": (_open, None),
+    "either": (_either, 1),
+    "cases": (_cases, None),
+    "middle": (_middle, 0),
+    "absurd": (_absurd, 1),
+    "reflexivity": (_reflexivity, 0),
+    "symmetry": (_symmetry, 1),
+    "transitivity": (_transitivity, None),
+    "congruence": (_congruence, None),
+    "replace": (_replace, None),
+    "injective": (_injective, 1),
+    "distinct": (_distinct, 1),
+    "induction": (_induction, None),
+    "unfold": (_unfold, 1),
+    "fold": (_fold, 1),
 }
+"""Rules with the number of premises; None: the rule says how many."""
 
 
 # --- theorems -----------------------------------------------------------------------------
@@ -541,14 +568,24 @@ def core(
     found = last["conclusion"]
     if last["rule"] == "close" and writer.wff(found, {}) == writer.wff(theorem.statement, {}):
         top = {**inner, **{n: env[v] for (n, _), (v, _) in zip(found[1], variables, strict=True)}}
-        named = dict(zip(last["premises"][1:], hypotheses, strict=True))
+        given = [(h, writer.wff(p, env)) for h, p in zip(hypotheses, premises, strict=True)]
+        named = dict(zip(last["premises"][1:], given, strict=True))
         return Steps(writer, theorem, g, named, top).proof(last["premises"][0], (), top)
+    proof = instance(writer, theorem, variables, env, g)
+    for place, hypothesis in enumerate(hypotheses):
+        rest = writer.implication(premises[place + 1 :], conclusion, env)
+        values = {"G": g, "ph": writer.wff(premises[place], env), "ps": rest}
+        proof = writer.db.use("mpd", values, (writer.db.node(hypothesis), proof))
+    return proof
+
+
+def instance(
+    writer: ProofWriter, theorem: TheoremRecord, variables: Sequence[tuple[str, str]], env: Env, g: Node
+) -> Node:
+    """The proof of `( g -> ( P -> C ) )`, every step as it stands, for terms in place of the
+    statement's variables."""
+    inner = {n: writer.metavariable(n, s) for n, s in theorem.variables.items()}
     proof = Steps(writer, theorem, g, {}, inner).proof(theorem.qed, (), inner)
     if theorem.statement[0] != "all":
         return proof
-    proof = writer.instantiate(theorem.statement, {}, [env[v] for v, _ in variables], g, proof)
-    for place, hypothesis in enumerate(hypotheses):
-        rest = writer.implication(premises[place + 1 :], conclusion, env)
-        given = {"G": g, "ph": writer.wff(premises[place], env), "ps": rest}
-        proof = writer.db.use("mpd", given, (writer.db.node(hypothesis), proof))
-    return proof
+    return writer.instantiate(theorem.statement, {}, [env[v] for v, _ in variables], g, proof)

@@ -28,8 +28,7 @@ class TheoremRecord:
 
 @dataclass
 class CertificateRecords:
-    """Everything in a certificate, in the order of the file; `entries` are theorems and
-    introductions."""
+    """Everything in a certificate, in the order of the file."""
 
     name: str = ""
     sorts: list[str] = field(default_factory=list)
@@ -38,11 +37,7 @@ class CertificateRecords:
     datatypes: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
     definitions: list[Record] = field(default_factory=list)
     axioms: list[Record] = field(default_factory=list)
-    entries: list[TheoremRecord | Record] = field(default_factory=list)
-
-    @property
-    def theorems(self) -> list[TheoremRecord]:
-        return [e for e in self.entries if isinstance(e, TheoremRecord)]
+    theorems: list[TheoremRecord] = field(default_factory=list)
 
 
 def read_records(lines: Iterable[str]) -> CertificateRecords:
@@ -60,10 +55,10 @@ def read_records(lines: Iterable[str]) -> CertificateRecords:
                 steps[record["id"]] = record
             elif kind == "qed":
                 assert open_theorem is not None
-                found.entries.append(_theorem(open_theorem, steps, record))
+                found.theorems.append(_theorem(open_theorem, steps, record))
             else:
                 _declare(found, kind, record)
-    except (ValueError, KeyError, TypeError, AssertionError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AssertionError, RecursionError) as error:
         raise ExportError(f"no certificate: {type(error).__name__}: {error}") from None
     return found
 
@@ -87,7 +82,5 @@ def _declare(found: CertificateRecords, kind: str, record: Record) -> None:
         found.definitions.append(record)
     elif kind == "axiom":
         found.axioms.append(record)
-    elif kind == "introduce":
-        found.entries.append(record)
     else:
         raise KeyError(kind)

@@ -4,6 +4,7 @@ over steps. Complex numbers are pairs of reals throughout: runtimes have no comp
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -42,15 +43,15 @@ def lti_ssm(node: Node) -> Sequence[Value]:
     system = recurrence(node)
     groups, inputs, outputs = size(system.b, 0), size(system.b, 2), size(system.c, 1)
     fed = reshape(u, 0, groups, inputs, -1)
-    start = _start(fed, initial, node.attribute("form"), system.states)
+    start = start_state(fed, initial, node.attribute("form"), system.states)
     chunk = chunk_of(node, system)
     if chunk > 1:
-        y, last = _chunked(system, fed, start, chunk)
+        y, last = chunked(chunk_tables(system, chunk), fed, start)
     else:
         y, last = _stepped(system, fed, start)
     if d is not None:
-        y = add(y, _through(d, fed))
-    return reshape(y, 0, groups * outputs, -1), _parted(last, node)
+        y = add(y, through(d, fed))
+    return reshape(y, 0, groups * outputs, -1), parted_state(last, node)
 
 
 def chunk_of(node: Node, system: Recurrence) -> int:
@@ -89,7 +90,7 @@ def _operand(node: Node, index: int) -> Value | None:
     return node.inputs[index] if index < len(node.inputs) else None
 
 
-def _start(fed: Value, initial: Value | None, form: str, states: int) -> Value:
+def start_state(fed: Value, initial: Value | None, form: str, states: int) -> Value:
     if initial is not None:
         if form in ("diagonal", "dplr"):
             return concat(picked(initial, 0), picked(initial, 1), axis=2)
@@ -99,7 +100,7 @@ def _start(fed: Value, initial: Value | None, form: str, states: int) -> Value:
     return apply("Expand", constant(np.zeros(1, fed.tensor.dtype.numpy)), shape)
 
 
-def _parted(state: Value, node: Node) -> Value:
+def parted_state(state: Value, node: Node) -> Value:
     form = node.attribute("form")
     if form in ("diagonal", "dplr"):
         m = size(state, 2) // 2
@@ -110,7 +111,7 @@ def _parted(state: Value, node: Node) -> Value:
     return state
 
 
-def _through(d: Value, fed: Value) -> Value:
+def through(d: Value, fed: Value) -> Value:
     if d.tensor.rank == 1:
         return mul(reshape(d, size(fed, 1), size(fed, 2), 1), fed)
     return matmul(d, fed)
@@ -156,22 +157,46 @@ def _stepped(system: Recurrence, fed: Value, start: Value) -> tuple[Value, Value
     return matmul(system.c, transpose(states, 1, 2, 3, 0)), last
 
 
-def _chunked(system: Recurrence, fed: Value, start: Value, chunk: int) -> tuple[Value, Value]:
-    """Chunk by chunk. A length that is no multiple gets zeros in front, which leave the zero state as it is."""
+@dataclass(frozen=True)
+class ChunkTables:
+    """For chunks of T steps: `into`[G, I·T, O·T + S], within the chunk and to the state at its end;
+    `out`[G, S, O·T] from the state before it; `jump` with Aᵀ for A."""
+
+    into: Value
+    out: Value
+    jump: Recurrence
+    inputs: int
+    outputs: int
+    chunk: int
+
+
+def chunk_tables(system: Recurrence, chunk: int) -> ChunkTables:
+    """The tables, computed in the graph from the system's own matrices."""
     groups, inputs, outputs = size(system.b, 0), size(system.b, 2), size(system.c, 1)
+    states = system.states
+    reached = reshape(system.reached(chunk), groups, states, chunk, inputs)
+    end = reshape(transpose(_backwards(reached), 0, 3, 2, 1), groups, inputs * chunk, states)
+    seen = reshape(system.seen(chunk), groups, chunk, outputs, states)
+    out = reshape(transpose(seen, 0, 3, 2, 1), groups, states, outputs * chunk)
+    into = concat(_toeplitz(system, reached, chunk), end, axis=2)
+    return ChunkTables(into, out, system.power(chunk), inputs, outputs, chunk)
+
+
+def chunked(tables: ChunkTables, fed: Value, start: Value) -> tuple[Value, Value]:
+    """fed[batch, G, I, L] chunk by chunk: y[batch, G, O, L] and the last state. A length that is no
+    multiple gets zeros in front, which leave the zero state as it is."""
+    groups, chunk = size(fed, 1), tables.chunk
     padded, missing = _padded(fed, chunk)
-    rows = transpose(reshape(padded, 0, 0, 0, -1, chunk), 0, 1, 3, 2, 4)
-    rows = reshape(rows, 0, groups, -1, inputs * chunk)  # [batch, G, chunks, I T]
-    reached = reshape(system.reached(chunk), groups, system.states, chunk, inputs)
-    local = matmul(rows, _toeplitz(system, reached, chunk))
-    into = reshape(transpose(_backwards(reached), 0, 3, 2, 1), groups, inputs * chunk, system.states)
-    entering = transpose(matmul(rows, into), 2, 0, 1, 3)
-    last, before = _scan(start, entering, system.power(chunk), before=True)
-    seen = reshape(system.seen(chunk), groups, chunk, outputs, system.states)
-    out = reshape(transpose(seen, 0, 3, 2, 1), groups, system.states, outputs * chunk)
-    y = add(local, matmul(transpose(before, 1, 2, 0, 3), out))
-    y = transpose(reshape(y, 0, 0, 0, outputs, chunk), 0, 1, 3, 2, 4)
-    y = reshape(y, 0, groups, outputs, -1)
+    rows = transpose(reshape(padded, 0, 0, 0, -1, chunk), 0, 1, 3, 2, 4) if tables.inputs > 1 else padded
+    rows = reshape(rows, 0, groups, -1, tables.inputs * chunk)  # [batch, G, chunks, I T]
+    wide = tables.outputs * chunk
+    both = matmul(rows, tables.into)
+    local, entering = part(both, 3, 0, wide), part(both, 3, wide, LAST)
+    last, before = _scan(start, transpose(entering, 2, 0, 1, 3), tables.jump, before=True)
+    y = add(local, matmul(transpose(before, 1, 2, 0, 3), tables.out))
+    if tables.outputs > 1:
+        y = transpose(reshape(y, 0, 0, 0, tables.outputs, chunk), 0, 1, 3, 2, 4)
+    y = reshape(y, 0, groups, tables.outputs, -1)
     if missing is None:
         return y, last
     return apply("Slice", y, missing, ints(LAST), ints(3)), last

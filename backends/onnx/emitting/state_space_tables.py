@@ -93,7 +93,10 @@ class Recurrence:
 
     @property
     def states(self) -> int:
-        return size(self.b, 1)
+        if self.poles is not None:
+            return 2 * size(self.poles[0], 1)
+        assert self.matrix is not None
+        return size(self.matrix, 1) * size(self.matrix, 2)
 
     def squared(self) -> Recurrence:
         if self.poles is not None:

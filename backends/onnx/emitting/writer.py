@@ -12,8 +12,8 @@ from onnx import helper
 
 from ....graph.diagnostics import Span, fail
 from ....graph.ir import Graph, Node, Origin, Program, Value, topological
+from ....graph.operators.foreign import RESULT, is_foreign
 from ....graph.operators.schema import schema
-from ....graph.types.types import TensorType, Type
 from ..importing.model import ROLES_KEY, SIZES_KEY, UPDATES_KEY
 from ..importing.provenance import SPEC_KEY
 from .layout import ExternalLayout
@@ -26,9 +26,6 @@ LARGEST_PROTO = 2**31 - 2**24
 """Bytes of weights that fit into one protobuf message, with room for the nodes."""
 _WRITTEN_DEFAULTS = {"MeanVarianceNormalization": ("axes",)}
 """Defaults that the standard's own function bodies miss when they are left out."""
-_SHAPES_LOST = frozenset("Reshape Expand Slice Tile Pad Resize Range ConstantOfShape".split())
-"""Operators for which ONNX's inference loses symbolic sizes, without which ONNX Runtime does not see
-that two operands have one shape, and misses fusions (skip and layer normalization)."""
 _OPTIONAL = onnx.defs.OpSchema.FormalParameterOption.Optional
 
 
@@ -66,7 +63,11 @@ class Writer:
     def _head(self) -> None:
         model, opset = self.model, self.target.opset
         imports = [helper.make_opsetid("", opset)]
-        model.ir_version = max(helper.find_min_ir_version_for(imports), 10)
+        foreign = {
+            n.operator.domain: n.operator.since for n in self.program.graph.nodes if is_foreign(n.operator)
+        }
+        imports += [helper.make_opsetid(domain, foreign[domain]) for domain in sorted(foreign)]
+        model.ir_version = max(helper.find_min_ir_version_for(imports[:1]), 10)
         model.opset_import.extend(imports)
         model.producer_name = "graphwright"
         for key, value in self.program.metadata.items():
@@ -138,7 +139,7 @@ class Writer:
     def _graph(self, proto: onnx.GraphProto, graph: Graph, scope: Scope, outputs: list[str]) -> None:
         """Fills a graph; `scope` holds its inputs, `outputs` the names of its results."""
         direct = self._direct_outputs(graph, scope, outputs)
-        nodes = [n for n in topological(graph.outputs) if n.inputs or n.operator.domain == ""]
+        nodes = [n for n in topological(graph.outputs) if n.inputs or not n.outputs[0].is_leaf]
         used = {v for n in nodes for v in n.inputs}
         used.update(graph.outputs)
         for node in nodes:
@@ -169,6 +170,8 @@ class Writer:
     ) -> None:
         proto = graph.node.add()
         proto.op_type = node.operator.name
+        if is_foreign(node.operator):
+            proto.domain = node.operator.domain
         operands = [self._name(v, scope) if v is not None else "" for v in node.inputs]
         captures = self._captures(node)
         proto.input.extend(operands[: len(operands) - captures] if captures else operands)
@@ -178,8 +181,6 @@ class Writer:
             if keep:
                 scope[value] = name
             proto.output.append(name)
-        if node.operator.name in _SHAPES_LOST and node.outputs[0] not in direct:
-            _write_shape(graph, proto.output[0], node.outputs[0].type)
         origin = self.program.origins.get(node.outputs[0])
         proto.name = self.names.node(origin, scope.get(node.outputs[0]) or next(filter(None, proto.output)))
         if origin is not None:
@@ -195,7 +196,7 @@ class Writer:
             if attribute.kind == "graph":
                 body = proto.attribute.add(name=name, type=onnx.AttributeProto.GRAPH)
                 self._body(body.g, node, name, attribute.value, operands)
-            elif name not in OWN_ATTRIBUTES:
+            elif name not in OWN_ATTRIBUTES and not name.startswith(RESULT):
                 write_attribute(name, attribute, proto.attribute.add())
 
     def _captures(self, node: Node) -> int:
@@ -209,7 +210,7 @@ class Writer:
         outputs = node.outputs
         if len(outputs) == 1:
             return [True]
-        optional = self._optional(node)
+        optional = () if is_foreign(node.operator) else self._optional(node)
         kept = [v in used or not (i < len(optional) and optional[i]) for i, v in enumerate(outputs)]
         if node.operator.name == "BatchNormalization" or not any(kept):
             kept = [True] * len(outputs)
@@ -238,9 +239,3 @@ class Writer:
             write_value_info(scope[value], value.type, proto.input.add())
         outputs = [self.names.reserve(f"{proto.name}_result") for _ in body.outputs]
         self._graph(proto, body, scope, outputs)
-
-
-def _write_shape(graph: onnx.GraphProto, name: str, type: Type) -> None:
-    """Notes a shape that has a symbolic size."""
-    if isinstance(type, TensorType) and type.dims is not None and not type.is_static:
-        write_value_info(name, type, graph.value_info.add())

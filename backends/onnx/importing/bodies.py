@@ -11,8 +11,8 @@ from ....graph.ir import Graph, Value, apply, argument
 from ....graph.operators import Attribute
 from ....graph.types.dtypes import BOOL, INT64
 from ....graph.types.types import OptionalType, SequenceType, TensorType, Type
+from .calls import Call
 from .scope import Captures, Scope
-from .upgrades import Call
 
 DEEPEST = 24
 ReadGraph = Callable[[Scope, onnx.GraphProto], tuple[Value, ...]]

@@ -37,6 +37,8 @@ def import_model(
     *,
     folder: str | os.PathLike[str] | None = None,
     sizes: Mapping[str, int] | None = None,
+    opaque: bool = False,
+    notes: list[str] | None = None,
 ) -> Program:
     """The program of an ONNX model of any opset up to the pinned one.
 
@@ -47,13 +49,30 @@ def import_model(
     operator needs to be equal are taken to be equal: `assumptions` says so, and why.
 
     `folder` is where external data lies (the model's own folder by default); `sizes` fixes
-    symbolic sizes by name.
+    symbolic sizes by name. With `opaque`, operators of domains that nobody defines are carried along.
+    `notes` gets a line for everything in the file that is no part of the program.
 
     Raises SpecError with every error found, of codes G12xx, and those of type rules (G04xx, G05xx).
     """
     proto, place = _open(model, folder)
+    if notes is not None:
+        notes.extend(_left_out(proto))
     with collector_paused():
-        return _read(proto, place, dict(sizes or {}))
+        return _read(proto, place, dict(sizes or {}), opaque)
+
+
+def _left_out(model: onnx.ModelProto) -> list[str]:
+    """What a file may hold besides what it computes."""
+    found = []
+    if model.training_info:
+        found.append("its training information is left out: the spec has inference only")
+    unused = {f.name for f in model.functions} - {
+        n.op_type for g in (model.graph, *model.functions) for n in g.node
+    }
+    found += [f"the function '{name}' is never called" for name in sorted(map(str, unused))[:5]]
+    if model.graph.quantization_annotation:
+        found.append("its quantization annotations are left out: they change no result")
+    return found
 
 
 def _open(
@@ -73,13 +92,15 @@ def _open(
     return proto, given if given is not None else path.parent
 
 
-def _read(model: onnx.ModelProto, folder: Path | None, sizes: Mapping[str, int]) -> Program:
+def _read(model: onnx.ModelProto, folder: Path | None, sizes: Mapping[str, int], opaque: bool) -> Program:
     opsets = _opsets(model)
     functions = _functions(model)
     known = Sizes(dict(sizes), _ranges(model))
     assumptions: dict[str, Any] = {}
     for _ in range(MOST_READINGS):
-        reading = Reading(folder, known, functions)
+        reading = Reading(folder, known, functions, opaque=opaque)
+        if opaque:
+            reading.declared.update((v.name, v.type) for v in (*model.graph.value_info, *model.graph.output))
         before = dict(known.replaced)
         scope = Scope(reading, opsets)
         result = _read_main(scope, model)

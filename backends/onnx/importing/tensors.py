@@ -131,14 +131,18 @@ def external_path(location: str, folder: Path | None, name: str) -> Path:
         )
     relative = PurePosixPath(location)
     root = folder.resolve()
-    path = (root / relative).resolve() if location and "\0" not in location else root
+    try:
+        path = (root / relative).resolve() if location and "\0" not in location else root
+        missing = not path.is_file()
+    except OSError as error:
+        raise fail("G1206", f"the data of tensor '{name}' can't be read: {error.strerror}") from error
     if relative.is_absolute() or "\\" in location or not path.is_relative_to(root) or path == root:
         raise fail(
             "G1206",
             f"the data of tensor '{name}' is at '{location}', outside the model's folder",
             hint="external data must lie in the folder of the model, and not behind a link out of it",
         )
-    if not path.is_file():
+    if missing:
         raise fail("G1206", f"the data of tensor '{name}' is missing: there is no file '{location}'")
     return path
 

@@ -53,7 +53,7 @@ def upper_half(poles: Array, tolerance: float = 1e-12) -> Array:
     """The positions of one pole of each conjugate pair, and of the real poles, by imaginary part.
     A pole is real where its imaginary part is below `tolerance` of the largest pole."""
     scale = float(np.max(np.abs(poles), initial=0.0))
-    kept = np.flatnonzero(poles.imag > -tolerance * scale)
+    kept = np.flatnonzero(poles.imag >= -tolerance * scale)
     real = np.abs(poles.imag) <= tolerance * scale
     kept = np.array([i for i in kept if real[i] or poles.imag[i] > 0], dtype=np.int64)
     return kept[np.lexsort((poles[kept].real, poles[kept].imag))]
@@ -79,3 +79,17 @@ def legs_diagonal(n: int, tau: float) -> tuple[Array, Array, Array]:
     halves = np.where(np.abs(poles[kept].imag) <= 1e-12 * np.abs(poles).max(), 0.5, 1.0)
     entering = inverse @ (b * (1 - tau))
     return poles[kept].astype(np.complex128), entering[kept], vectors[:, kept] * halves
+
+
+def entering(n: int, vectors: Array) -> Array:
+    """W[m, n] with W x = x̂ where x = 2 Re(vectors x̂): the kept rows of the eigenvectors' inverse, zero
+    for a column of zeros. A real eigenvector comes as half of itself."""
+    used = np.linalg.norm(vectors, axis=0) > 0
+    real = np.abs(vectors.imag).max(axis=0, initial=0.0) == 0.0
+    pairs, alone = vectors[:, used & ~real], vectors[:, used & real]
+    whole = np.concatenate([pairs, pairs.conj(), 2 * alone], axis=1)
+    inverse = np.linalg.inv(whole)
+    found = np.zeros((vectors.shape[1], n), np.complex128)
+    found[used & ~real] = inverse[: pairs.shape[1]]
+    found[used & real] = inverse[2 * pairs.shape[1] :]
+    return found

@@ -113,26 +113,41 @@ def hippo(build: Construction, kind: Meaning, n: Meaning) -> Meaning:
     return Results(("A", "B"), (a, b))
 
 
-def legs_diagonal(build: Construction, n: Meaning, tau: Meaning = 1e-3) -> Meaning:
-    """Poles[m, 2], B[m, 2] and eigenvectors[n, m, 2] of LegS perturbed by tau B Bᵀ and diagonalised."""
+def legs_diagonal(build: Construction, n: Meaning, tau: Meaning = 1e-3, count: Meaning = None) -> Meaning:
+    """Poles[m, 2], B[m, 2] and eigenvectors[n, m, 2] of LegS perturbed by tau B Bᵀ and diagonalised.
+
+    m is the number of poles kept, or `count`, filled with poles that nothing enters."""
     order = _order(build, n)
     if not isinstance(tau, int | float) or not 0 < tau <= 0.5:
         raise fail("G0439", f"tau lies above 0 and is at most 1/2 (S4D), not {tau!r}", build.span)
-    names = ("poles", "B", "vectors")
-    parts = matrices.legs_diagonal(order, float(tau))
-    return Results(names, tuple(np.stack([x.real, x.imag], axis=-1) for x in parts))
+    poles, entering, vectors = matrices.legs_diagonal(order, float(tau))
+    if count is not None:
+        if not isinstance(count, int) or count < len(poles):
+            raise fail(
+                "G0439",
+                f"of order {order} with tau {tau:g} {len(poles)} poles are kept, not {count}",
+                build.span,
+            )
+        more = count - len(poles)
+        poles = np.pad(poles, (0, more), constant_values=-1.0)
+        entering, vectors = np.pad(entering, (0, more)), np.pad(vectors, ((0, 0), (0, more)))
+    parts = (poles, entering, vectors)
+    return Results(("poles", "B", "vectors"), tuple(np.stack([x.real, x.imag], axis=-1) for x in parts))
 
 
-def legs_poles(build: Construction, n: Meaning, tau: Meaning = 1e-3) -> Meaning:
-    """The number of poles that legs_diagonal(n, tau) keeps: pairs once, and the real ones."""
-    found = legs_diagonal(build, n, tau)
+def legs_inverse(build: Construction, n: Meaning, tau: Meaning = 1e-3, count: Meaning = None) -> Meaning:
+    """What takes a state of LegS into legs_diagonal's coordinates: [m, n, 2], x̂ = W x."""
+    found = legs_diagonal(build, n, tau, count)
     assert isinstance(found, Results)
-    poles = found.values[0]
-    assert isinstance(poles, np.ndarray)
-    return len(poles)
+    vectors, poles = found.get("vectors"), found.get("poles")
+    assert isinstance(vectors, np.ndarray) and isinstance(poles, np.ndarray)
+    order = vectors.shape[0]
+    inverse = matrices.entering(order, vectors[..., 0] + 1j * vectors[..., 1])
+    return np.stack([inverse.real, inverse.imag], axis=-1)
 
 
 STATE_SPACE: tuple[tuple[str, object, str], ...] = tuple(
-    (f.__name__, f, (f.__doc__ or "").split("\n")[0]) for f in (state_space, hippo, legs_diagonal, legs_poles)
+    (f.__name__, f, (f.__doc__ or "").split("\n")[0])
+    for f in (state_space, hippo, legs_diagonal, legs_inverse)
 )
 """name, function, and one line about it."""

@@ -142,4 +142,40 @@ no other free ones, and speaks of relations that are given or defined before.
 right:  definitions:
           x <= y: some z. x + z = y""",
     ),
+    Code(
+        "G1620",
+        "not a theory",
+        """'graphwright prove' proves the goals of a document of kind logic.
+
+right:  graphwright prove specs/logic/peano.yaml -o out""",
+    ),
+    Code(
+        "G1621",
+        "a certificate file that cannot be read",
+        """'graphwright certify' reads the JSON lines that 'graphwright prove' writes: certificates.jsonl.""",
+    ),
+    Code(
+        "G1622",
+        "a model in which an axiom is false",
+        """In a model every axiom and every definition of the theory holds: a model that breaks one says
+nothing about the theory. The message gives the values at which it fails.
+
+wrong:  axioms:
+          commutativity: x * y = y * x
+        models:
+          left:
+            G: 2
+            x * y: x""",
+    ),
+    Code(
+        "G1623",
+        "a goal that is false in a model",
+        """What fails in one model of the axioms has no proof from them. The message gives the values of the
+variables at which the goal fails.
+
+wrong:  goals:
+          cancellation: a * b = a * c -> b = c     # a = 0, b = 0, c = 1
+right:  goals:
+          cancellation: s(a) * b = s(a) * c -> b = c""",
+    ),
 )

@@ -32,9 +32,9 @@ Or use `activations: {grid: int8, dynamic: true}`, whose scales are computed at 
     Code(
         "G1041",
         "calibration data that can't be used",
-        """The activations seen in calibration have NaN or infinite numbers, so no scale fits them. The
-message names the value where they first appear: an input, then it is the data; an inner value,
-then it is the model (a division by zero, an overflow).
+        """The activations seen in calibration have NaN or infinite numbers, so no scale fits them: in an
+input, then it is the data; in an inner value, then it is the model (a division by zero, an overflow).
+Or the arrays do not have the shapes and dtypes of the program's inputs.
 """,
     ),
     Code(

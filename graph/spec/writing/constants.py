@@ -51,13 +51,20 @@ _CONVERTIBLE = frozenset(
 )
 
 
+_PIECE = 1 << 16
+
+
 def is_uniform(array: Array) -> bool:
     """Whether all elements are the same, bit for bit."""
-    flat = np.ascontiguousarray(array).reshape(-1)
-    if flat.dtype == object:
+    flat = np.asarray(array).reshape(-1)
+    if flat.dtype == object or not flat.size or flat[0].tobytes() != flat[-1].tobytes():
         return False
-    raw = flat.view(np.uint8).reshape(flat.size, -1)
-    return bool((raw == raw[:1]).all())
+    first = np.frombuffer(flat[0].tobytes(), np.uint8)
+    for start in range(0, flat.size, _PIECE):  # a large one in pieces, so that it is never copied whole
+        piece = np.ascontiguousarray(flat[start : start + _PIECE])
+        if not (piece.view(np.uint8).reshape(piece.size, -1) == first).all():
+            return False
+    return True
 
 
 def scalar(value: Any, dtype: DType) -> ex.Expression:

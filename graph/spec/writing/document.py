@@ -34,11 +34,12 @@ Array = np.ndarray[Any, Any]
 @dataclass(frozen=True)
 class Written:
     """A document, the arrays that its `load`s name by their key, and what the document calls the
-    program's leaves (inputs, states, noise) and outputs."""
+    program's leaves (inputs, states, noise), sizes and outputs."""
 
     document: Document
     arrays: Mapping[str, Array]
     leaves: Mapping[str, str]
+    sizes: Mapping[str, str]
     outputs: Mapping[str, str]
 
 
@@ -94,7 +95,7 @@ def write_document(
         functions=tuple(reversed(shared.blocks)),
     )
     leaves = {str(v.node.attribute("name")): n for v, n in declared.items()}
-    return Written(document, shared.stored, leaves, outputs)
+    return Written(document, shared.stored, leaves, sizes, outputs)
 
 
 # --- declarations -----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...diagnostics import fail
 from ...ir import Graph, Node, Value, apply, constant
+from ...types.dtypes import BOOL
 from ...types.types import TensorType
 from .. import expressions as ex
 from ..documents import Block, Declaration, NodeDefinition, OutputDeclaration
@@ -169,8 +170,11 @@ def _loop(level: Level, node: Node) -> None:
     captures = node.attribute("captures", 0)
     states = node.inputs[2 : len(node.inputs) - captures]
     _check_states(body, states, 1)
-    if any(v.tensor.rank for v in (body.inputs[0], body.inputs[1])):
-        raise fail("G1221", "a Loop whose counter has rank 1 has no form in a spec")
+    if (
+        any(v.type != TensorType(BOOL, ()) for v in (body.inputs[1], body.outputs[0]))
+        or body.inputs[0].tensor.rank
+    ):
+        raise fail("G1221", "a Loop whose condition or counter is no scalar has no form in a spec")
     times = _trip_count(level, node)
     if times is not None and _always_goes_on(node, body):
         _counted(level, node, body, times)

@@ -333,7 +333,7 @@ def _gather(operands: Operands) -> ex.Expression | None:
         if index.constant.ndim or dtype.name != "int64":
             return None
         item = number(int(index.constant))
-    elif not operands.is_typed(1):
+    elif not operands.is_typed(1) or operands.rank(1) is None:
         return None
     else:
         item = operands.operand(1)

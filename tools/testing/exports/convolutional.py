@@ -24,7 +24,8 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.relu(self.bn1(self.conv1(x)))
-        return self.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+        z: Tensor = self.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+        return z
 
 
 class ResNet18(nn.Module):

@@ -8,6 +8,7 @@ import io
 import os
 import warnings
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -122,9 +123,10 @@ def _dimensions(axes: Any) -> dict[int, Any]:
 
 def _translations() -> dict[Any, Any]:
     import torch
-    from onnxscript import opset18
 
     from .detection import KEPT, SCORE, THRESHOLD
+
+    opset18: Any = import_module("onnxscript").opset18
 
     def suppress(boxes: Any, scores: Any) -> Any:
         return opset18.NonMaxSuppression(
@@ -145,12 +147,13 @@ def _by_tracing(
 
     from . import detection
 
-    torch.onnx.register_custom_op_symbolic("graphwright_exports::suppress", _suppress_symbolic, OPSET)
+    exporter: Any = torch.onnx  # whose annotations leave half of it out
+    exporter.register_custom_op_symbolic("graphwright_exports::suppress", _suppress_symbolic, OPSET)
     assert detection.suppress is not None
     outputs = _output_names(architecture, names)
     axes = {n: dict(a) for n, a in architecture.axes.items() if n in names}
     buffer = io.BytesIO()
-    torch.onnx.export(
+    exporter.export(
         module,
         arguments,
         buffer,

@@ -163,6 +163,8 @@ class LstmTagger(nn.Module):
 
 
 class VisionLayer(nn.Module):
+    """Attention and a feed-forward network, each after its normalization."""
+
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads

@@ -1,0 +1,1 @@
+"""Passes over theories: conjecture, filter, prove, compress."""

@@ -1,0 +1,114 @@
+"""`graphwright prove`."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import json_option
+
+if TYPE_CHECKING:
+    from ...backends.logic.engine.prover import Cycle
+    from ..proofs.pipeline import Proved
+
+
+@click.command("prove")
+@click.argument("spec")
+@click.option(
+    "-o", "--output", "folder", default="out", show_default=True, help="The folder for theorems and proofs."
+)
+@click.option("--goal", "goals", multiple=True, metavar="FORMULA", help="Prove this instead; repeatable.")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop searching after so long.")
+@click.option("--cycles", type=click.IntRange(min=1), help="Rounds in which theorems become lemmas.")
+@click.option("--rounds", type=click.IntRange(min=1), help="Rounds of saturation an obligation.")
+@click.option("--depth", type=click.IntRange(min=0), help="Nested inductions.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+@click.option("--fresh", is_flag=True, help="Do not go on from the theorems in the folder.")
+@json_option
+def command(
+    spec: str,
+    folder: str,
+    goals: tuple[str, ...],
+    seconds: float | None,
+    cycles: int | None,
+    rounds: int | None,
+    depth: int | None,
+    workers: int,
+    fresh: bool,
+    as_json: bool,
+) -> None:
+    """Prove the goals of a theory, check the proofs, write theorems, certificates and an explorer.
+
+    Exit code 0: every goal is proved and every checker at hand accepts; 1: some goal is left, or a
+    checker rejects. Ctrl-C keeps what is proved; the next run in the same folder goes on from it.
+    """
+    from ..proofs.checking import refuse_false_goals
+    from ..proofs.loading import open_theory, with_goals
+    from ..proofs.pipeline import prove, resume, with_bounds, write
+
+    theory = with_goals(open_theory(spec), goals)
+    theory = with_bounds(theory, seconds=seconds, cycles=cycles, rounds=rounds, depth=depth)
+    refuse_false_goals(theory)
+    target = Path(folder)
+    known, methods = ([], {}) if fresh else resume(theory, target)
+    progress = None if as_json else _Progress(len(theory.goals))
+    with _executor(workers) as executor:
+        proved = prove(theory, known=known, methods=methods, executor=executor, progress=progress)
+    if progress is not None:
+        progress.end()
+    write(proved, target)
+    if as_json:
+        from .output import print_json
+
+        print_json(proved.to_json())
+    else:
+        click.echo(summary(proved, folder))
+    sys.exit(130 if proved.interrupted else 0 if proved.is_complete else 1)
+
+
+def _executor(workers: int) -> AbstractContextManager[Any]:
+    if workers == 1:
+        return nullcontext()
+    from ...backends.runtime.executor import ProcessExecutor
+
+    return ProcessExecutor(workers)
+
+
+class _Progress:
+    """One line on a terminal, rewritten after each cycle; nothing elsewhere."""
+
+    def __init__(self, goals: int) -> None:
+        self.goals = goals
+        self.proved = 0
+        self.shown = sys.stderr.isatty()
+
+    def __call__(self, cycle: Cycle) -> None:
+        self.proved += cycle.proved
+        if self.shown:
+            text = f"\rcycle {cycle.number}: {self.proved} of {self.goals} proved, {cycle.rules} rules   "
+            click.echo(text, nl=False, err=True)
+
+    def end(self) -> None:
+        if self.shown:
+            click.echo("", err=True)
+
+
+def summary(proved: Proved, folder: str) -> str:
+    """What was proved and checked, in a screenful."""
+    count = len(proved.theory.goals) - len(proved.outcome.unproved)
+    lines = [f"{proved.theory.name}: {count} of {len(proved.theory.goals)} goals proved"]
+    for goal in proved.to_json()["unproved"][:10]:
+        lines.append(f"  left: {goal['name']}: {goal['statement']}")
+    if len(proved.outcome.unproved) > 10:
+        lines.append(f"  … and {len(proved.outcome.unproved) - 10} more")
+    if proved.outcome.stopped:
+        lines.append(f"  stopped: {proved.outcome.stopped}")
+    for verdict in proved.verdicts:
+        detail = f" ({verdict.detail})" if verdict.detail else ""
+        lines.append(f"  {verdict.checker:<18} {verdict.verdict}{detail}")
+    lines.append(f"wrote {folder}/index.html, theorems.jsonl, certificates.jsonl, theory.mm")
+    return "\n".join(lines)
