@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
+import numpy as np
+
 from .straight_line import StraightLine
 
 NICHE = 10
 _SAME = 0.02
-_IDLE = 0.6
+_IDLE = 0.85
 _POOR = 1e3
 _SKIP_POOR = 0.7
 
@@ -22,7 +24,7 @@ class Entry:
     """A program with its constants and its largest error on the nodes of the fit."""
 
     program: StraightLine
-    constants: tuple[float, ...]
+    constants: tuple[float | np.longdouble, ...]
     error: float
 
     @property

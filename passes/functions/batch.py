@@ -7,7 +7,6 @@ by ones that are not read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -101,7 +100,3 @@ def _propagate(operation: int, slots: Array, bars: Array, i: int, index: Array, 
         quotient = bar / slots[b, index]
         bars[a, index] += quotient
         bars[b, index] -= quotient * slots[i, index]
-
-
-def stack(programs: Sequence[StraightLine]) -> Batch:
-    return Batch(tuple(programs))

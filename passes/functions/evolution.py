@@ -100,7 +100,7 @@ class Search:
         if key in self.seen and random.random() >= self.settings.refit:
             return None
         self.seen.add(key)
-        return program, tuple(None if s is None else parent.constants[s] for s in sources)
+        return program, tuple(None if s is None else float(parent.constants[s]) for s in sources)
 
     def _consider(self, children: Sequence[tuple[StraightLine, tuple[float | None, ...]]]) -> None:
         """Races the children and adds what is good enough."""
@@ -177,7 +177,7 @@ def _starts(
     """Half the starts take the parent's constants, exactly or within 25 %; the rest, and all new
     constants, are log-uniform over five decades with any sign. The first is the best one known."""
     shape = (len(batch.programs), starts, batch.constants)
-    found = 10.0 ** rng.uniform(-1.5, 3.5, shape) * rng.choice([-1.0, 1.0], shape)
+    found: Array = 10.0 ** rng.uniform(-1.5, 3.5, shape) * rng.choice([-1.0, 1.0], shape)
     factor = 1 + rng.uniform(-0.25, 0.25, shape) * (rng.random((*shape[:2], 1)) < 0.5)
     half = max(starts // 2, 1)
     for j, constants in enumerate(inherited):

@@ -70,14 +70,6 @@ def _apply(operation: int, left: Number, right: Number) -> Number:
     return result  # type: ignore[no-any-return]
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A program being changed. Constants are operands below 0 as in `StraightLine`, but any numbers
-    that are not used twice: they say which constant of the parent one comes from."""
-
-    instructions: tuple[Instruction, ...]
-
-
 def canonical(instructions: Sequence[Instruction]) -> tuple[StraightLine, tuple[int, ...]] | None:
     """The program without dead instructions, constants folded, `v - c` as `v + c`, `v / c` as `v * c`,
     instructions renumbered; and for each constant the operand that it was. None for a program that does
