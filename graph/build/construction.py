@@ -24,7 +24,7 @@ from ..types import FLOAT32, FLOAT64, INT64, Dim, Dimension, DType, TensorType
 from ..types.dimensions import Compound, Symbol, symbol
 from ..types.dtypes import from_numpy
 from .array_files import Entry
-from .meanings import Array, Items, Meaning, Tensor, kind_name, weak_dtype
+from .meanings import Array, Items, Meaning, Tensor, is_tensor_like, kind_name, weak_dtype
 from .references import references
 from .scope import Frame, NodeContext, Target
 
@@ -260,6 +260,10 @@ class Construction:
             return self._cast_weak(meaning, dtype) if meaning.weak else meaning.value
         if isinstance(meaning, Items):
             return self.value(as_array(self, meaning), dtype)
+        if not is_tensor_like(meaning):
+            raise fail(
+                "G0414", f"{kind_name(meaning)} can't stand here: a tensor or a number is wanted", self.span
+            )
         found = self.settle(weak_dtype(meaning)) if dtype is None else dtype
         if isinstance(meaning, Dim):
             return self.cast(self.size_value(meaning), found)

@@ -105,6 +105,9 @@ def eye(build: Construction, n: Meaning = None, m: Meaning = None) -> Meaning:
     """The identity matrix n × n, or n × m."""
     rows = n if n is not None else _square_target(build)
     columns = rows if m is None else m
+    for size in (rows, columns):
+        if isinstance(size, bool) or not isinstance(size, int | Dim):
+            raise fail("G0506", f"eye takes sizes, not {kind_name(size)}", build.span)
     if isinstance(rows, int) and isinstance(columns, int):
         check_size(build, [rows, columns])
         return np.eye(rows, columns, dtype=np.int64)

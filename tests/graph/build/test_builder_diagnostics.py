@@ -107,6 +107,8 @@ CASES: list[tuple[str, str, str | None]] = [
     ("G0437", graph("y: x + sum(«zeros(2, -1)»)"), None),
     ("G0438", graph("y: x + sum(«zeros(100000, 100000)»)"), None),
     ("G0439", graph("y: x + sum(«arange(x)»)"), None),
+    ("G0506", graph("y: x @ «eye(1e-12)»"), None),
+    ("G0414", graph("y: «x[:, x.dtype]»"), None),
     # calls
     ("G0501", graph("y: «Conv(x)»"), "its inputs: X, W, B?"),
     ("G0503", graph("y: Softmax(x, «axes»=1)"), "did you mean 'axis'?"),
