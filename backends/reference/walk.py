@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
-from ...graph.ir import Graph, Node, Value
+from ...graph.ir import Graph, Node, Value, needed_nodes
 from ...graph.types.dtypes import from_numpy
 from .kernel import Datum
 
@@ -17,7 +16,7 @@ class Walk:
 
     def __init__(self, outputs: Sequence[Value], given: Iterable[Value]) -> None:
         self.outputs = tuple(outputs)
-        self.nodes = _needed(self.outputs, frozenset(given))
+        self.nodes = needed_nodes(self.outputs, frozenset(given))
         self.dead = _last_uses(self.nodes, frozenset(self.outputs))
 
     def run(self, given: Mapping[Value, Datum], float64: bool) -> list[Datum]:
@@ -49,28 +48,6 @@ def shadow(datum: Datum) -> Datum:
         return datum
     found = from_numpy(datum.dtype)
     return np.asarray(datum).astype(np.float64) if found.is_float and found.bits >= 16 else datum
-
-
-def _needed(outputs: Sequence[Value], given: frozenset[Value]) -> list[Node]:
-    """The nodes to evaluate, operands first."""
-    order: list[Node] = []
-    done: set[Node] = set()
-    for output in outputs:
-        if output in given or output.node in done:
-            continue
-        done.add(output.node)
-        stack: list[tuple[Node, Any]] = [(output.node, iter(output.node.inputs))]
-        while stack:
-            node, operands = stack[-1]
-            for value in operands:
-                if value is not None and value not in given and value.node not in done:
-                    done.add(value.node)
-                    stack.append((value.node, iter(value.node.inputs)))
-                    break
-            else:
-                order.append(node)
-                stack.pop()
-    return order
 
 
 def _last_uses(nodes: Sequence[Node], kept: frozenset[Value]) -> list[list[Value]]:

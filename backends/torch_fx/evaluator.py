@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from ...graph.diagnostics import fail
-from ...graph.ir import Graph, Node, Value, bodies
+from ...graph.ir import Graph, Node, Value, bodies, needed_nodes
 from ...graph.types.types import TensorType
 from .arrays import from_torch, to_torch
 from .lowerings import LOWERINGS, Lowering, keywords
@@ -160,7 +160,7 @@ class _Planner:
     recorder: Recorder | None = None
 
     def plan(self, outputs: Sequence[Value]) -> _Plan:
-        order = _needed(outputs, self.given)
+        order = needed_nodes(outputs, self.given)
         kept = {*outputs, *self.given}
         last, results = _last_uses(order), _results_used(order, outputs)
         steps = [
@@ -257,31 +257,9 @@ def is_single(node: Node, lowering: Lowering, results: int) -> bool:
     return len(formals) == 1 and not formals[0].variadic
 
 
-def _needed(outputs: Sequence[Value], given: frozenset[Value]) -> list[Node]:
-    """Every node that `outputs` need beyond what is given, operands first."""
-    order: list[Node] = []
-    done: set[Node] = set()
-    for output in outputs:
-        if output in given or output.node in done:
-            continue
-        done.add(output.node)
-        stack = [(output.node, iter(output.node.inputs))]
-        while stack:
-            node, operands = stack[-1]
-            for value in operands:
-                if value is not None and value not in given and value.node not in done:
-                    done.add(value.node)
-                    stack.append((value.node, iter(value.node.inputs)))
-                    break
-            else:
-                order.append(node)
-                stack.pop()
-    return order
-
-
 def _read(outputs: Sequence[Value], given: Mapping[Value, Array]) -> set[Value]:
     """Those of the given values that `outputs` need."""
-    order = _needed(outputs, frozenset(given))
+    order = needed_nodes(outputs, frozenset(given))
     return {*outputs, *(v for n in order for v in n.inputs if v is not None)}
 
 

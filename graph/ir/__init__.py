@@ -2,7 +2,16 @@
 
 from .diff import Difference, diff
 from .digest import Digests, graph_digest, program_digest
-from .graph import Graph, bodies, collector_paused, consumers, nested_graphs, substitute, topological
+from .graph import (
+    Graph,
+    bodies,
+    collector_paused,
+    consumers,
+    needed_nodes,
+    nested_graphs,
+    substitute,
+    topological,
+)
 from .legality import Level, Violation, check
 from .node import Node, Value, apply, apply_all, argument, constant, leaf, make_node, rebuild
 from .parsing import parse_graph, parse_program
@@ -38,6 +47,7 @@ __all__ = [
     "graph_digest",
     "leaf",
     "make_node",
+    "needed_nodes",
     "nested_graphs",
     "parse_graph",
     "parse_program",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -89,6 +89,29 @@ def consumers(nodes: Iterable[Node]) -> dict[Value, list[tuple[Node, int]]]:
             if value is not None:
                 found.setdefault(value, []).append((node, position))
     return found
+
+
+def needed_nodes(outputs: Iterable[Value], given: Collection[Value]) -> list[Node]:
+    """Every node that `outputs` need beyond the values in `given`, operands first: the order in which
+    they are evaluated from there."""
+    order: list[Node] = []
+    done: set[Node] = set()
+    for output in outputs:
+        if output in given or output.node in done:
+            continue
+        done.add(output.node)
+        stack = [(output.node, iter(output.node.inputs))]
+        while stack:
+            node, operands = stack[-1]
+            for value in operands:
+                if value is not None and value not in given and value.node not in done:
+                    done.add(value.node)
+                    stack.append((value.node, iter(value.node.inputs)))
+                    break
+            else:
+                order.append(node)
+                stack.pop()
+    return order
 
 
 def substitute(outputs: Sequence[Value], replacements: Mapping[Value, Value]) -> tuple[Value, ...]:

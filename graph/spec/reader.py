@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..diagnostics import Diagnostics, Source, Span, did_you_mean
+from ..ir import collector_paused
 from .block_reader import read_block, read_functions, read_sizes
-from .collector import paused_collector
 from .documents import Block, Document, Label, Use
 from .files import read_source
 from .keys import FORMAT_VERSION, GRAPH_KEYS, KINDS, LIBRARY_KEYS, RECIPE_KEYS
@@ -43,7 +43,7 @@ def parse_document(
 
     With errors the document holds what could be read, or is None.
     """
-    with paused_collector():
+    with collector_paused():
         return _parse(source, vocabulary or Vocabulary())
 
 

@@ -10,8 +10,10 @@ from ...graph.ir import Node, Value
 from ...graph.types import INT64, Dimension, TensorType
 from ...graph.types.dimensions import lower_bound, maximum, minimum
 from .control import if_gradient, scan_gradient
-from .convolution import conv_gradient
+from .convolution import conv_gradient, conv_transpose_gradient
 from .linear_algebra import LINEAR_ALGEBRA
+from .normalization import NORMALIZATION
+from .pooling import POOLING
 from .reverse import Cotangents, Reverse, Rule
 from .state_space import STATE_SPACE
 
@@ -389,8 +391,11 @@ STRUCTURAL: dict[str, Rule] = {
     "Gemm": _gemm,
     "Einsum": _einsum,
     "Conv": conv_gradient,
+    "ConvTranspose": conv_transpose_gradient,
     "Scan": scan_gradient,
     "If": if_gradient,
     **LINEAR_ALGEBRA,
     **STATE_SPACE,
+    **POOLING,
+    **NORMALIZATION,
 }

@@ -223,6 +223,14 @@ def redrawn(value: Value, array: Array, generator: np.random.Generator) -> Array
     return np.asarray(np.clip(moved, finite.min(), finite.max()), dtype=array.dtype)
 
 
+def scaled(value: Value, array: Array, generator: np.random.Generator) -> Array:
+    """Floats moved together by one positive factor, so that a matrix stays positive definite and a
+    sequence sorted, where elements drawn one by one are refused."""
+    if array.dtype == object or array.dtype.kind != "f":
+        return array
+    return np.asarray(array * generator.uniform(1.05, 1.4), dtype=array.dtype)
+
+
 def from_type(value: Value, sizes: Mapping[str, int], generator: np.random.Generator) -> Array | None:
     """Numbers for a value of which only the type is known (an argument of a body): normal floats,
     zeros otherwise; None where the type has no fixed shape."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from .evaluation import Samples, Unevaluable, draw_samples, evaluate, leaf_array
 from .output_check import OutputCheck
 from .pass_ import Result
 from .site_check import SiteRun, check_site
-from .sites import Region, from_type, is_constant, redrawn, region_of
+from .sites import Region, from_type, is_constant, redrawn, region_of, scaled
 from .verdict import Finding, Verdict, worst
 
 Array = np.ndarray[Any, Any]
@@ -182,6 +182,10 @@ class Verifier:
         """On redrawn boundary values. Before the site counts as broken its boundary is moved back: two
         values of it may belong together (a condition and its negation)."""
         run, given = self._on_redrawn(region, pool, contract)
+        if run.finding.verdict is Verdict.INCONCLUSIVE:  # a Cholesky operand needs more than its elements
+            again, other = self._on_redrawn(region, pool, contract, scaled)
+            if again.finding.verdict is not Verdict.INCONCLUSIVE:
+                run, given = again, other
         if run.finding.verdict is not Verdict.BROKEN:
             return region, run, given
         for further in (1, 2, 4, 8, 16, 30):
@@ -200,10 +204,14 @@ class Verifier:
         return region, run, given
 
     def _on_redrawn(
-        self, region: Region, pool: Mapping[Value, Array], contract: Contract
+        self,
+        region: Region,
+        pool: Mapping[Value, Array],
+        contract: Contract,
+        draw: Callable[[Value, Array, np.random.Generator], Array] = redrawn,
     ) -> tuple[SiteRun, dict[Value, Array]]:
         generator = np.random.default_rng(self.seed + 1)
-        given = {v: redrawn(v, pool[v], generator) for v in region.boundary if v in pool}
+        given = {v: draw(v, pool[v], generator) for v in region.boundary if v in pool}
         given |= _weights(region, pool)
         return check_site(region, given, contract, self.evaluator), given
 

@@ -15,12 +15,13 @@ from ...graph.operators.attributes import Attribute
 from ..manager.pass_ import Context, Result
 from ..rewriting import Procedure, Rule, Site, rewrite
 from ..rewriting.rewriting_pass import RewritingPass, result_of
+from .unread_results import RULE, drop_unread_results
 
 
 @dataclass(frozen=True)
 class EliminateDeadCode(RewritingPass):
-    """Removes parameters, states, noise and weights that nothing reads, and captures that no body
-    reads. Inputs stay: they are the program's signature."""
+    """Removes parameters, states, noise and weights that nothing reads, and what a Scan, Loop
+    or If computes or captures for nobody. Inputs stay: they are the program's signature."""
 
     name: ClassVar[str] = "eliminate_dead_code"
 
@@ -28,8 +29,17 @@ class EliminateDeadCode(RewritingPass):
         return dead_code_rules()
 
     def run(self, program: Program, context: Context) -> Result:
-        found = rewrite(program, self.rules(program), self.name, context.firings)
-        return replace(result_of(found), program=prune(found.program))
+        smaller, dropped = drop_unread_results(program, context.firings)
+        left = None if context.firings is None else context.firings - len(dropped)
+        found = result_of(rewrite(smaller, self.rules(smaller), self.name, left))
+        hits = {**found.hits, RULE: len(dropped)} if dropped else found.hits
+        return replace(
+            found,
+            program=prune(found.program),
+            replacements=(*dropped, *found.replacements),
+            hits=hits,
+            visits=found.visits + len(program.graph.nodes),
+        )
 
 
 @cache

@@ -23,6 +23,7 @@ from .identities import identity_rules
 from .recurrent import recurrent_rules
 from .reductions import reduction_rules
 from .shapes import shape_rules
+from .unread_results import RULE, drop_unread_results
 from .unrolling import unrolling_rules
 from .weights import merging_rules
 
@@ -93,6 +94,7 @@ class Simplify(RewritingPass):
         work = _Work(program, context.firings)
         if self.fold_parameters and program.variant == "infer":
             work.program = freeze(program)
+        self._drop_results(work)
         self._sweep(work)
         if work.program.variant == "infer" and _may_fold(work.program):
             self._batch_norm(work, context)
@@ -108,6 +110,12 @@ class Simplify(RewritingPass):
             work.attempts,
             work.scratch,
         )
+
+    def _drop_results(self, work: _Work) -> None:
+        visited = len(work.program.graph.nodes)
+        smaller, dropped = drop_unread_results(work.program, work.left)
+        hits = {RULE: len(dropped)} if dropped else {}
+        work.add(Result(smaller, dropped, hits=hits, visits=visited))
 
     def _sweep(self, work: _Work) -> None:
         found = rewrite(work.program, self.rules(work.program), self.name, work.left)
