@@ -12,6 +12,7 @@ from ..diagnostics import Note, Span, SpecError, did_you_mean, fail
 from ..operators import RuleError
 from ..spec import expressions as ex
 from ..types import DTYPES, DType
+from ..types.types import UnknownRank
 from . import arithmetic
 from .construction import Construction
 from .declarations import declared_value
@@ -48,6 +49,8 @@ def evaluate(build: Construction, frame: Frame, expression: ex.Expression) -> Me
         raise located(error, build, expression) from None
     except UnknownDimension as error:
         raise unknown_dimension(frame, error) from None
+    except UnknownRank:
+        raise unknown_rank(expression) from None
     finally:
         build.span = before
 
@@ -58,6 +61,16 @@ def located(error: RuleError, build: Construction, expression: ex.Expression) ->
     notes = tuple(Note("this operand", operands[i]) for i in error.operands if i < len(operands))
     return fail(
         error.code, error.message, expression.span, hint=error.hint, notes=notes if len(operands) > 1 else ()
+    )
+
+
+def unknown_rank(expression: ex.Expression) -> SpecError:
+    """The diagnostic for an operand whose shape depends on data."""
+    return fail(
+        "G0405",
+        "the rank of a tensor here is unknown",
+        expression.span,
+        hint="give it a shape first: reshape(x, […]), or Reshape with a constant shape",
     )
 
 
@@ -319,6 +332,8 @@ def evaluate_wide(
             raise located(error, build, expression) from None
         except UnknownDimension as error:
             raise unknown_dimension(frame, error) from None
+        except UnknownRank:
+            raise unknown_rank(expression) from None
 
 
 # --- members and subscripts -------------------------------------------------------------------------

@@ -9,6 +9,10 @@ from .dtypes import DType
 from .tokens import name_text
 
 
+class UnknownRank(ValueError):
+    """The shape of a tensor was asked for whose rank nothing tells."""
+
+
 @dataclass(frozen=True, slots=True)
 class TensorType:
     """A tensor. `dims` is None where even the rank is unknown (opaque imported operators)."""
@@ -18,9 +22,9 @@ class TensorType:
 
     @property
     def shape(self) -> tuple[Dimension, ...]:
-        """The dimensions of a tensor whose rank is known. Raises ValueError where it is not."""
+        """The dimensions of a tensor whose rank is known. Raises UnknownRank where it is not."""
         if self.dims is None:
-            raise ValueError("the rank of this tensor is unknown")
+            raise UnknownRank("the rank of this tensor is unknown")
         return self.dims
 
     @property

@@ -72,6 +72,16 @@ CASES: list[tuple[str, str, str | None]] = [
     ("G0403", graph("y: «x + n[:, None]»"), "convert one explicitly, such as float32(…)"),
     ("G0404", graph("y: «n * 0.5»"), "convert explicitly: int64(floor(…))"),
     ("G0405", graph("y: «cholesky(x[:, 0])»"), None),
+    (
+        "G0405",
+        graph("e: Expand(x, NonZero(x)[0])\ny: «softmax(e)»"),
+        "give it a shape first: reshape(x, […]), or Reshape with a constant shape",
+    ),
+    (
+        "G0405",
+        graph("e: Expand(x, NonZero(x)[0])\ny: 1 + «e[0]»"),
+        "give it a shape first: reshape(x, […]), or Reshape with a constant shape",
+    ),
     ("G0406", graph("y: «cholesky(zeros(3, 4) + x[:1, :1])»"), None),
     ("G0411", graph("y: «uint8(300)»"), None),
     (
