@@ -50,7 +50,8 @@ def check_older(case: Case, program: Program) -> Outcome:
 
 
 def opset_of(model: onnx.ModelProto) -> int:
-    return next(o.version for o in model.opset_import if o.domain in STANDARD)
+    """The opset of the standard that the model imports."""
+    return int(next(o.version for o in model.opset_import if o.domain in STANDARD))
 
 
 def older_models(model: onnx.ModelProto) -> Iterator[onnx.ModelProto]:
