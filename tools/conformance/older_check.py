@@ -50,6 +50,7 @@ def check_older(case: Case, program: Program) -> Outcome:
 
 
 def opset_of(model: onnx.ModelProto) -> int:
+    """The opset of the standard that the model imports."""
     return int(next(o.version for o in model.opset_import if o.domain in STANDARD))
 
 

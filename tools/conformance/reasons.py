@@ -53,11 +53,6 @@ REASONS: tuple[Reason, ...] = (
         "of the domain ai.onnx.preview.training: graphs are trained by `training:` of a spec",
     ),
     Reason(
-        "import",
-        ("node/test_scan_sum",),
-        "Scan of opset 8 runs over a batch of sequences at once, which newer opsets can't say",
-    ),
-    Reason(
         "types",
         ("*",),
         "the sizes depend on data; ONNX knows how many axes there are, our types have all sizes or none",

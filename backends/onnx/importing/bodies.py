@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import onnx
 
 from ....graph.diagnostics import fail
-from ....graph.ir import Graph, Value, apply, argument
-from ....graph.operators import Attribute
+from ....graph.ir import Graph, Value, apply, argument, make_node
+from ....graph.operators import Attribute, operator
 from ....graph.types.dtypes import BOOL, INT64
 from ....graph.types.types import OptionalType, SequenceType, TensorType, Type
 from .calls import Call
@@ -173,6 +174,24 @@ def _scan(call: Call, scope: Scope, read: ReadGraph, name: str) -> None:
     body, captures = _stable(call, scope, read, _graph(call, "body"), [], states, slices, 0, name)
     call.attributes["body"] = Attribute("graph", _with_captures(body, captures))
     _finish(call, captures)
+
+
+def close_batched_scan(call: Call, scope: Scope, read: ReadGraph, name: str) -> None:
+    """A Scan over each member of a batch, as a Scan over the batch whose body is the Scan."""
+    members = [_slice_type(call, t, 0) for t in _operand_types(call, call.inputs)]
+    arguments: list[Value | None] = [argument(i, t) for i, t in enumerate(members)]
+    inner = replace(call, inputs=list(arguments), attributes=dict(call.attributes))
+    close_bodies(inner, scope, read, name)
+    captured = [v for v in inner.inputs[len(members) :] if v is not None]
+    taken = [argument(len(members) + i, v.type, v.known) for i, v in enumerate(captured)]
+    node = make_node(operator("Scan"), [*arguments, *taken], inner.attributes, call.outputs)
+    body = Graph((*(a for a in arguments if a is not None), *taken), node.outputs)
+    call.inputs.extend(captured)
+    call.attributes = {
+        "body": Attribute("graph", body),
+        "num_scan_inputs": Attribute("int", len(members)),
+        "captures": Attribute("int", len(captured)),
+    }
 
 
 def _slice_type(call: Call, given: Type, axis: int) -> Type:

@@ -23,6 +23,7 @@ class Call:
     outputs: int  # results that the model names
     content: Callable[[np.ndarray[Any, Any]], Value]  # the constant or weight of an array
     finish: Callable[[Value], Value] | None = None
+    batched: bool = False  # whether axis 0 of every operand counts independent calls
     opened: list[int] = field(default_factory=list)  # results that are optionals to be opened
 
     def pop(self, name: str, default: Any = None) -> Any:

@@ -19,7 +19,7 @@ from ....graph.operators.schema import OPSET
 from ....graph.types.dtypes import FLOAT32
 from ....graph.types.types import TensorType, Type
 from .attributes import check_kinds, read_attribute
-from .bodies import CONTROL, close_bodies, taken_branch
+from .bodies import CONTROL, close_batched_scan, close_bodies, taken_branch
 from .calls import Call
 from .draws import DRAWS, read_draw
 from .ordering import in_order
@@ -411,7 +411,8 @@ def _controlled(
         found = taken_branch(call, scope, read_graph, node_name(node))
         if found is not None:
             return found
-    close_bodies(call, scope, read_graph, node_name(node))
+    close = close_batched_scan if call.batched else close_bodies
+    close(call, scope, read_graph, node_name(node))
     results = make(scope, operator(call.name), call.inputs, call.attributes, len(node.output)).outputs
     return [apply("OptionalGetElement", r) if i in call.opened else r for i, r in enumerate(results)]
 

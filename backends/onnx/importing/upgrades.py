@@ -140,7 +140,14 @@ def _scatter(call: Call) -> None:
 
 
 def _scan(call: Call) -> None:
-    raise fail("G1211", "Scan of opset 8 runs over a batch of sequences; it has no counterpart since")
+    """Ran over a batch of sequences, whose lengths could be given."""
+    if call.inputs and call.inputs[0] is not None:
+        raise fail("G1211", "Scan of opset 8 with lengths of sequences has no counterpart since")
+    call.inputs = call.inputs[1:]
+    directions = call.attributes.pop("directions", None)
+    if directions is not None:
+        call.attributes["scan_input_directions"] = directions
+    call.batched = True
 
 
 _REDUCTIONS = "L1 L2 LogSum LogSumExp Max Mean Min Prod SumSquare".split()

@@ -100,7 +100,8 @@ results. A loop is written with Loop or Scan.""",
         "an old behaviour that has no counterpart",
         """\
 The model is of an old opset, and uses an operator in a way that newer opsets can't express, such
-as Scan of opset 8 over a batch, or BatchNormalization with statistics for each element.
+as Scan of opset 8 over a batch of sequences with lengths, or BatchNormalization with statistics
+for each element.
 
 Export the model again at a newer opset.""",
     ),

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import defs, helper
 
@@ -114,9 +115,9 @@ def _group_normalization(x: Any, scale: Any, bias: Any) -> Any:
 
 def test_every_upgrade_is_tested() -> None:
     """Those of the opsets before 7 have tests of their own."""
-    refused = {"Scan"}
+    own_test = {"Scan"}
     later = {name for name, rules in UPGRADES.items() if rules[-1][0] > 7}
-    assert {c.operator for c in CASES} | refused == later
+    assert {c.operator for c in CASES} | own_test == later
 
 
 def _compatible(old: Any, new: Any) -> bool:
@@ -159,10 +160,31 @@ def test_every_incompatible_schema_has_an_upgrade() -> None:
     assert missing == []
 
 
-def test_batched_scan_is_refused_with_its_name(model: Any) -> None:
+@pytest.mark.parametrize("reverse", [0, 1])
+def test_a_scan_over_a_batch_is_a_scan_of_scans(reverse: int, model: Any, ort: Any) -> None:
+    """Of opset 8, with a captured value; ONNX Runtime has a kernel of it."""
+    names = {"s": [2], "e": [2], "s2": [2], "o": [2]}
+    infos = {n: helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, d) for n, d in names.items()}
+    body = helper.make_graph(
+        [helper.make_node("Add", ["s", "e"], ["s2"]), helper.make_node("Mul", ["s2", "w"], ["o"])],
+        "b", [infos["s"], infos["e"]], [infos["s2"], infos["o"]],
+    )  # fmt: skip
+    m = model(
+        [helper.make_node("Scan", ["", "x0", "x"], ["last", "all"], body=body, num_scan_inputs=1,
+                          directions=[reverse])],
+        {"x0": ("FLOAT", [3, 2]), "x": ("FLOAT", [3, 5, 2]), "w": ("FLOAT", [2])}, ["last", "all"], opset=8,
+    )  # fmt: skip
+    feeds = {"x0": floats(3, 2), "x": floats(3, 5, 2), "w": floats(2)}
+    for old, found in zip(ort(m, feeds), ort(emit(import_model(m)), feeds), strict=True):
+        np.testing.assert_allclose(found, old, rtol=2e-6, atol=1e-6)
+
+
+def test_lengths_of_a_batched_scan_are_refused_with_its_name(model: Any) -> None:
     body = helper.make_graph([], "b", [], [])
-    m = model([helper.make_node("Scan", ["", "x"], ["y"], body=body, num_scan_inputs=1, name="s")],
-              {"x": ("FLOAT", [1, 2, 3])}, ["y"], opset=8)  # fmt: skip
+    m = model(
+        [helper.make_node("Scan", ["n", "x"], ["y"], body=body, num_scan_inputs=1, name="s")],
+        {"n": ("INT64", [1]), "x": ("FLOAT", [1, 2, 3])}, ["y"], opset=8,
+    )  # fmt: skip
     with pytest.raises(SpecError) as error:
         import_model(m)
     assert error.value.diagnostics[0].code == "G1211"
