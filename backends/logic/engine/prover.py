@@ -18,7 +18,7 @@ from ..certificates import Certificate, Theorem
 from .attempt import Found, Workshop
 from .block import Counts
 from .laws import PREFIX, laws
-from .proof import Proof
+from .proof import Proof, without_idle_premises
 from .rules import rule_of
 
 BATCH = 8
@@ -47,6 +47,11 @@ class Outcome:
     contradiction: Theorem | None = None
     cycles: list[Cycle] = field(default_factory=list)
     stopped: str = ""
+
+    def stronger(self) -> dict[str, Formula]:
+        """Theorems proved without some of their premises: name -> the statement without these."""
+        found = {t.name: without_idle_premises(t) for t in self.certificate.theorems}
+        return {name: statement for name, statement in found.items() if statement is not None}
 
 
 class Prover:
