@@ -3,6 +3,7 @@
 PYTHON ?= python3
 SEED ?= 1
 CASES ?= 100000
+ONNX_CASES ?= 50000
 
 ROOT := $(CURDIR)
 BIN := $(ROOT)/.venv/bin
@@ -19,8 +20,8 @@ help:
 	@echo "make demo         train the digits CNN from its YAML, compile, export, compare, report"
 	@echo "make test         ruff, mypy, the tests"
 	@echo "make setup        the environment in .venv, which the others make when they need it"
-	@echo "make conformance  the ONNX standard's node tests on every backend (long)"
-	@echo "make fuzz         mutated YAML inputs: CASES=$(CASES) SEED=$(SEED) (long)"
+	@echo "make conformance  the ONNX standard's test cases, their page, and the slow tests"
+	@echo "make fuzz         mutated specs and ONNX models: CASES=$(CASES) ONNX_CASES=$(ONNX_CASES) SEED=$(SEED) (long)"
 	@echo "make bench        the figures of the README, beside those of peers (long)"
 	@echo "make docs         the reference pages in docs/reference"
 	@echo "make clean        remove everything that these targets made"
@@ -50,11 +51,14 @@ types: setup
 unit: setup
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
+# Two processes; stopped, it goes on where it was. Then the tests that take more than seconds.
 conformance: setup
+	$(BIN)/python -m graphwright.tools.conformance --jobs 2 --page docs/reference/conformance.md
 	$(BIN)/python -m pytest -n 2 -m slow
 
 fuzz: setup
 	$(BIN)/python -m graphwright.tools.testing.spec_fuzz --check build --cases $(CASES) --seed $(SEED)
+	$(BIN)/python -m graphwright.tools.testing.onnx_fuzz --cases $(ONNX_CASES) --seed $(SEED)
 
 .build/bench-extras: $(STAMP)
 	mkdir -p .build

@@ -20,7 +20,12 @@ PASSES: dict[str, str] = {
     "unroll_scans": ".simplify.unrolling:UnrollScans",
     "hoist_invariants": ".simplify.hoisting:HoistInvariants",
     "merge_weights": ".simplify.weights:MergeWeights",
+    "raise_ssm": ".diagonalization.recognition:RaiseSsm",
+    "diagonalize": ".diagonalization.diagonalize:Diagonalize",
+    "chunk_ssm": ".diagonalization.chunking:ChunkSsm",
     "eliminate_dead_code": ".simplify.dead_code:EliminateDeadCode",
+    "quantize": ".quantization.quantize:Quantize",
+    "lower_quantized": ".quantization.lowering:LowerQuantized",
 }
 """name -> module (relative to this package) and class."""
 

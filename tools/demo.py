@@ -15,7 +15,8 @@ from ..graph.diagnostics import SpecError
 from ..graph.ir import Program
 from ..graph.spec.resolution import STANDARD_LIBRARY
 from .api import run
-from .compilation import Array, OnnxFile, choose_pipeline, compile_program
+from .artefacts import Array, OnnxFile
+from .compilation import choose_pipeline, compile_program
 from .documents import open_unit
 from .reports.text import summary
 from .training import train_unit, trained_program

@@ -6,20 +6,30 @@ from pathlib import Path
 
 from ..graph.build.document import build_program
 from ..graph.diagnostics import did_you_mean, fail
-from ..graph.ir import Program
+from ..graph.ir import Program, nested_graphs
+from ..graph.operators.foreign import is_foreign
 from .documents import Overrides, open_unit
 
 
-def open_program(path: str, overrides: Overrides | None = None, *, training: bool = False) -> Program:
-    """The program of a spec (gradients resolved) or of an `.onnx` model. Raises SpecError."""
+def open_program(
+    path: str, overrides: Overrides | None = None, *, training: bool = False, opaque: bool = False
+) -> Program:
+    """The program of a spec (gradients resolved) or of an `.onnx` model; with `opaque`, operators of
+    domains that the model does not define are carried along. Raises SpecError."""
     if path.endswith(".onnx"):
         from ..backends.onnx.importing import import_model
 
-        return import_model(path)
+        return import_model(path, opaque=opaque)
     from ..passes.autodiff.resolution import resolve_gradients
 
     program = build_program(open_unit(path, overrides), "train" if training else "infer")
     return resolve_gradients(program)[0]
+
+
+def foreign_names(program: Program) -> list[str]:
+    """The operators of other domains that a program carries along, `domain.name`, each once."""
+    operators = {n.operator for g in nested_graphs(program.graph) for n in g.nodes}
+    return sorted(o.qualified_name for o in operators if is_foreign(o))
 
 
 def load_weights(program: Program, path: str) -> Program:

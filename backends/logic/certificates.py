@@ -220,6 +220,7 @@ def theorem_records(theorem: Theorem, offset: int = 0) -> Iterator[dict[str, Jso
 
 
 def step_record(step: Step, offset: int = 0) -> dict[str, Json]:
+    """The line of a step; `offset` is added to step numbers, which count through a whole file."""
     record: dict[str, Json] = {"record": "step", "id": step.id + offset, "rule": step.rule}
     record["premises"] = [p + offset for p in step.premises]
     if step.rule == "cite":
@@ -246,6 +247,7 @@ def binder(variables: Iterable[Variable]) -> Json:
 
 
 def formula_json(formula: Formula) -> Json:
+    """The formula as a certificate holds it: nested lists, the kind first."""
     if isinstance(formula, Equation):
         return ["=", term_json(formula.left), term_json(formula.right)]
     if isinstance(formula, Atom):

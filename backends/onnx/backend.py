@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,11 +9,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import onnx
 
 from ...graph.diagnostics import Diagnostic, Span, SpecError, fail
 from ...graph.ir import Origin, Program, Value
-from ...graph.types.dtypes import DType, from_numpy
+from ...graph.types.dtypes import from_numpy
 from ...graph.types.types import TensorType
 from ..runtime.feeds import solve_sizes
 from ..runtime.protocols import Array, Feeds
@@ -24,12 +22,8 @@ from .emitting.layout import ExternalLayout
 from .emitting.lowering import unsupported
 from .emitting.target import DEFAULT, Target
 from .emitting.writer import Writer
-from .importing.tensors import read_tensor
+from .session_values import as_typed, ort_value, run_session
 
-NATIVE = frozenset(
-    "float32 float64 float16 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool string".split()
-)
-"""The dtypes that ONNX Runtime takes as NumPy arrays; others travel as their bytes."""
 SHARED_ABOVE = 2**20
 """Bytes of weights from which a session reads them in place instead of from a serialized model."""
 
@@ -67,7 +61,7 @@ class OnnxBackend:
         import onnxruntime
 
         shared = program.weights.nbytes >= SHARED_ABOVE
-        layout = ExternalLayout("weights") if shared else None
+        layout = ExternalLayout("weights", packed=False) if shared else None
         writer = self._written(program, layout, fed_parameters)
         options = self._options()
         kept = _share(options, layout) if layout is not None else []
@@ -107,7 +101,7 @@ class OnnxBackend:
 
 def _share(options: Any, layout: ExternalLayout) -> list[Any]:
     """Gives a session the arrays of a layout themselves, in place of its file."""
-    values = [_ort_value(array) for array, _ in layout.entries]
+    values = [ort_value(array) for array, _ in layout.entries]
     options.add_external_initializers(layout.names, values)
     return values
 
@@ -152,12 +146,12 @@ class OnnxExecutable:
         solve_sizes(program, {n: a for n, a in arrays.items() if isinstance(a, np.ndarray)})
         fed = {writer.leaves[leaf]: arrays[n] for n, leaf in self._leaves(parameters).items()}
         try:
-            results = _run(session, fed)
+            results = run_session(session, fed)
         except Exception as error:  # onnxruntime raises private C++ exception types
             raise _runtime_error("G1120", "failed", error, writer.node_origins) from error
         names = (*program.output_names, *program.updates)
         return {
-            name: _as_typed(array, value)
+            name: as_typed(array, value.type)
             for name, array, value in zip(names, results, program.graph.outputs, strict=True)
         }
 
@@ -186,66 +180,6 @@ class OnnxExecutable:
     def _span(self, value: Value) -> Span | None:
         spans = self.program.origin(value).spans
         return spans[0] if spans else None
-
-
-def _run(session: Any, feeds: Mapping[str, Any]) -> list[Any]:
-    names = [o.name for o in session.get_outputs()]
-    plain = all(not isinstance(a, np.ndarray) or from_numpy(a.dtype).name in NATIVE for a in feeds.values())
-    if plain and all(_element(o.type) in _PLAIN for o in session.get_outputs()):
-        return list(session.run(names, dict(feeds)))
-    values = {n: _ort_value(a) for n, a in feeds.items()}
-    return [_from_ort(v) for v in session.run_with_ort_values(names, values)]
-
-
-_PLAIN = frozenset(
-    "float double float16 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool string".split()
-)
-
-
-def _element(type: str) -> str:
-    """The element's name in ONNX Runtime's spelling of a type: `seq(tensor(float))` -> `float`."""
-    return type.rsplit("(", 1)[-1].rstrip(")")
-
-
-def _ort_value(array: Any) -> Any:
-    import onnxruntime
-
-    dtype = from_numpy(array.dtype)
-    array = np.ascontiguousarray(array).reshape(array.shape)
-    if dtype.name in NATIVE:
-        return onnxruntime.OrtValue.ortvalue_from_numpy(array)
-    if dtype.bits < 8:
-        raise fail("G1119", f"ONNX Runtime takes no {dtype.name} arrays from outside a model")
-    raw = array.view(_bytes_of(dtype))
-    return onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(raw, dtype.code)
-
-
-def _bytes_of(dtype: DType) -> type[np.generic]:
-    return np.uint16 if dtype.bits == 16 else np.uint8
-
-
-def _from_ort(value: Any) -> Any:
-    """The content as NumPy has it; of a dtype that it has not, the bytes and the shape."""
-    if not value.is_tensor():
-        return value
-    if _element(value.data_type()) in _PLAIN:
-        return value.numpy()
-    size = value.tensor_size_in_bytes()
-    return _Content(ctypes.string_at(value.data_ptr(), size) if size else b"", tuple(value.shape()))
-
-
-@dataclass(frozen=True)
-class _Content:
-    raw: bytes
-    shape: tuple[int, ...]
-
-
-def _as_typed(found: Any, value: Value) -> Any:
-    """A result with the dtype of its type."""
-    if not isinstance(found, _Content) or not isinstance(value.type, TensorType):
-        return found
-    proto = onnx.TensorProto(data_type=value.type.dtype.code, dims=found.shape, raw_data=found.raw)
-    return read_tensor(proto, None)
 
 
 _NODE = re.compile(r"(?:Name:\s*'([^']*)'|node[^(]*\(([^)]*)\))", re.IGNORECASE)

@@ -9,6 +9,7 @@ import numpy as np
 from ...graph.ir import Node
 from ...graph.operators.leaves import CONSTANT, LEAF_DOMAIN
 from ...graph.types.dtypes import BY_CODE
+from .codes import CODES
 from .contraction import CONTRACTION
 from .control import CONTROL
 from .elementwise import ELEMENTWISE
@@ -17,11 +18,12 @@ from .layout import LAYOUT
 from .linear_algebra import LINEAR_ALGEBRA
 from .sequences import SEQUENCES
 from .standard import evaluate_standard
+from .state_space import STATE_SPACE
 from .walk import shadow
 
 KERNELS: dict[tuple[str, str], Kernel] = {
     **{("", name): k for name, k in {**ELEMENTWISE, **LAYOUT, **CONTRACTION, **SEQUENCES}.items()},
-    **{("graphwright", name): k for name, k in LINEAR_ALGEBRA.items()},
+    **{("graphwright", name): k for name, k in {**LINEAR_ALGEBRA, **CODES, **STATE_SPACE}.items()},
 }
 
 

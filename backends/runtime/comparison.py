@@ -140,8 +140,9 @@ def _integer_distances(a: Array, b: Array) -> tuple[Array, Array, Array]:
     """Without rounding: 64-bit integers do not fit float64."""
     unequal = np.asarray(a != b)
     distance = np.zeros(a.shape)
-    at = np.nonzero(unequal)
-    distance[at] = [abs(int(p) - int(q)) for p, q in zip(a[at].ravel(), b[at].ravel(), strict=True)]
+    at = np.flatnonzero(unequal)  # of scalars too
+    pairs = zip(a.reshape(-1)[at], b.reshape(-1)[at], strict=True)
+    distance.reshape(-1)[at] = [abs(int(p) - int(q)) for p, q in pairs]
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where(unequal, distance / np.abs(b.astype(np.float64)), 0.0)
     return distance, relative, distance

@@ -38,7 +38,8 @@ class TrainingData:
 
 def data_table() -> Table:
     """The built-in names for the reader's vocabulary."""
-    return {name: Entry(source.doc) for name, source in BUILT_IN.items()}
+    own = Entry("in a recipe: the graph's own data, as model.train, model.validation, model.test")
+    return {**{name: Entry(source.doc) for name, source in BUILT_IN.items()}, "model": own}
 
 
 def load(source: str, root: Path, span: Span | None = None) -> Dataset:

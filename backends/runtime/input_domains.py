@@ -422,6 +422,8 @@ DEMANDS: Mapping[str, Callable[[Node], Demands]] = {
     "BatchNormalization": _fixed((4, POSITIVE)),
     "QuantizeLinear": _fixed((1, POSITIVE)),
     "DequantizeLinear": _fixed((1, POSITIVE)),
+    "Quantize": _fixed((1, POSITIVE)),
+    "Dequantize": _fixed((1, POSITIVE)),
     "QLinearConv": _fixed((1, POSITIVE), (4, POSITIVE), (6, POSITIVE)),
     "QLinearMatMul": _fixed((1, POSITIVE), (4, POSITIVE), (6, POSITIVE)),
     "Loop": _fixed((0, Demand("range", 0, 5))),

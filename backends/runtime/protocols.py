@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
 from ...graph.diagnostics import Diagnostic
-from ...graph.ir import Program, Value
+from ...graph.ir import Graph, Program, Value
 
 Array = np.ndarray[Any, Any]
 Feeds = Mapping[str, Array]
@@ -49,6 +49,18 @@ class Evaluator(Protocol):
         """The arrays of `outputs`. Every leaf that they need and that is no small constant must
         be in `given` (leaves or inner values alike). With `float64`, every floating-point value
         is computed in float64 instead of its own dtype (the shadow run of contracts)."""
+        ...
+
+
+@runtime_checkable
+class BodyRecorder(Protocol):
+    """An Evaluator that can tell what the bodies of If, Loop and Scan get."""
+
+    def record_bodies(
+        self, outputs: Sequence[Value], given: Mapping[Value, Array], steps: int
+    ) -> list[tuple[Graph, list[dict[Value, Array]]]]:
+        """For every body behind `outputs`, nested ones too, the arrays of its inputs in its first
+        `steps` calls."""
         ...
 
 

@@ -17,6 +17,9 @@ from .protocols import Evaluator, Feeds
 from .sizes import check_sizes, direction, holds, symbols, unknown_sizes
 
 _TYPICAL = 12  # sizes are drawn near here: small enough to be quick, large enough to tell axes apart
+_SPREAD = 4
+"""Sizes drawn lie within so much (and two more for each size) of the least: small ones show what large
+ones do, and checking a pass costs in proportion to their product."""
 _ATTEMPTS = 500
 
 
@@ -127,7 +130,7 @@ def _drawn(
         choice = {}
         for name, word in zip(names, words, strict=True):
             low, high = ranges[name]
-            low, high = (max(low, 2) if high >= 2 else low), min(high, low + _TYPICAL + 4 * len(names))
+            low, high = (max(low, 2) if high >= 2 else low), min(high, low + _SPREAD + 2 * len(names))
             allowed = [n for n in range(low, high + 1) if n not in taken and n != avoided.get(name)]
             pool = allowed or list(range(low, max(high, low) + 1))
             choice[name] = pool[int(word) % len(pool)]

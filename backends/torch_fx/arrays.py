@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -49,9 +50,20 @@ def _text(value: Any) -> str:
 def _shared(array: Array) -> torch.Tensor:
     if any(s < 0 for s in array.strides) or not array.dtype.isnative:
         array = np.array(array, dtype=array.dtype.newbyteorder("="))
+    if not array.flags.writeable:
+        _take_warning()
+    return torch.from_numpy(array)
+
+
+@cache
+def _take_warning() -> None:
+    """torch warns of the first read-only array that it shares, and of none after it; nothing here
+    writes to a tensor that it is given."""
+    array = np.zeros(1)
+    array.flags.writeable = False
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(array)
+        warnings.simplefilter("ignore")
+        torch.from_numpy(array)
 
 
 def to_numpy(tensor: torch.Tensor, dtype: DType) -> Array:

@@ -111,11 +111,14 @@ class TorchExecutable:
         leaves = {v.node.attribute("name"): v for v in self.program.graph.inputs}
         arguments = [self._argument(name, leaves[name], feeds) for name in self.module.signature.inputs]
         parameters = self._parameters(leaves, feeds)
-        with torch.no_grad():
-            if parameters:
-                results = torch.func.functional_call(self.module, parameters, tuple(arguments))
-            else:
-                results = self.module(*arguments)
+        try:
+            with torch.no_grad():
+                if parameters:
+                    results = torch.func.functional_call(self.module, parameters, tuple(arguments))
+                else:
+                    results = self.module(*arguments)
+        except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]  # not in its list of exports
+            raise refused(error) from None
         outputs = self.program.graph.outputs
         return {name: from_torch(results[name], v.type) for name, v in zip(results, outputs, strict=True)}
 
@@ -142,6 +145,15 @@ class TorchExecutable:
                     "G1103", f"parameter '{name}' ({leaf.type}) has no value", _span(self.program, leaf)
                 )
         return found
+
+
+def refused(error: Exception) -> SpecError:
+    """The diagnostic for a factorization that its matrix does not have."""
+    return fail(
+        "G1121",
+        str(error),
+        hint="give the input a domain: x: float64[n, n] ~ spd, or times: float64[T] ~ sorted",
+    )
 
 
 def _checked(program: Program, name: str, leaf: Value, array: Any) -> Any:

@@ -7,6 +7,7 @@ If, Loop and Scan get their own plan, made once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,10 +34,51 @@ class TorchEvaluator:
         """The arrays of `outputs`; see `Evaluator`. Raises SpecError: G1101 for an operator
         without a lowering, G1104 for a leaf that is not given."""
         plan = _plan(outputs, frozenset(given), float64)
-        values = {v: _converted(to_torch(a), float64) for v, a in given.items()}
+        read = _read(outputs, given)
+        values = {v: _converted(to_torch(a), float64) for v, a in given.items() if v in read}
         with torch.no_grad():
             plan.run(values)
         return [from_torch(values[v], v.type) for v in outputs]
+
+    def function(
+        self, outputs: Sequence[Value], arguments: Sequence[Value], *, float64: bool = True
+    ) -> Callable[..., list[Any]]:
+        """`outputs` as a function of torch values for `arguments`, in their order, through which
+        gradients flow. Raises SpecError: G1101, G1104."""
+        plan = _plan(outputs, frozenset(arguments), float64)
+
+        def run(*tensors: Any) -> list[Any]:
+            values = {v: _converted(t, float64) for v, t in zip(arguments, tensors, strict=True)}
+            plan.run(values)
+            return [values[v] for v in outputs]
+
+        return run
+
+    def record_bodies(
+        self, outputs: Sequence[Value], given: Mapping[Value, Array], steps: int
+    ) -> list[tuple[Graph, list[dict[Value, Array]]]]:
+        """What every body behind `outputs` gets in its first `steps` calls: its inputs' arrays. What
+        was seen before an operator refused its numbers counts."""
+        planner = _Planner(frozenset(given), False, recorder=Recorder(steps))
+        plan = planner.plan(outputs)
+        values = {v: to_torch(a) for v, a in given.items()}
+        with torch.no_grad(), suppress(RuntimeError, ValueError, IndexError):
+            plan.run(values)
+        assert planner.recorder is not None
+        return list(planner.recorder.calls.items())
+
+
+@dataclass
+class Recorder:
+    """Keeps the operands of the first `steps` calls of each body."""
+
+    steps: int
+    calls: dict[Graph, list[dict[Value, Array]]] = field(default_factory=dict)
+
+    def note(self, graph: Graph, operands: Sequence[Any]) -> None:
+        seen = self.calls.setdefault(graph, [])
+        if len(seen) < self.steps and all(isinstance(v.type, TensorType) for v in graph.inputs):
+            seen.append({v: from_torch(x, v.type) for v, x in zip(graph.inputs, operands, strict=True)})
 
 
 def _converted(value: Any, float64: bool) -> Any:
@@ -87,8 +129,11 @@ class _Body:
     graph: Graph
     plan: _Plan
     results: tuple[tuple[str, tuple[int | None, ...]], ...]
+    recorder: Recorder | None = None
 
     def __call__(self, *operands: Any) -> tuple[Any, ...]:
+        if self.recorder is not None:
+            self.recorder.note(self.graph, operands)
         values = dict(zip(self.graph.inputs, operands, strict=True))
         self.plan.run(values)
         return tuple(values[v] for v in self.graph.outputs)
@@ -112,6 +157,7 @@ class _Planner:
     given: frozenset[Value]
     float64: bool
     constants: dict[Value, Any] = field(default_factory=dict)
+    recorder: Recorder | None = None
 
     def plan(self, outputs: Sequence[Value]) -> _Plan:
         order = _needed(outputs, self.given)
@@ -152,8 +198,8 @@ class _Planner:
         )
 
     def _body(self, graph: Graph) -> _Body:
-        planner = _Planner(frozenset(graph.inputs), self.float64)
-        return _Body(graph, planner.plan(graph.outputs), result_types(graph))
+        planner = _Planner(frozenset(graph.inputs), self.float64, recorder=self.recorder)
+        return _Body(graph, planner.plan(graph.outputs), result_types(graph), self.recorder)
 
 
 def _plan(outputs: Sequence[Value], given: frozenset[Value], float64: bool) -> _Plan:
@@ -231,6 +277,12 @@ def _needed(outputs: Sequence[Value], given: frozenset[Value]) -> list[Node]:
                 order.append(node)
                 stack.pop()
     return order
+
+
+def _read(outputs: Sequence[Value], given: Mapping[Value, Array]) -> set[Value]:
+    """Those of the given values that `outputs` need."""
+    order = _needed(outputs, frozenset(given))
+    return {*outputs, *(v for n in order for v in n.inputs if v is not None)}
 
 
 def _last_uses(order: Sequence[Node]) -> dict[Node, tuple[Value, ...]]:

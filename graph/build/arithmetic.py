@@ -114,7 +114,14 @@ def binary(build: Construction, symbol: str, left: Meaning, right: Meaning) -> M
         return _on_lists(build, symbol, left, right)
     for side in (left, right):
         if not is_tensor_like(side):
-            raise fail("G0414", f"'{symbol}' needs numbers or tensors, not {kind_name(side)}", build.span)
+            raise fail(
+                "G0414",
+                f"'{symbol}' needs numbers or tensors, not {kind_name(side)}",
+                build.span,
+                hint="it may be absent: write … if name is None else …" if side is None else None,
+            )
+    if symbol in _INTEGER_ONLY and BOOL in (weak_dtype(left), weak_dtype(right)):
+        raise _bitwise_on_bool(build, symbol)
     if symbol in ("<<", ">>"):
         return _shift(build, symbol, left, right)
     if not isinstance(left, Tensor) and not isinstance(right, Tensor):
@@ -146,8 +153,6 @@ def static(build: Construction, symbol: str, left: Any, right: Any) -> Meaning:
     """Both sides are known while compiling: Python integers and float64."""
     if isinstance(left, Dim) or isinstance(right, Dim):
         return _symbolic(build, symbol, left, right)
-    if symbol in _INTEGER_ONLY and weak_dtype(left) is BOOL and weak_dtype(right) is BOOL:
-        raise _bitwise_on_bool(build, symbol)
     if symbol == "**" and isinstance(left, int) and isinstance(right, int):
         _check_power(build, left, right)
     left, right = _as_number(left), _as_number(right)
@@ -230,12 +235,9 @@ def _on_tensors(build: Construction, symbol: str, left: Meaning, right: Meaning)
     if symbol == "/" and weak:
         values = [build.cast(v, FLOAT64) for v in values]
     dtype = values[0].tensor.dtype
-    if dtype is BOOL:
-        if symbol in _INTEGER_ONLY:
-            raise _bitwise_on_bool(build, symbol)
-        if symbol not in ("==", "!="):
-            values = [build.cast(v, INT64) for v in values]
-            dtype = INT64
+    if dtype is BOOL and symbol not in ("==", "!="):
+        values = [build.cast(v, INT64) for v in values]
+        dtype = INT64
     return Tensor(_apply(build, symbol, values[0], values[1], dtype), weak)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..diagnostics import Note, Span, SpecError, did_you_mean, fail
+from ..diagnostics import Diagnostic, Note, Span, SpecError, did_you_mean, fail
 from ..spec import expressions as ex
 from ..spec.documents import AttributeDeclaration, Block, Declaration
 from ..types import DTYPES, Dim, DType
@@ -29,9 +29,13 @@ from .meanings import (
 )
 from .operator_calls import call_operator
 from .prelude import PRELUDE
+from .references import references
 from .resolution import call_owns, function_name, resolve_function
 from .scope import Frame
 from .signatures import fit
+
+MAX_FURTHER = 100
+"""The most nodes of failed calls that one build evaluates for their errors."""
 
 MAX_DEPTH = 48
 """The deepest nesting of calls: a function that calls itself without end is caught here."""
@@ -253,6 +257,8 @@ def call_function(
     if build.depth >= MAX_DEPTH:
         raise fail("G0512", f"calls of '{function.name}' are nested more than {MAX_DEPTH} deep", span)
     before, build.context, build.depth = build.context, None, build.depth + 1
+    note = Note(f"'{function.name}' is called from here", span)
+    build.callers.append(note)
     try:
         with build.generating(build.target):
             frame = open_frame(build, function, arguments, span, path, caller)
@@ -260,14 +266,49 @@ def call_function(
             build.frames.append(frame)
             frame.run.frames.append(frame)
             check_requirements(build, frame)
-            return NodeResult(_results(build, frame), frame)
+            try:
+                return NodeResult(_results(build, frame), frame)
+            except SpecError as error:
+                raise SpecError([*error.diagnostics, *_further_errors(build, frame)]) from None
     except SpecError as error:
-        note = Note(f"'{function.name}' is called from here", span)
         raise SpecError(
             d if _at_call(d.span, span) else d.with_notes(note) for d in error.diagnostics
         ) from None
     finally:
         build.context, build.depth = before, build.depth - 1
+        build.callers.pop()
+
+
+def _further_errors(build: Construction, frame: Frame) -> list[Diagnostic]:
+    """What else is wrong in a call whose evaluation failed: the errors of the nodes that its results
+    need for certain, so that all are reported at once. At most MAX_FURTHER of a build."""
+    from .evaluation import Poisoned, evaluate_node
+
+    found: list[Diagnostic] = []
+    for name in _certain_nodes(frame):
+        if name in frame.broken or frame.nodes.get(name) is not None or build.further >= MAX_FURTHER:
+            continue
+        build.further += 1
+        try:
+            evaluate_node(build, frame, name)
+        except SpecError as error:
+            found += error.diagnostics
+        except Poisoned:
+            continue
+    return found
+
+
+def _certain_nodes(frame: Frame) -> list[str]:
+    """The nodes that the results need whatever its conditions say, in the order of the text."""
+    reached: set[str] = set()
+    waiting = [o.name.text for o in frame.block.outputs]
+    while waiting:
+        name = waiting.pop()
+        if name in frame.definitions and name not in reached:
+            reached.add(name)
+            needed = references(frame.definitions[name].expression)
+            waiting += [r.name.name for r in needed if not r.conditional]
+    return [name for name in frame.definitions if name in reached]
 
 
 def _at_call(found: Span | None, span: Span) -> bool:

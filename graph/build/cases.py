@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..diagnostics import Span, SpecError, did_you_mean, fail
+from ..diagnostics import Diagnostic, Span, SpecError, did_you_mean, fail
 from ..ir import Program, Value
+from ..operators import RuleError
 from ..spec import expressions as ex
 from ..spec.documents import Binding, Block, Declaration, NodeDefinition, TestCase
 from ..types import BOOL, Dimension, DType, TensorType
@@ -17,7 +18,7 @@ from .calls import check_attribute, check_requirements, function_argument
 from .construction import Construction, as_array
 from .declarations import generate
 from .document import Unit, finish, graph_frame, new_construction
-from .evaluation import evaluate, lookup, place
+from .evaluation import Poisoned, compare, evaluate, located, lookup, place
 from .files import Settings, scope_of
 from .meanings import FunctionValue, Items, Meaning, NodeResult, Tensor, is_tensor_like, is_weak, kind_name
 from .prelude.elementwise import keeping
@@ -63,11 +64,16 @@ def build_case(unit: Unit, case: TestCase, subject: Block) -> CaseProgram:
     build = new_construction(unit)
     frame = _open(build, unit, case, subject)
     results: dict[str, Value] = {}
-    expectations = tuple(
-        _expectation(build, frame, expression, index, results) for index, expression in enumerate(case.expect)
-    )
+    expectations = _expectations(build, frame, case, results)
     program = finish(build, frame, results, {}, "train" if case.training else "infer")
     return CaseProgram(case, subject.name.text, program, expectations)
+
+
+def check_case(unit: Unit, case: TestCase, subject: Block) -> None:
+    """Raises SpecError with what is wrong in a test, without making its program."""
+    build = new_construction(unit)
+    build.checking = True
+    _expectations(build, _open(build, unit, case, subject), case, {})
 
 
 def _open(build: Construction, unit: Unit, case: TestCase, subject: Block) -> Frame:
@@ -259,14 +265,36 @@ def _open_size(build: Construction, frame: Frame, declaration: Declaration, erro
 # --- expectations -------------------------------------------------------------------------------------------
 
 
+def _expectations(
+    build: Construction, frame: Frame, case: TestCase, results: dict[str, Value]
+) -> tuple[Expectation, ...]:
+    """All conditions of a test. Raises SpecError with the mistakes of all of them.
+
+    A test that expects an error has none: there the outputs are made, so that it can come."""
+    if case.expect_error is not None:
+        for output in frame.block.outputs:
+            lookup(build, frame, output.name.text, output.name.span)
+    found: list[Expectation] = []
+    errors: list[Diagnostic] = []
+    for index, expression in enumerate(case.expect):
+        try:
+            found.append(_expectation(build, frame, expression, index, results))
+        except SpecError as error:
+            errors += error.diagnostics
+        except Poisoned:  # it uses a node that an earlier condition has found wrong
+            continue
+    if errors:
+        raise SpecError(errors)
+    return tuple(found)
+
+
 def _expectation(
     build: Construction, frame: Frame, expression: ex.Expression, index: int, results: dict[str, Value]
 ) -> Expectation:
     text = " ".join(printed_source(expression.span).split())
     _refuse_unequal(expression)
-    sides = _sides(build, frame, expression)
     with build.at(expression.span):
-        meaning = evaluate(build, frame, expression)
+        meaning, sides = _condition(build, frame, expression)
         if not (isinstance(meaning, bool) or (is_tensor_like(meaning) and _is_bool(meaning))):
             raise fail("G0807", f"an expectation is a condition, not {kind_name(meaning)}", expression.span)
         name = f"expect.{index}"
@@ -294,20 +322,44 @@ def _refuse_unequal(expression: ex.Expression) -> None:
         )
 
 
-def _sides(build: Construction, frame: Frame, expression: ex.Expression) -> tuple[Meaning, Meaning] | None:
-    """The two sides of `a == b` or `allclose(a, b)`, for the report of a failure."""
-    operands: Sequence[ex.Expression] = ()
+def _condition(
+    build: Construction, frame: Frame, expression: ex.Expression
+) -> tuple[Meaning, tuple[Meaning, Meaning] | None]:
+    """What a condition means, and the two sides of `a == b` or `allclose(a, b)`, for the report of a
+    failure. Each side is evaluated once: a second run would draw other numbers."""
     if isinstance(expression, ex.Comparison) and len(expression.operands) == 2:
-        operands = expression.operands
-    elif isinstance(expression, ex.Call) and isinstance(expression.function, ex.Name):
-        if expression.function.name == "allclose":
-            operands = expression.arguments[:2]
-    if len(operands) != 2:
-        return None
-    sides = [evaluate(build, frame, o) for o in operands]
-    if not all(is_tensor_like(s) for s in sides):
-        return None
-    return sides[0], sides[1]
+        if expression.operators[0] not in ("is", "is not"):
+            left, right = (evaluate(build, frame, o) for o in expression.operands)
+            meaning = _located(
+                build, expression, lambda: compare(build, expression.operators[0], left, right)
+            )
+            return meaning, _shown(left, right)
+    if _is_allclose(frame, expression):
+        assert isinstance(expression, ex.Call)
+        left, right, options = _close_operands(build, frame, expression)
+        meaning = _located(build, expression, lambda: _close(build, frame, left, right, options))
+        return meaning, _shown(left, right)
+    return evaluate(build, frame, expression), None
+
+
+def _located(build: Construction, expression: ex.Expression, condition: Callable[[], Meaning]) -> Meaning:
+    try:
+        return condition()
+    except RuleError as error:
+        raise located(error, build, expression) from None
+
+
+def _shown(left: Meaning, right: Meaning) -> tuple[Meaning, Meaning] | None:
+    return (left, right) if is_tensor_like(left) and is_tensor_like(right) else None
+
+
+def _is_allclose(frame: Frame, expression: ex.Expression) -> bool:
+    return (
+        isinstance(expression, ex.Call)
+        and isinstance(expression.function, ex.Name)
+        and expression.function.name == "allclose"
+        and "allclose" not in frame.file.functions
+    )
 
 
 # --- what only tests may call: allclose, self, after ----------------------------------------------------------
@@ -315,6 +367,12 @@ def _sides(build: Construction, frame: Frame, expression: ex.Expression) -> tupl
 
 def allclose(build: Construction, frame: Frame, expression: ex.Call) -> NodeResult:
     """`allclose(a, b, rtol=, atol=)`: |a - b| ≤ atol + rtol |b| everywhere, shapes broadcasting."""
+    return NodeResult(_close(build, frame, *_close_operands(build, frame, expression)))
+
+
+def _close_operands(
+    build: Construction, frame: Frame, expression: ex.Call
+) -> tuple[Meaning, Meaning, dict[str, Meaning]]:
     if len(expression.arguments) != 2 or any(k.name not in ("rtol", "atol") for k in expression.keywords):
         raise fail(
             "G0501",
@@ -323,20 +381,25 @@ def allclose(build: Construction, frame: Frame, expression: ex.Call) -> NodeResu
             hint="allclose(a, b, atol=1e-4)",
         )
     a, b = (evaluate(build, frame, x) for x in expression.arguments)
-    given = {k.name: evaluate(build, frame, k.value) for k in expression.keywords}
+    return a, b, {k.name: evaluate(build, frame, k.value) for k in expression.keywords}
+
+
+def _close(
+    build: Construction, frame: Frame, a: Meaning, b: Meaning, given: Mapping[str, Meaning]
+) -> Meaning:
     dtype = arithmetic.common_dtype(build, (a, b))
     rtol, atol = TOLERANCES.get(dtype.name if dtype is not None else "float64", (0.0, 0.0))
     default = {"rtol": rtol, "atol": atol, **(frame.run.tolerance or {})}
     chosen = {n: given.get(n, v) for n, v in default.items()}
     if dtype is not None and not dtype.is_float:
-        return NodeResult(any_or_all("all")(build, arithmetic.binary(build, "==", a, b)))
+        return any_or_all("all")(build, arithmetic.binary(build, "==", a, b))
     distance = keeping("abs")(build, arithmetic.binary(build, "-", a, b))
     allowed = arithmetic.binary(build, "*", keeping("abs")(build, b), chosen["rtol"])
     allowed = arithmetic.binary(build, "+", allowed, chosen["atol"])
     # equal infinities have no difference, so they count by equality
     near = arithmetic.binary(build, "<=", distance, allowed)
     same = arithmetic.binary(build, "==", a, b)
-    return NodeResult(any_or_all("all")(build, arithmetic.logical(build, "or", (near, same))))
+    return any_or_all("all")(build, arithmetic.logical(build, "or", (near, same)))
 
 
 def another_run(build: Construction, frame: Frame, expression: ex.Call) -> NodeResult:
@@ -386,7 +449,10 @@ def _rebind(
         else:
             known = [*inputs, *fixed, "training"]
             raise fail(
-                "G0803", f"nothing here is called '{name}'", keyword.span, hint=did_you_mean(name, known)
+                "G0803",
+                f"nothing here is called '{name}'",
+                keyword.span,
+                hint=did_you_mean(name, known) or f"self takes: {', '.join(known)}",
             )
     for name, declaration in inputs.items():
         if other.values.get(name) is not None and declaration.type is not None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ..diagnostics import Diagnostics, SpecError
 from ..ir import collector_paused
 from ..spec.documents import Block
-from .cases import build_case
+from .cases import check_case
 from .construction import Construction
 from .document import Unit, new_construction, open_graph, output_value
 from .evaluation import Poisoned, evaluate_node
@@ -15,6 +15,7 @@ from .files import scope_of
 from .names import check_names, check_unused_nodes, unknown_outputs
 from .references import references
 from .scope import Frame
+from .training import check_training
 from .updates import collect_updates
 
 
@@ -73,7 +74,7 @@ def _optional_choices(body: Block) -> list[frozenset[str]]:
 def _check_variant(unit: Unit, training: bool, optional: frozenset[str], diagnostics: Diagnostics) -> None:
     settings = replace(unit.settings, optional=unit.settings.optional | optional)
     build = new_construction(unit)
-    build.allow_unbound_slots = True
+    build.allow_unbound_slots = build.checking = True
     try:
         frame = open_graph(build, replace(unit, settings=settings), training)
     except SpecError as error:
@@ -82,6 +83,10 @@ def _check_variant(unit: Unit, training: bool, optional: frozenset[str], diagnos
     everything = optional == frozenset(d.name.text for d in frame.block.inputs if d.optional)
     names = list(frame.definitions) if everything else _wanted(unit)
     check_frame(build, frame, names, diagnostics)
+    if everything:
+        check_training(unit, build, frame, diagnostics)
+    for warning in build.diagnostics.items:
+        diagnostics.add(warning)
 
 
 def _wanted(unit: Unit) -> list[str]:
@@ -125,7 +130,7 @@ def _check_tests(unit: Unit, diagnostics: Diagnostics) -> None:
     for block in _blocks(unit):
         for case in block.tests:
             try:
-                build_case(unit, case, block)
+                check_case(unit, case, block)
             except SpecError as error:
                 if case.expect_error is None or all(d.code != case.expect_error for d in error.diagnostics):
                     diagnostics.extend(error)

@@ -10,20 +10,32 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..diagnostics import Diagnostics, Span, fail
+from ..diagnostics import Diagnostics, Note, Span, fail
 from ..ir import Assumption, Domain, Origin, Size, Value, apply_all, constant, leaf
 from ..ir.node import SMALL
+from ..spec import expressions as ex
+from ..spec.documents import NodeDefinition
 from ..types import FLOAT32, FLOAT64, INT64, Dim, Dimension, DType, TensorType
 from ..types.dimensions import Compound, Symbol, symbol
+from ..types.dtypes import from_numpy
+from .array_files import Entry
 from .meanings import Array, Items, Meaning, Tensor, kind_name, weak_dtype
+from .references import references
 from .scope import Frame, NodeContext, Target
 
 MAX_CONSTANT = 1 << 28
 """The most elements that a constant made at compile time may have."""
+
+
+BROADCASTING = frozenset(
+    "Add Sub Mul Div Pow Mod Max Min Where Equal Less LessOrEqual Greater GreaterOrEqual And Or Xor "
+    "BitwiseAnd BitwiseOr BitwiseXor".split()
+)
 
 
 @dataclass
@@ -56,6 +68,8 @@ class Construction:
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
     default_float: DType = FLOAT32
     allow_unbound_slots: bool = False
+    checking: bool = False  # only types are wanted: rounds of a repeat that say nothing new are left out
+    stub_sizes: set[str] = field(default_factory=set)  # sizes that only an unbound slot would tell
     origins: dict[Value, Origin] = field(default_factory=dict)
     weights: dict[str, Array] = field(default_factory=dict)
     leaves: dict[str, Value] = field(default_factory=dict)  # inputs, states, noise, parameters by name
@@ -72,10 +86,14 @@ class Construction:
     path: str = ""
     frames: list[Frame] = field(default_factory=list)
     context: NodeContext | None = None
+    needed: dict[int, tuple[NodeDefinition, tuple[ex.Name, ...]]] = field(default_factory=dict)
     ownership: dict[int, bool] = field(default_factory=dict)
     slot_calls: dict[str, int] = field(default_factory=dict)
     overridden: dict[tuple[int, str, TensorType], Value] = field(default_factory=dict)
     depth: int = 0
+    callers: list[Note] = field(default_factory=list)  # the calls around the one being evaluated
+    further: int = 0  # nodes of failed calls that were evaluated for their errors
+    headers: dict[Path, dict[str, Entry]] = field(default_factory=dict)  # of safetensors files
 
     # --- nodes ------------------------------------------------------------------------------
 
@@ -90,7 +108,28 @@ class Construction:
         """All results of an operator; raises RuleError, which `evaluate` turns into a diagnostic."""
         results = apply_all(name, *inputs, domain=domain, outputs=outputs, **attributes)
         self.record(results)
+        if name in BROADCASTING:
+            self._check_meeting([v for v in inputs if v is not None], results[0])
         return results
+
+    def _check_meeting(self, operands: Sequence[Value], result: Value) -> None:
+        """Warns where broadcasting operands of different rank makes a named dimension meet itself:
+        [B] with [B, 1] gives [B, B] (R14)."""
+        ranks = [v.tensor.rank for v in operands]
+        dims = result.tensor.dims or ()
+        if min(ranks) == max(ranks) or len(dims) < 2 or self.span is None:
+            return
+        twice = next((d for d in dims if isinstance(d, Dim) and dims.count(d) > 1), None)
+        if twice is None or any((v.tensor.dims or ()).count(twice) > 1 for v in operands):
+            return
+        types = " and ".join(str(v.type) for v in operands)
+        self.diagnostics.warning(
+            "G0440",
+            f"{types} broadcast to {result.type}: every element of '{twice}' meets every other",
+            self.span,
+            hint="write x[None, :] for the operand of lower rank if all pairs are meant, else x[:, None]",
+            notes=tuple(reversed(self.callers)),
+        )
 
     def op(self, name: str, *inputs: Value | None, domain: str = "", **attributes: Any) -> Value:
         """The first result of an operator."""
@@ -127,6 +166,14 @@ class Construction:
         finally:
             self.target = before
 
+    def needs(self, definition: NodeDefinition) -> tuple[ex.Name, ...]:
+        """The names that a node's expression evaluates whatever its conditions say; found once."""
+        known = self.needed.get(id(definition))
+        if known is None:
+            names = tuple(r.name for r in references(definition.expression) if not r.conditional)
+            known = self.needed[id(definition)] = (definition, names)
+        return known[1]
+
     def placeholder(self, type: TensorType, known: Any = None) -> Value:
         """A stand-in for an argument of a body under construction; no two are the same."""
         self.placeholders += 1
@@ -145,6 +192,15 @@ class Construction:
             name = f"constant_{digest.hexdigest()[:16]}"
             self.weights[name] = content
             value = leaf("Weight", name, TensorType(dtype or weak_dtype(content), content.shape))
+        self.record((value,))
+        return value
+
+    def stored(self, name: str, array: Array) -> Value:
+        """An array of a file, referenced and never copied: a weight of that name."""
+        if array.size <= SMALL:
+            return self.constant(np.asarray(array))
+        self.weights[name] = array
+        value = leaf("Weight", name, TensorType(from_numpy(array.dtype), array.shape))
         self.record((value,))
         return value
 
@@ -167,7 +223,7 @@ class Construction:
     def _atom_value(self, atom: Symbol | Compound) -> Value:
         if isinstance(atom, Symbol):
             found = self.size_values.get(atom.name)
-            if found is None and self.allow_unbound_slots:
+            if found is None and atom.name in self.stub_sizes:
                 known = (symbol(atom.name, atom.low, atom.high),)
                 return self.size_values.setdefault(atom.name, self.placeholder(TensorType(INT64, ()), known))
             if found is None:

@@ -106,12 +106,30 @@ def repeat(build: Construction, frame: Frame, expression: ex.Call) -> NodeResult
         rounds.append(result.frame)
         meaning = result.meaning
         names = _names(meaning)
-        carried = _next_round(build, carried, _results(meaning), expression)
+        before, carried = carried, _next_round(build, carried, _results(meaning), expression)
+        if build.checking and i > 0 and _says_nothing_new(before, carried):
+            rounds += [result.frame] * (times - len(rounds))
+            break
     final = [m for m, _ in carried]
     result_meaning: Meaning = (
         final[0] if len(final) == 1 else Results(names or _numbered(len(final)), tuple(final))
     )
     return NodeResult(Repeated(result_meaning, tuple(rounds)), None, tuple(rounds))
+
+
+def _says_nothing_new(before: Sequence[tuple[Meaning, Span]], after: Sequence[tuple[Meaning, Span]]) -> bool:
+    """Whether the next round gets what this one got, as far as types tell: each further round then
+    has the same errors. (The second is always made: it meets the state that the first updated.)"""
+    return all(
+        isinstance(old, Tensor)
+        and isinstance(new, Tensor)
+        and not old.weak
+        and not new.weak
+        and old.type == new.type
+        and old.value.known is None
+        and new.value.known is None
+        for (old, _), (new, _) in zip(before, after, strict=True)
+    )
 
 
 def _numbered(count: int) -> tuple[str, ...]:
@@ -288,6 +306,10 @@ def _body_outputs(
     outputs: list[Value] = []
     for i, meaning in enumerate(results):
         meaning = single(build, meaning, expression.span)
+        if not isinstance(meaning, Items) and not is_tensor_like(meaning):
+            raise fail(
+                "G0607", f"result {i} of '{name}' is {kind_name(meaning)}, not a tensor", expression.span
+            )
         state = states[i] if i < len(states) else None
         value = build.value(meaning, state.tensor.dtype if state is not None and is_weak(meaning) else None)
         if state is not None and value.tensor != state.tensor:
@@ -368,6 +390,8 @@ def _branches(
     path: str,
 ) -> NodeResult:
     inner = [(_stand_in(build, m), s) for m, s in operands]
+    held: dict[Value, Tensor] = {}
+    functions = [_holding(build, f, held) for f in functions]
     results = [
         apply(build, frame, f, Arguments(list(inner)), expression.span, _branch_path(path, functions, i))
         for i, f in enumerate(functions)
@@ -378,6 +402,7 @@ def _branches(
         for (p, _), (o, _) in zip(inner, operands, strict=True)
         if isinstance(p, Tensor) and isinstance(o, Tensor)
     ]
+    pairs += [(p.value, outer) for outer, p in held.items()]
     placeholders = [p for p, _ in pairs]
     captured = tuple(dict.fromkeys(c for side in outputs for c in branch_captures(side, placeholders)))
     bodies = [close_branch(build, side, placeholders, captured).graph for side in outputs]
@@ -397,6 +422,29 @@ def _branches(
 def _branch_path(path: str, functions: Sequence[Callable], index: int) -> str:
     names = [function_name(f) for f in functions]
     return path if names[0] == names[1] and index == 0 else f"{path}.{names[index]}"
+
+
+def _holding(build: Construction, function: Callable, held: dict[Value, Tensor]) -> Callable:
+    """A branch whose partial holds computed tensors: they are operands like the others, so that what
+    computes them stays outside. `held` maps each to its stand-in, the same in both branches."""
+    if not isinstance(function, PartialValue):
+        return function
+
+    def opened(meaning: Meaning) -> Meaning:
+        if not isinstance(meaning, Tensor) or meaning.value.is_leaf:
+            return meaning
+        if meaning.value not in held:
+            stand_in = _stand_in(build, meaning)
+            assert isinstance(stand_in, Tensor)
+            held[meaning.value] = stand_in
+        return held[meaning.value]
+
+    return PartialValue(
+        _holding(build, function.function, held),
+        tuple(opened(m) for m in function.arguments),
+        {k: opened(m) for k, m in function.keywords.items()},
+        function.span,
+    )
 
 
 def _stand_in(build: Construction, meaning: Meaning) -> Meaning:

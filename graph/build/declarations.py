@@ -10,7 +10,7 @@ from ..spec import expressions as ex
 from ..spec.documents import Declaration
 from ..types import Dimension, TensorType
 from .construction import Construction, as_array
-from .meanings import Items, Meaning, Tensor, is_tensor_like, kind_name
+from .meanings import Array, Items, Meaning, Tensor, is_tensor_like, kind_name
 from .scope import Frame, Target
 from .signatures import declared_type, fit
 
@@ -103,10 +103,28 @@ def _stored(
         return found
     value = build.add_leaf(role, path, type_)
     if declaration.default is not None:
+        content = _file_content(build, frame, declaration, type_, path)
+        if content is not None:
+            build.weights[path] = content
+            return value
         build.initializers[path] = _initializer(build, frame, declaration, type_, path)
     elif role == "State":
         build.initializers[path] = build.cast(build.constant(0), type_.dtype)
     return value
+
+
+def _file_content(
+    build: Construction, frame: Frame, declaration: Declaration, type_: TensorType, path: str
+) -> Array | None:
+    """The array of `= load("f.safetensors")` where it has the declared type: then nothing has to be
+    computed, and it stays in its file."""
+    from .special import loaded
+
+    assert declaration.default is not None
+    with build.generating(Target(type_.shape, type_.dtype, path)):
+        array = loaded(build, frame, declaration.default)
+    fits = array is not None and array.shape == type_.dims and array.dtype == type_.dtype.numpy
+    return array if fits else None
 
 
 def _noise(build: Construction, frame: Frame, declaration: Declaration, type_: TensorType) -> Value:

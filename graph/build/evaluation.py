@@ -41,13 +41,15 @@ class Poisoned(Exception):
 
 def evaluate(build: Construction, frame: Frame, expression: ex.Expression) -> Meaning:
     """What the expression means in the call `frame`. Raises SpecError with its place, Poisoned."""
-    with build.at(expression.span):
-        try:
-            return _TABLE[type(expression)](build, frame, expression)
-        except RuleError as error:
-            raise located(error, build, expression) from None
-        except UnknownDimension as error:
-            raise unknown_dimension(frame, error) from None
+    before, build.span = build.span, expression.span  # `build.at` by hand: the hottest lines of a build
+    try:
+        return _TABLE[type(expression)](build, frame, expression)
+    except RuleError as error:
+        raise located(error, build, expression) from None
+    except UnknownDimension as error:
+        raise unknown_dimension(frame, error) from None
+    finally:
+        build.span = before
 
 
 def located(error: RuleError, build: Construction, expression: ex.Expression) -> SpecError:
@@ -151,7 +153,14 @@ def unknown_name(build: Construction, frame: Frame, name: str, span: Span) -> Sp
     hint = did_you_mean(name, names)
     if hint is None and not frame.is_graph and _is_graph_tensor(frame, name):
         hint = "a function sees no tensors of the graph: pass it as an argument"
+    if hint is None and _is_graph_attribute(frame, name):
+        hint = "sizes are made of numbers and other sizes only"
     return fail("G0301", f"unknown name '{name}'", span, hint=hint)
+
+
+def _is_graph_attribute(frame: Frame, name: str) -> bool:
+    body = frame.file.document.body
+    return body is not None and any(a.name.text == name for a in body.attributes)
 
 
 def _is_graph_tensor(frame: Frame, name: str) -> bool:
@@ -168,8 +177,6 @@ def _is_graph_tensor(frame: Frame, name: str) -> bool:
 def evaluate_node(build: Construction, frame: Frame, name: str, span: Span | None = None) -> NodeResult:
     """The node's result. What it needs for certain is evaluated first, without recursion, so that a
     chain of any length works; a cycle raises G0304 that prints it."""
-    from .references import references
-
     stack = [name]
     active = {name: None}
     while stack:
@@ -178,22 +185,30 @@ def evaluate_node(build: Construction, frame: Frame, name: str, span: Span | Non
             stack.pop()
             active.pop(current, None)
             continue
-        needed = [
-            r.name
-            for r in references(frame.definitions[current].expression)
-            if not r.conditional and r.name.name in frame.definitions and r.name.name not in frame.values
-        ]
-        waiting = next((n for n in needed if n.name not in frame.nodes and n.name not in frame.broken), None)
+        needed = build.needs(frame.definitions[current])
+        waiting = next((n for n in needed if _is_waiting(frame, n.name)), None)
         if waiting is None:
             _evaluate_definition(build, frame, current)
             continue
         if waiting.name in active:
-            raise cycle(frame, [*stack[stack.index(waiting.name) :], waiting.name], waiting.span)
+            members = stack[stack.index(waiting.name) :]
+            frame.broken.update(members)
+            raise cycle(frame, [*members, waiting.name], waiting.span)
         stack.append(waiting.name)
         active[waiting.name] = None
     found = frame.nodes[name]
     assert found is not None
     return found
+
+
+def _is_waiting(frame: Frame, name: str) -> bool:
+    """Whether it is a node that has not been evaluated."""
+    return (
+        name in frame.definitions
+        and name not in frame.nodes
+        and name not in frame.broken
+        and name not in frame.values
+    )
 
 
 def cycle(frame: Frame, names: list[str], span: Span) -> SpecError:
@@ -212,13 +227,16 @@ def _evaluate_definition(build: Construction, frame: Frame, name: str) -> None:
     for target in targets:
         frame.nodes[target] = None
     try:
-        before, build.context = build.context, NodeContext(frame, definition.owner.text)
-        path, build.path = build.path, frame.join(definition.owner.text)
+        before = build.context, build.path, build.target
+        build.context, build.path = (
+            NodeContext(frame, definition.owner.text),
+            frame.join(definition.owner.text),
+        )
+        build.target = None
         try:
-            with build.generating(None):
-                _store_results(build, frame, name)
+            _store_results(build, frame, name)
         finally:
-            build.context, build.path = before, path
+            build.context, build.path, build.target = before
     except (SpecError, Poisoned):
         for target in targets:
             frame.nodes.pop(target, None)

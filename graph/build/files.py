@@ -110,6 +110,11 @@ def _prelude_functions(document: Document) -> dict[str, Callable]:
     return scope.functions
 
 
+def prelude_names() -> frozenset[str]:
+    """The names of the functions that every spec has without `use:`."""
+    return frozenset(b.name.text for b in _prelude_document().functions)
+
+
 def _entries(document: Document, count: int) -> list[Use]:
     return list(document.use)[:count] if len(document.use) == count else list(document.use)
 

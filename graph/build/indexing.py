@@ -139,7 +139,7 @@ def _of_tensor(build: Construction, value: Value, items: Sequence[Index]) -> Val
 
 def _check_tensors(build: Construction, expanded: Sequence[Index]) -> None:
     tensors = [k for k, i in enumerate(expanded) if isinstance(i, Tensor | np.ndarray | Items)]
-    arrays = [k for k in tensors if not (isinstance(expanded[k], Tensor) and expanded[k].type.rank == 0)]  # type: ignore[union-attr]  # narrowed by the first test
+    arrays = [k for k in tensors if not (isinstance(expanded[k], Tensor) and expanded[k].type.dims == ())]  # type: ignore[union-attr]  # narrowed by the first test
     if len(arrays) > 1:
         raise fail(
             "G0426",
@@ -223,6 +223,8 @@ def _gather(build: Construction, value: Value, axis: int, index: Index) -> Value
 
 
 def _new_axes(build: Construction, value: Value, expanded: Sequence[Index]) -> Value:
+    if all(index is not None for index in expanded):
+        return value
     axes: list[int] = []
     at = 0
     for index in expanded:
@@ -237,6 +239,4 @@ def _new_axes(build: Construction, value: Value, expanded: Sequence[Index]) -> V
             at += index.ndim
         elif isinstance(index, Items):
             at += np.ndim(np.asarray(build.value(index).constant))
-    if not axes:
-        return value
     return build.op("Unsqueeze", value, build.constant(np.array(axes, dtype=np.int64)))

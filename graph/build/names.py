@@ -47,7 +47,7 @@ def check_block(
         _check_expression(scope, block, known, expression, diagnostics)
     _check_cycles(block, diagnostics)
     _check_unused(block, extra, diagnostics)
-    _check_lonely_dimensions(block, diagnostics)
+    _check_lonely_dimensions(block, file_names, diagnostics)
 
 
 def _known(block: Block) -> set[str]:
@@ -285,7 +285,7 @@ def _unused_functions(scope: FileScope, document: Document, diagnostics: Diagnos
 # --- dimensions that look misspelt ----------------------------------------------------------------------------
 
 
-def _check_lonely_dimensions(block: Block, diagnostics: Diagnostics) -> None:
+def _check_lonely_dimensions(block: Block, file_names: set[str], diagnostics: Diagnostics) -> None:
     """Warns of a dimension that occurs once in the block and is close to another name (R4)."""
     labels = dimension_labels(block)
     used = {r.name.name for e in expressions(block) for r in references(e)}
@@ -293,9 +293,9 @@ def _check_lonely_dimensions(block: Block, diagnostics: Diagnostics) -> None:
         for declaration in group:
             if declaration.type is not None:
                 used |= {r.name.name for d in declaration.type.dims for r in references(d)}
-    others = _known(block) - set(CONSTANTS) - set(DTYPES) - {"_", "training"}
+    others = (_known(block) | file_names) - set(CONSTANTS) - set(DTYPES) - {"_", "training"}
     for name, places in labels.items():
-        if len(places) == 1 and name not in used and len(name) > 2:
+        if len(places) == 1 and name not in used | file_names and len(name) > 2:
             near = nearest(name, others - {name})
             if near is not None and near.lower() != name.lower():
                 diagnostics.warning(

@@ -10,9 +10,10 @@ import numpy as np
 from ..diagnostics import Span, did_you_mean, fail
 from ..ir import Value
 from ..operators import AttributeSpec, Formal, Operator, operator
-from ..types import BOOL, FLOAT64, INT64, Dim, DType, dtype
+from ..types import BOOL, FLOAT64, INT64, Dim, DType, TensorType, dtype
 from .construction import Construction, as_array
 from .meanings import Items, Meaning, Results, Tensor, is_tensor_like, is_weak, kind_name, weak_dtype
+from .surprises import warn_of_surprises
 
 if TYPE_CHECKING:
     from .calls import Arguments
@@ -43,6 +44,7 @@ def call_operator(
     if name == "Split" and count is not None and "num_outputs" not in plain and len(inputs) < 2:
         plain["num_outputs"] = count
     results = build.ops(name, *inputs, outputs=count, **plain)
+    warn_of_surprises(build, name, inputs, plain, span)
     return _select(declared, results, wanted, span)
 
 
@@ -85,7 +87,9 @@ def _inputs(
         formal = _formal(declared, index)
         if formal is None:
             raise _too_many(declared, count, place)
-        if isinstance(meaning, Tensor) and not meaning.weak and (not formal.variadic or formal.homogeneous):
+        if not isinstance(meaning, Tensor) or meaning.weak or not isinstance(meaning.value.type, TensorType):
+            continue
+        if not formal.variadic or formal.homogeneous:
             bound.setdefault(formal.variable, meaning.dtype)
     inputs: list[Value | None] = []
     for index in range(count):

@@ -81,7 +81,8 @@ def _checked(
     if len(values) < len(signature.outputs):
         raise fail(
             "G0602",
-            f"'{name}' returns {len(values)} results, but the slot '{slot.name}' promises {len(signature.outputs)}",
+            f"'{name}' returns {_results(len(values))}, but the slot '{slot.name}' promises "
+            f"{_results(len(signature.outputs))}",
             span,
             notes=(Note("the slot is declared here", slot.declaration.name.span),),
         )
@@ -95,6 +96,10 @@ def _checked(
         return checked[0]
     names = meaning.names[: len(checked)] if isinstance(meaning, Results) else ()
     return Results(names, checked)
+
+
+def _results(count: int) -> str:
+    return f"{count} result{'s' if count != 1 else ''}"
 
 
 def _stub(build: Construction, slot: SlotValue, scope: Frame, span: Span) -> Meaning:
@@ -125,6 +130,7 @@ def _stub_dimension(build: Construction, scope: Frame, slot: SlotValue, d: ex.Ex
         found = slot.file.slot_dims.get(error.name, symbol(error.name))
         scope.dims[error.name] = found
         build.introduce(error.name)
+        build.stub_sizes.add(error.name)
         return dimension(build, scope, d)
 
 

@@ -7,14 +7,15 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ..diagnostics import fail
+from ..diagnostics import Span, did_you_mean, fail
 from ..ir import Value
 from ..spec import expressions as ex
+from .array_files import map_entry, read_header
 from .calls import partial
 from .construction import MAX_CONSTANT, Construction
 from .control import cond, repeat, scan, while_loop
 from .evaluation import evaluate, place, single
-from .meanings import NodeResult, Results, Tensor, kind_name
+from .meanings import Array, NodeResult, Results, Tensor, kind_name
 from .scope import Frame
 
 Form = Function[[Construction, Frame, ex.Call], NodeResult]
@@ -66,26 +67,72 @@ def _hex(build: Construction, frame: Frame, expression: ex.Call) -> NodeResult:
 
 
 def _load(build: Construction, frame: Frame, expression: ex.Call) -> NodeResult:
-    """`load("f.npz", "key")`: an array from a file beside the spec."""
+    """`load("f.npz", "key")`: an array from a file beside the spec. Without a key, in an initialiser,
+    the array of the parameter's own path. One from a safetensors file keeps its dtype."""
+    path, key, place = _file_and_key(build, frame, expression)
+    if path.suffix != ".safetensors":
+        return NodeResult(_from_archive(path, key, place, expression))
+    array = stored_array(build, path, key, place)
+    value = build.stored(f"{path.name}:{key}", array)
+    return NodeResult(Tensor(value))
+
+
+def _file_and_key(build: Construction, frame: Frame, expression: ex.Call) -> tuple[Path, str, Span]:
     texts = [a for a in expression.arguments if isinstance(a, ex.Text)]
-    if len(texts) != 2 or len(expression.arguments) != 2 or expression.keywords:
+    whole = len(texts) == len(expression.arguments) and not expression.keywords
+    if not whole or len(texts) not in (1, 2):
         raise fail("G0501", "load takes a file and a key", expression.span, hint='load("f.npz", "key")')
     path = data_path(frame, texts[0])
+    if len(texts) == 2:
+        return path, texts[1].value, texts[1].span
+    if build.target is None:
+        raise fail(
+            "G0501",
+            "load needs a key here",
+            expression.span,
+            hint='load("f.npz", "key"); in an initialiser, the key is the path of what it fills',
+        )
+    return path, build.target.stream, texts[0].span
+
+
+def loaded(build: Construction, frame: Frame, expression: ex.Expression) -> Array | None:
+    """The array of an initialiser that is just `load` of a safetensors file, else None."""
+    if not isinstance(expression, ex.Call) or not isinstance(expression.function, ex.Name):
+        return None
+    if expression.function.name != "load" or "load" in frame.file.functions:
+        return None
+    path, key, place = _file_and_key(build, frame, expression)
+    return stored_array(build, path, key, place) if path.suffix == ".safetensors" else None
+
+
+def stored_array(build: Construction, path: Path, key: str, place: Span) -> Array:
+    """The array called `key` of a safetensors file, mapped. Raises SpecError G1310, G1311."""
+    try:
+        if path not in build.headers:
+            build.headers[path] = read_header(path)
+        header = build.headers[path]
+        if key not in header:
+            hint = did_you_mean(key, header) or f"it has: {', '.join(list(header)[:12])}"
+            raise fail("G1311", f"'{path.name}' has no array '{key}'", place, hint=hint)
+        return map_entry(path, header[key])
+    except OSError as error:
+        raise fail("G1310", f"cannot read '{path.name}': {error.strerror}", place) from None
+    except ValueError as error:
+        raise fail("G1310", f"cannot read '{path.name}': {error}", place) from None
+
+
+def _from_archive(path: Path, key: str, place: Span, expression: ex.Call) -> Array:
     try:
         with np.load(path, allow_pickle=False) as archive:
-            if texts[1].value not in archive.files:
-                raise fail(
-                    "G1311",
-                    f"'{path.name}' has no array '{texts[1].value}'",
-                    texts[1].span,
-                    hint=f"it has: {', '.join(archive.files)}",
-                )
-            array = archive[texts[1].value]
+            if key not in archive.files:
+                hint = f"it has: {', '.join(archive.files)}"
+                raise fail("G1311", f"'{path.name}' has no array '{key}'", place, hint=hint)
+            array: Array = archive[key]
     except (OSError, ValueError, EOFError) as error:
-        raise fail("G1310", f"cannot read '{texts[0].value}': {error}", texts[0].span) from None
+        raise fail("G1310", f"cannot read '{path.name}': {error}", expression.arguments[0].span) from None
     if array.size > MAX_CONSTANT:
-        raise fail("G0438", f"the array '{texts[1].value}' is too large", texts[1].span)
-    return NodeResult(array)
+        raise fail("G0438", f"the array '{key}' is too large", place)
+    return array
 
 
 def data_path(frame: Frame, text: ex.Text) -> Path:
@@ -94,7 +141,10 @@ def data_path(frame: Frame, text: ex.Text) -> Path:
     folder = Path(frame.file.document.source.path).resolve().parent
     if relative.is_absolute() or ".." in relative.parts or "\\" in text.value:
         raise fail("G1312", f"'{text.value}' leaves the spec's folder", text.span, hint="use a path below it")
-    return folder / relative
+    path = folder / relative
+    if not path.resolve().is_relative_to(folder):
+        raise fail("G1312", f"'{text.value}' is a link that leaves the spec's folder", text.span)
+    return path
 
 
 def _test_form(name: str) -> Form:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from ..diagnostics import fail
+from ..diagnostics import Diagnostics, SpecError, did_you_mean, fail
 from ..ir import Program, Value, collector_paused
 from ..spec import expressions as ex
-from ..spec.documents import Binding, DataDeclaration, Training
+from ..spec.documents import Binding, DataDeclaration, Training, Update
 from ..types import TensorType
 from ..types.dimensions import symbol
 from .construction import Construction
 from .declarations import shaped
 from .document import Unit, build_program, finish, new_construction, open_graph
-from .evaluation import evaluate, lookup, place, single
+from .evaluation import Poisoned, evaluate, lookup, place, single
 from .files import plain_frame, scope_of
 from .meanings import Tensor, is_tensor_like, kind_name
 from .references import references
@@ -65,17 +66,23 @@ def _evaluation(
     outputs: dict[str, Value] = {}
     metrics: list[MetricPlan] = []
     for metric in training.metrics:
-        inner = _whole_set(metric.expression)
-        if inner is not None:
-            metrics.append(_set_metric(unit, build, frame, metric, inner, outputs))
-            continue
-        name = f"metric.{metric.name.text}"
-        outputs[name] = _number(build, frame, metric.expression)
-        metrics.append(MetricPlan(metric.name.text, (name,)))
+        metrics.append(_metric(unit, build, frame, metric, outputs))
     for name in losses:
         meaning = single(build, lookup(build, frame, name, training.span).meaning, training.span)
         outputs[f"loss.{name}"] = build.value(meaning)
     return finish(build, frame, outputs, {}, "infer"), tuple(metrics)
+
+
+def _metric(
+    unit: Unit, build: Construction, frame: Frame, metric: Binding, outputs: dict[str, Value]
+) -> MetricPlan:
+    """How one metric is computed; what it reads of the graph is added to `outputs`."""
+    inner = _whole_set(metric.expression)
+    if inner is not None:
+        return _set_metric(unit, build, frame, metric, inner, outputs)
+    name = f"metric.{metric.name.text}"
+    outputs[name] = _number(build, frame, metric.expression)
+    return MetricPlan(metric.name.text, (name,))
 
 
 def _number(build: Construction, frame: Frame, expression: ex.Expression) -> Value:
@@ -129,14 +136,36 @@ def _after_step(unit: Unit, training: Training) -> Program | None:
         return None
     build = new_construction(unit)
     frame = open_graph(build, unit, True)
-    outputs: dict[str, Value] = {}
-    for update in training.after_step:
-        path = ex.Name(update.state.span, update.state.text)
-        value = _parameter(build, frame, update.state.text, path)
-        with build.at(update.expression.span):
-            meaning = evaluate(build, frame, update.expression)
-            outputs[str(value.node.attribute("name"))] = shaped(build, meaning, value.tensor)
+    outputs = dict(_projection(build, frame, update) for update in training.after_step)
     return finish(build, frame, outputs, {}, "train")
+
+
+def _projection(build: Construction, frame: Frame, update: Update) -> tuple[str, Value]:
+    """The path of a parameter and its value after each step."""
+    path = ex.Name(update.state.span, update.state.text)
+    value = _parameter(build, frame, update.state.text, path)
+    with build.at(update.expression.span):
+        meaning = evaluate(build, frame, update.expression)
+        return str(value.node.attribute("name")), shaped(build, meaning, value.tensor)
+
+
+def check_training(unit: Unit, build: Construction, frame: Frame, diagnostics: Diagnostics) -> None:
+    """Adds the errors of `metrics:` (in the frame of evaluation) or `after_step:` (in training's)."""
+    training = unit.document.training
+    if training is None:
+        return
+    steps: list[Callable[[], object]]
+    if frame.training:
+        steps = [partial(_projection, build, frame, update) for update in training.after_step]
+    else:
+        steps = [partial(_metric, unit, build, frame, metric, {}) for metric in training.metrics]
+    for step in steps:
+        try:
+            step()
+        except SpecError as error:
+            diagnostics.extend(error)
+        except Poisoned:
+            continue
 
 
 def _parameter(build: Construction, frame: Frame, text: str, at: ex.Name) -> Value:
@@ -146,7 +175,9 @@ def _parameter(build: Construction, frame: Frame, text: str, at: ex.Name) -> Val
         expression = ex.Member(at.span, expression, part, at.span)
     meaning = place(build, frame, expression).meaning
     if not isinstance(meaning, Tensor) or meaning.value.role not in ("Parameter", "State"):
-        raise fail("G0922", f"'{text}' is no parameter or state", at.span)
+        paths = [n for n, v in build.leaves.items() if v.role in ("Parameter", "State")]
+        hint = did_you_mean(text, paths) or (f"the graph has: {', '.join(paths[:12])}" if paths else None)
+        raise fail("G0922", f"'{text}' is no parameter or state", at.span, hint=hint)
     return meaning.value
 
 

@@ -14,6 +14,7 @@ from .scope import Frame, NodeContext
 def collect_updates(build: Construction, frames: list[Frame]) -> dict[str, Value]:
     """State name -> its value after the run. An update that changes nothing is dropped."""
     found: dict[str, Value] = {}
+    callers: dict[str, Frame] = {}
     done = 0
     while done < len(frames):  # an update may call functions that have updates of their own
         frame = frames[done]
@@ -28,9 +29,18 @@ def collect_updates(build: Construction, frames: list[Frame]) -> dict[str, Value
                     f"the state '{name}' is updated twice, to different values",
                     update.state.span,
                     hint="a slot or shared state may be updated by one call only",
+                    notes=_callers(callers[name], frame),
                 )
-            found[name] = value
+            found[name], callers[name] = value, frame
     return found
+
+
+def _callers(*frames: Frame) -> tuple[Note, ...]:
+    return tuple(
+        Note(f"'{f.block.name.text}' is called from here", f.call_span)
+        for f in frames
+        if f.call_span is not None
+    )
 
 
 def state_update(build: Construction, frame: Frame, update: Update) -> tuple[str, Value]:
@@ -40,7 +50,12 @@ def state_update(build: Construction, frame: Frame, update: Update) -> tuple[str
         state = lookup(build, frame, name, update.state.span).meaning
         overridden = frame.join(name) in frame.run.overrides
         if not isinstance(state, Tensor) or not (overridden or state.value.role == "State"):
-            raise fail("G0709", f"'{name}' is no state of '{frame.block.name.text}'", update.state.span)
+            raise fail(
+                "G0709",
+                f"'{name}' is no state of '{frame.block.name.text}'",
+                update.state.span,
+                hint="this call was given a tensor in its place: give it a state, or let it own one",
+            )
         before, build.context = build.context, NodeContext(frame, f"after_{name}")
         try:
             meaning = evaluate(build, frame, update.expression)

@@ -8,6 +8,9 @@ from enum import Enum
 
 from .span import Span
 
+MAX_NOTES = 8
+"""The most notes that one diagnostic gathers from several callers."""
+
 
 class Severity(Enum):
     ERROR = "error"
@@ -66,12 +69,19 @@ class Diagnostics:
     """Collects diagnostics so that all errors of a file are reported at once."""
 
     items: list[Diagnostic] = field(default_factory=list)
-    _seen: set[Diagnostic] = field(default_factory=set, repr=False)
+    _seen: dict[tuple[str, str, Span | None, Severity], int] = field(default_factory=dict, repr=False)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        if diagnostic not in self._seen:
-            self._seen.add(diagnostic)
+        """Adds it; what is said again of the same place (a function with several callers) only adds
+        its notes, as far as there are few."""
+        key = (diagnostic.code, diagnostic.message, diagnostic.span, diagnostic.severity)
+        index = self._seen.setdefault(key, len(self.items))
+        if index == len(self.items):
             self.items.append(diagnostic)
+            return
+        known = self.items[index]
+        new = [n for n in diagnostic.notes if n not in known.notes]
+        self.items[index] = known.with_notes(*new[: max(0, MAX_NOTES - len(known.notes))])
 
     def extend(self, error: SpecError) -> None:
         for diagnostic in error.diagnostics:

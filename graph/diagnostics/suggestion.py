@@ -7,13 +7,16 @@ from difflib import get_close_matches
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name closest to `name`, or None. Case differences count as nearest."""
+    """The known name closest to `name`, or None. Case differences count as nearest;
+    where nothing is close, `name` may be the beginning of one."""
     names = [n for n in known if n != name]
     folded = {n.lower(): n for n in names}
     if name.lower() in folded:
         return folded[name.lower()]
-    found = get_close_matches(name, names, n=1, cutoff=0.6)
-    return found[0] if found else None
+    found = get_close_matches(name, names, n=1, cutoff=0.65)
+    if found:
+        return found[0]
+    return next((n for n in names if len(name) > 2 and n.startswith(name)), None)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:

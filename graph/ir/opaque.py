@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..operators.foreign import is_foreign, result_types
 from ..operators.operator import Call, RuleError
 from ..types.dimensions import Dimension, symbol
 from ..types.dtypes import BY_CODE
@@ -12,8 +13,11 @@ from ..types.types import OptionalType, SequenceType, TensorType, Type
 
 
 def infer_opaque(call: Call) -> Sequence[Type]:
-    """The result types by ONNX's own inference of a one-node model. Dimensions that it can't
+    """The result types by ONNX's own inference of a one-node model (of a foreign operator, those that
+    the model gives). Dimensions that it can't
     tell make a result of unknown rank. Raises RuleError where ONNX refuses the operands."""
+    if is_foreign(call.operator):
+        return result_types(call.attributes)
     import onnx
     from onnx import helper, shape_inference
 

@@ -257,10 +257,23 @@ def _general_solve(node: Node) -> Dimension:
     return product(shape) * shape[-1] // 3 + product(_shape(node.inputs[1])) * shape[-1]
 
 
+def _state_space(node: Node) -> Dimension:
+    """Each step reads and writes every state, and moves it on: by its block, or by its pole."""
+    u, a, b, c = (_shape(node.inputs[i]) for i in range(4))
+    entering, leaving = product(b), product(c)
+    moved = product(a)
+    if node.attribute("form") in ("diagonal", "dplr"):  # a complex product is four
+        moved = moved * 2
+        if node.attribute("form") == "dplr":
+            moved = moved + product(_shape(node.inputs[7])) * 2
+    return u[0] * u[2] * (moved + entering + leaving)
+
+
 _OWN_WORK: dict[str, Callable[[Node], Dimension]] = {
     "Cholesky": _factorization,
     "LogDetSPD": _factorization,
     "TriangularSolve": _triangular,
     "SolveSPD": _symmetric_solve,
     "Solve": _general_solve,
+    "LtiSsm": _state_space,
 }

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..types.dtypes import UINT8
 from ..types.types import TensorType, Type
-from .operator import Call, Formal, Operator, RuleError
+from .attributes import Attribute, make_attribute
+from .operator import AttributeSpec, Call, Formal, Operator, RuleError
+from .rules.codes import dequantize_codes, quantize_codes
+from .rules.state_space import lti_ssm
 
 _FLOATS = frozenset({"float16", "float32", "float64", "bfloat16"})
 _REAL = frozenset({"float32", "float64"})
@@ -80,6 +84,54 @@ def _operator(name: str, inputs: str, rule: object, doc: str, dtypes: frozenset[
     )
 
 
+_CODES = frozenset({"uint2", "uint4", "uint8"})
+_LAYOUT = {
+    "levels": AttributeSpec(
+        "levels", "floats", required=True, doc="The grid: at most 256 levels in increasing order."
+    ),
+    "axis": AttributeSpec("axis", "int", default=Attribute("int", 1), doc="The axis of scales or blocks."),
+    "block_size": AttributeSpec(
+        "block_size", "int", default=Attribute("int", 0), doc="Elements along axis that share a scale."
+    ),
+}
+_TO = AttributeSpec("to", "int", default=Attribute("int", UINT8.code), doc="The dtype of the codes.")
+
+
+def _attribute(name: str, kind: str, default: object, doc: str) -> AttributeSpec:
+    return AttributeSpec(name, kind, default=make_attribute(kind, default), doc=doc)
+
+
+_LTI_SSM = Operator(
+    "graphwright",
+    "LtiSsm",
+    1,
+    tuple(Formal(n, "T", _REAL, optional=i > 3) for i, n in enumerate("u A B C D dt initial P Q".split())),
+    (Formal("y", "T", _REAL), Formal("last", "T", _REAL)),
+    {
+        a.name: a
+        for a in (
+            _attribute("form", "string", "dense", "dense, diagonal, dplr or block: what A holds"),
+            _attribute("disc", "string", "none", "none, zoh or bilinear: how A, B become discrete"),
+            _attribute("mode", "string", "auto", "auto, step, chunk, fft or associative: how it is computed"),
+            _attribute("chunk", "int", 0, "steps a chunk; 0 leaves the choice to the cost model"),
+            _attribute("certified_error", "float", -1.0, "certified max |Δy| per unit input; -1: exact"),
+            _attribute("certificate_kind", "string", "", "how the certified form was found"),
+        )
+    },
+    infer=lti_ssm,
+    doc="""A linear time-invariant state-space layer: x[t] = Ā x[t-1] + B̄ u[t], y[t] = C x[t] + D u[t], for G
+groups of I inputs and O outputs: u[batch, G·I, L] to y[batch, G·O, L] and the last state.
+
+- dense: A[G, N, N], B[G, N, I], C[G, O, N]; the state is [batch, G, N].
+- diagonal: A[G, M, 2], B[G, M, I, 2], C[G, O, M, 2], complex as a last axis of 2: one of each pair of
+  conjugate poles, y = 2 Re(C x) (half a C for a real pole); the state is [batch, G, M, 2].
+- dplr: as diagonal, with A = diag(A) - P Q*, P and Q [G, M, R, 2], conjugates implied.
+- block: A[G, K, n, n], B[G, K, n, I], C[G, O, K, n]: K independent blocks of order n.
+
+disc zoh: Ā = exp(A dt), B̄ = A⁻¹ (Ā - 1) B; bilinear: Ā = (1 - A dt/2)⁻¹ (1 + A dt/2), B̄ = (1 - A dt/2)⁻¹ dt B;
+none: A and B are discrete already. dt[G] (dt[G, M] for diagonal). D[G, O, I], or D[G·I] elementwise.""",
+)
+
 GRAPHWRIGHT: dict[str, Operator] = {
     o.name: o
     for o in (
@@ -104,5 +156,27 @@ GRAPHWRIGHT: dict[str, Operator] = {
         _operator(
             "LogDetSPD", "A", _log_det, "log det A of symmetric positive definite A[..., n, n]: [...]."
         ),
+        Operator(
+            "graphwright",
+            "Quantize",
+            1,
+            (Formal("X", "T", _REAL), Formal("scale", "T", _REAL)),
+            (Formal("codes", "C", _CODES),),
+            {**_LAYOUT, "to": _TO},
+            infer=quantize_codes,
+            doc="The index of the level nearest to X / scale. The scale is one number, one for each place "
+            "on axis, or one for each block along it, as in QuantizeLinear.",
+        ),
+        Operator(
+            "graphwright",
+            "Dequantize",
+            1,
+            (Formal("codes", "C", _CODES), Formal("scale", "T", _REAL)),
+            (Formal("Y", "T", _REAL),),
+            _LAYOUT,
+            infer=dequantize_codes,
+            doc="levels[codes] * scale, with scales as in Quantize.",
+        ),
+        _LTI_SSM,
     )
 }

@@ -130,7 +130,11 @@ class Operator:
     def __repr__(self) -> str:
         return f"<operator {self.qualified_name}>"
 
-    def __reduce__(self) -> tuple[object, tuple[str, str]]:
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        if "foreign" in self.traits:
+            from .foreign import foreign_operator
+
+            return foreign_operator, (self.name, self.domain, self.since)
         from .table import operator
 
         return operator, (self.name, self.domain)
@@ -149,5 +153,6 @@ TRAITS = frozenset(
         "control",  # holds bodies
         "leaf",
         "host",
+        "foreign",  # of a domain that only some runtime knows: carried along, never looked into
     }
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 
-from ..diagnostics import Diagnostics, Note, Span, did_you_mean, fail
+from ..diagnostics import Diagnostics, Note, Span, SpecError, did_you_mean, fail
 from ..spec.documents import Document, Label
 from ..spec.keys import BOUNDS_KEYS, LOGIC_KEYS, RELATION_KEYS
 from ..spec.reading import Reading
@@ -22,7 +22,7 @@ from .declaration_parser import (
     parse_relation_type,
 )
 from .elaboration import Names, check_sort, elaborate, elaborate_statement, elaborate_term
-from .formulas import Equation, Formula, free_variables
+from .formulas import Atom, Equation, Formula, free_variables, parts
 from .infix_parser import parse_infix
 from .model_reader import read_models
 from .models import Model
@@ -439,8 +439,6 @@ def _infix(name: str, inputs: int) -> tuple[str, int]:
 
 def _quiet(key: YamlScalar) -> object:
     """The tree of a definition's head, or None where it is malformed (reported elsewhere)."""
-    from ..diagnostics import SpecError
-
     try:
         return parse_infix(key)
     except SpecError:
@@ -448,8 +446,6 @@ def _quiet(key: YamlScalar) -> object:
 
 
 def _relations_of(formula: Formula) -> Iterator[str]:
-    from .formulas import Atom, parts
-
     if isinstance(formula, Atom):
         yield formula.relation
     for part in parts(formula):

@@ -13,6 +13,7 @@ from .control import if_gradient, scan_gradient
 from .convolution import conv_gradient
 from .linear_algebra import LINEAR_ALGEBRA
 from .reverse import Cotangents, Reverse, Rule
+from .state_space import STATE_SPACE
 
 Shares = Sequence[Value | None]
 
@@ -391,4 +392,5 @@ STRUCTURAL: dict[str, Rule] = {
     "Scan": scan_gradient,
     "If": if_gradient,
     **LINEAR_ALGEBRA,
+    **STATE_SPACE,
 }

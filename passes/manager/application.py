@@ -11,6 +11,13 @@ from .pass_ import Replacement
 def with_sites(program: Program, sites: Iterable[Replacement]) -> tuple[Value, ...]:
     """The outputs with these sites replaced, where the old ones are values of the program. A new
     form may contain its old one, and is rebuilt on what other sites made of its operands."""
+    moved = moved_by(program, sites)
+    return tuple(moved.get(v, v) for v in program.graph.outputs)
+
+
+def moved_by(program: Program, sites: Iterable[Replacement]) -> dict[Value, Value]:
+    """What becomes of the program's values where these sites are replaced; those that stay are
+    not in it."""
     nodes = program.graph.nodes
     own = {v for node in nodes for v in node.outputs}
     wanted = {o: n for s in sites for o, n in zip(s.old, s.new, strict=True) if o in own}
@@ -23,7 +30,7 @@ def with_sites(program: Program, sites: Iterable[Replacement]) -> tuple[Value, .
         for value in node.outputs:
             if value in wanted:
                 moved[value] = _rebuilt(wanted[value], own, moved)
-    return tuple(moved.get(v, v) for v in program.graph.outputs)
+    return moved
 
 
 def _rebuilt(value: Value, own: set[Value], moved: Mapping[Value, Value]) -> Value:

@@ -18,13 +18,20 @@ class Exact:
 
 @dataclass(frozen=True, slots=True)
 class Bounded:
-    """An error of at most `limit` in `metric` (max_abs, max_rel, ulp), from the pass's own bound
-    at each site, checked there and against the first program."""
+    """An error of at most `limit` in `metric` (max_abs, max_rel, ulp, gain), from the pass's own bound
+    at each site, checked there and against the first program. An infinite limit leaves it to the
+    sites' bounds.
+
+    `gain` is the largest error of a site over its largest operand, against the old form in float64:
+    what a certificate per unit input bounds; at outputs, which amplify it as they like, it is
+    reported only."""
 
     metric: str
     limit: float
 
     def __str__(self) -> str:
+        if self.limit == float("inf"):
+            return f"{self.metric} at most each site's certificate"
         return f"{self.metric} at most {self.limit:g}"
 
 

@@ -117,7 +117,7 @@ class _Compile:
     def _step(self, step: Step) -> None:
         before, pass_ = self.program, step.pass_
         began = process_time()
-        result = pass_.run(before, self.context)
+        result = pass_.run(before, replace(self.context, calibration=step.data))
         seconds = process_time() - began
         after = self.last if result.program is before else measure(result.program, self.context.sizes)
         check_legality(result, before, pass_)

@@ -22,7 +22,7 @@ from .verdict import HOLDS, Finding, Verdict, worst
 
 Array = np.ndarray[Any, Any]
 Run = list[Array] | Unevaluable
-KEPT_RUNS = 8
+KEPT_RUNS = 16
 
 
 @dataclass
@@ -40,6 +40,8 @@ class OutputCheck:
         if len(before.graph.outputs) != len(after.graph.outputs):
             reason = f"{len(after.graph.outputs)} outputs instead of {len(before.graph.outputs)}"
             return Finding(Verdict.BROKEN, float("inf"), reason=reason)
+        if _is_same(before, after):
+            return HOLDS
         exact = isinstance(contract, Exact) and contract.sense == "algebra"
         shadows = self._folded(before, result) if exact else {}
         found = [self._compare(before, after, i, contract, shadows) for i in range(len(self.samples))]
@@ -158,6 +160,14 @@ class OutputCheck:
             if not isinstance(found, Unevaluable):
                 shadows[new] = found[0]
         return shadows
+
+
+def _is_same(before: Program, after: Program) -> bool:
+    """Whether both compute the same values (nodes are interned) from the same arrays."""
+    if before.graph.outputs != after.graph.outputs:
+        return False
+    old, new = before.weights.arrays, after.weights.arrays
+    return all(old.get(name) is new[name] for name in new)
 
 
 def tensors(program: Program) -> tuple[Value, ...]:

@@ -54,8 +54,9 @@ class Context:
     """What a pass may use besides the program. Same program, options, data and seed give the same
     result.
 
-    `data` are data sets by name, `meter` measures metrics on them, `sizes` binds symbolic sizes
-    for counts of operations. `firings` stops rewriting after so many rule firings (bisection).
+    `data` are data sets by name, `calibration` is the name of the one that the pass's step gave it,
+    `meter` measures metrics on them, `sizes` binds symbolic sizes for counts of operations. `firings`
+    stops rewriting after so many rule firings (bisection).
     """
 
     seed: int = 0
@@ -64,6 +65,7 @@ class Context:
     meter: Meter | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
     firings: int | None = None
+    calibration: str | None = None
 
 
 class Pass(Protocol):

@@ -55,6 +55,8 @@ def check_site(
         return SiteRun(Finding(Verdict.INCONCLUSIVE, reason=f"it can't be evaluated: {native.reason}"))
     olds, news = tuple(native[: len(old)]), tuple(native[len(old) :])
     wanted = contract_at(region, contract)
+    if isinstance(wanted, Bounded) and wanted.metric == "gain":
+        return SiteRun(_gain(region, given, news, wanted.limit, evaluator), olds, news)
     if isinstance(wanted, Bounded):
         pairs = zip(olds, news, strict=True)
         return SiteRun(worst(bounded(wanted.metric, wanted.limit, a, b) for a, b in pairs), olds, news)
@@ -65,6 +67,23 @@ def check_site(
     return SiteRun(HOLDS, olds, news)
 
 
+def _gain(
+    region: Region,
+    given: Mapping[Value, Array],
+    news: tuple[Array, ...],
+    limit: float,
+    evaluator: Evaluator,
+) -> Finding:
+    """The new form, in its own dtype, against the old one in float64, over the largest operand."""
+    exact = evaluate(evaluator, region.replacement.old, given, float64=True)
+    if isinstance(exact, Unevaluable):
+        return Finding(Verdict.INCONCLUSIVE, reason=f"it has no float64 run: {exact.reason}")
+    size = max((largest(given[v]) for v in region.boundary if given[v].dtype.kind == "f"), default=0.0)
+    size = max(size, float(np.finfo(np.float32).tiny))
+    pairs = zip(exact, (widened(n) for n in news), strict=True)
+    return worst(bounded("gain", limit, a / size, b / size) for a, b in pairs)
+
+
 def _algebra(
     region: Region,
     given: Mapping[Value, Array],
@@ -72,6 +91,9 @@ def _algebra(
     news: tuple[Array, ...],
     evaluator: Evaluator,
 ) -> Finding:
+    same = (same_bits(a, b) for a, b in zip(olds, news, strict=True))
+    if not region.boundary and all(f.verdict is Verdict.HOLDS for f in same):
+        return HOLDS  # constants alone: they have no other values, so a tie decides nothing
     old, new = region.replacement.old, region.replacement.new
     nodes = (*region.old_nodes, *region.new_nodes)
     values = [v for n in nodes for v in n.outputs if v not in given]

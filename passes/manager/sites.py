@@ -92,6 +92,9 @@ def _region(replacement: Replacement, depth: int, least: int) -> Region | None:
         return None
     new_nodes, cut = met
     old_nodes, rim = _between(replacement.old, cut, cone, depth)
+    inner = set(new_nodes).difference(v.node for v in replacement.new)
+    if inner and _depends(rim, inner):
+        return None
     boundary = dict.fromkeys((*cut, *rim))
     return Region(replacement, tuple(boundary), tuple(old_nodes), tuple(new_nodes), depth)
 
@@ -155,6 +158,21 @@ def _meeting(
         if not all(enter(v) for v in node.inputs if v is not None):
             return None
     return order, cut
+
+
+def _depends(values: list[Value], nodes: set[Node]) -> bool:
+    """Whether some value is computed by way of these nodes. A boundary that is, beside a form that
+    computes the nodes anew, would hold two roundings of one number."""
+    seen: set[Node] = set()
+    stack = [v.node for v in values]
+    while stack and len(seen) <= LARGEST:
+        node = stack.pop()
+        if node in nodes:
+            return True
+        if node not in seen:
+            seen.add(node)
+            stack.extend(v.node for v in node.inputs if v is not None)
+    return False
 
 
 def _between(

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...backends.runtime.protocols import Evaluator
 from ...graph.ir import Program, Value
+from .body_values import Bodies, record
 from .contract import Budget, Contract
 from .evaluation import Samples, Unevaluable, draw_samples, evaluate, leaf_arrays
 from .output_check import OutputCheck
@@ -95,10 +96,11 @@ class Verifier:
         broken: list[BrokenSite] = []
         findings: list[Finding] = []
         checked: set[int] = set()
+        bodies = self._bodies(before, regions)
         for index, sample in enumerate(self.samples):
             pool = self._pool(before, result, regions, sample)
             for number, region in enumerate(regions):
-                for used, run, given in self._runs(region, pool, sample, contract, index):
+                for used, run, given in self._runs(region, pool, sample, contract, index, bodies):
                     findings.append(run.finding)
                     checked.add(number)
                     if run.finding.verdict is Verdict.BROKEN:
@@ -138,15 +140,35 @@ class Verifier:
             given.update(zip(missing, found, strict=True))
         return given
 
+    def _bodies(self, before: Program, regions: Sequence[Region]) -> Bodies:
+        """What the program's bodies really get, where a site lies in one."""
+        if not self.samples or not any(r.replacement.in_body for r in regions):
+            return Bodies()
+        return record(self.evaluator, before, leaf_arrays(before, self.samples[0].feeds))
+
     def _runs(
-        self, region: Region, pool: Mapping[Value, Array], sample: Samples, contract: Contract, index: int
+        self,
+        region: Region,
+        pool: Mapping[Value, Array],
+        sample: Samples,
+        contract: Contract,
+        index: int,
+        bodies: Bodies,
     ) -> Iterator[tuple[Region, SiteRun, dict[Value, Array]]]:
-        """The site on the values that it has in the program, then on others."""
+        """The site on the values that it has in the program, then on others; a site in a body on what
+        the body gets in its first steps, and on drawn values where it was not seen to run. One that
+        reads no value but constants is the same for every sample."""
+        if index and not region.boundary:
+            return
         if not region.replacement.in_body and all(v in pool for v in region.boundary):
             actual = _given(region, pool)
             yield region, check_site(region, actual, contract, self.evaluator), actual
-            if index == 0:
+            if index == 0 and region.boundary:
                 yield self._redrawn(region, pool, contract)
+        elif index == 0 and (seen := bodies.boundaries(region, self.evaluator)):
+            for values in seen:
+                given = values | _weights(region, pool)
+                yield region, check_site(region, given, contract, self.evaluator), given
         elif index == 0:
             generator = np.random.default_rng(self.seed)
             drawn = {v: from_type(v, sample.sizes, generator) for v in region.boundary}
@@ -162,7 +184,7 @@ class Verifier:
         run, given = self._on_redrawn(region, pool, contract)
         if run.finding.verdict is not Verdict.BROKEN:
             return region, run, given
-        for further in (1, 2, 4, 8):
+        for further in (1, 2, 4, 8, 16, 30):
             deeper = region_of(region.replacement, region.depth + further)
             if deeper is None:
                 break

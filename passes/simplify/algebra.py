@@ -3,6 +3,9 @@
 Constants are joined only where nothing else reads the inner result, their product or sum is
 finite and normal, and it is no larger than the bigger of the two. The joined constant is written
 as an expression and then folded: so the rule itself is checked without the rounding of storing it.
+
+A product with a reciprocal root becomes a quotient: one rounding less, and the form of layer and
+root-mean-square normalization that ONNX Runtime fuses.
 """
 
 from __future__ import annotations
@@ -35,6 +38,8 @@ TABLE = """
     neg-sub:       -(y := x - z) -> z - x                        if sole(y)
     log-softmax:   Log(y := Softmax(x, axis=a)) -> LogSoftmax(x, axis=a)  if sole(y)
     reciprocals:   Reciprocal(Reciprocal(x)) -> x
+    times-rsqrt:   x * (r := Reciprocal(y := Sqrt(v))) -> x / y  if sole(r)
+    times-one-over-sqrt:  x * (r := 1 / (y := Sqrt(v))) -> x / y     if sole(r)
 """
 
 

@@ -18,12 +18,12 @@ from ..rewriting import Procedure, Rule, Site, rules
 from ..rewriting.rewriting_pass import RewritingPass
 
 TABLE = """
-    transpose-transpose: Transpose(Transpose(x, perm=p), perm=q) -> Transpose(x, perm=composed(x, p, q))
+    transpose-transpose: Transpose(Transpose(x, perm=p), perm=q) -> Transpose(x, perm=composed(x, p, q)) if permuted(x, p, q)
     transpose-in-order:  Transpose(x, perm=p) -> x             if in_order(x, p)
     cast-same:           Cast(x, to=t) -> x                    if has_dtype(x, t)
     cast-cast:           Cast(Cast(x, to=s), to=t) -> Cast(x, to=t)   if lossless(x, s, t)
     cast-like:           CastLike(x, y) -> Cast(x, to=dtype_of(y))
-"""
+"""  # noqa: E501
 
 MOVES = ("Reshape", "Squeeze", "Unsqueeze", "Flatten")
 """Operators that keep the elements in their order and give them another shape."""
@@ -69,11 +69,21 @@ def _composed(x: Value, inner: Sequence[int] | None, outer: Sequence[int] | None
 
 
 def _permutation(x: Value, given: Sequence[int] | None) -> list[int]:
-    rank = x.tensor.rank
-    return [p % rank for p in given] if given is not None else list(range(rank))[::-1]
+    if given is not None:
+        return [p % len(given) for p in given]
+    return list(range(x.tensor.rank))[::-1]
+
+
+def _permuted(x: Value, *given: Sequence[int] | None) -> str | None:
+    if None in given and x.tensor.dims is None:
+        return "the rank of the operand is unknown, and so the order that a Transpose without perm gives"
+    return None
 
 
 def _in_order(x: Value, given: Sequence[int] | None) -> str | None:
+    unknown = _permuted(x, given)
+    if unknown is not None:
+        return unknown
     order = _permutation(x, given)
     return None if order == sorted(order) else f"the axes change places: {order}"
 
@@ -121,6 +131,7 @@ def _lossless(x: Value, middle: int, last: int) -> str | None:
 _FUNCTIONS: dict[str, Any] = {
     "composed": _composed,
     "in_order": _in_order,
+    "permuted": _permuted,
     "has_dtype": _has_dtype,
     "dtype_of": _dtype_of,
     "lossless": _lossless,

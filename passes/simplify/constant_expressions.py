@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
 from ...graph.ir import Node, Program, Value, substitute, topological
 from ...graph.operators.leaves import CONSTANT, WEIGHT
+from ...graph.types import FLOAT32, FLOAT64
 from ..manager.pass_ import Replacement
 from ..rewriting.constants import folded_constant
 from .folding import growth, refusal
@@ -72,7 +74,7 @@ def fold_expressions(
         array = _content(value, program, max_input, max_output)
         if array is None:
             continue
-        pairs[value], stored = folded_constant(array, _source_name(value))
+        pairs[value], stored = folded_constant(array, _source_name(value), _identity(value))
         weights.update(stored)
     if not pairs:
         return Folded(program, (), {})
@@ -110,8 +112,32 @@ def _content(value: Value, program: Program, max_input: int, max_output: int) ->
     sizes = [n.outputs[0].tensor.size for n in leaves]
     if growth(value.node, [s for s in sizes if isinstance(s, int)], max_input, max_output) is not None:
         return None
-    array = content(value, lambda v: program.weights.arrays.get(v.node.attribute("name")))
+
+    def array_of(leaf: Value) -> Array | None:
+        return program.weights.arrays.get(leaf.node.attribute("name"))
+
+    scaled = _scaled_weight(value, array_of)
+    if scaled is not None:
+        return scaled
+    array = content(value, array_of)
     return None if array is None else array.astype(value.tensor.dtype.numpy)
+
+
+def _scaled_weight(value: Value, array_of: Callable[[Value], Array | None]) -> Array | None:
+    """A weight times an expression over smaller ones, as folding batch norm makes it: multiplied in
+    float64 piece by piece and rounded once, without a copy of the weight in float64. None for
+    another expression."""
+    if value.node.name != "Mul" or value.tensor.dtype not in (FLOAT32, FLOAT64):
+        return None
+    for weight, other in (value.node.inputs, value.node.inputs[::-1]):
+        if weight is None or other is None or weight.node.operator is not WEIGHT or weight.type != value.type:
+            continue
+        array, factor = array_of(weight), content(other, array_of)
+        if array is not None and factor is not None and factor.size < array.size:
+            result = np.empty(array.shape, array.dtype)
+            with np.errstate(all="ignore"):
+                return np.multiply(array, factor, dtype=np.float64, out=result, casting="same_kind")
+    return None
 
 
 def content(value: Value, array_of: Callable[[Value], Array | None]) -> Array | None:
@@ -139,3 +165,21 @@ def _source_name(value: Value) -> str:
         if isinstance(size, int) and size > best:
             best, name = size, node.attribute("name")
     return name
+
+
+def _identity(value: Value) -> str:
+    """Twelve digits of a hash of the expression. Its weights count by name, which stands for one
+    content; so does the hash, then, and that of a larger expression over the new weight."""
+    hasher = sha256()
+    numbers: dict[Node, int] = {}
+    for node in topological([value]):
+        operands = [None if v is None else (numbers[v.node], v.index) for v in node.inputs]
+        hasher.update(repr((node.operator.qualified_name, operands)).encode())
+        for name, attribute in sorted(node.attributes.items()):
+            content = attribute.value
+            if isinstance(content, np.ndarray):
+                hasher.update(f"{name}{content.dtype.str}{content.shape}".encode() + content.tobytes())
+            else:
+                hasher.update(repr((name, content)).encode())
+        numbers[node] = len(numbers)
+    return hasher.hexdigest()[:12]

@@ -20,6 +20,8 @@ from .folding import folding_rules
 from .freezing import freeze
 from .hoisting import hoisting_rules
 from .identities import identity_rules
+from .recurrent import recurrent_rules
+from .reductions import reduction_rules
 from .shapes import shape_rules
 from .unrolling import unrolling_rules
 from .weights import merging_rules
@@ -53,8 +55,9 @@ class _Work:
 
 @dataclass(frozen=True)
 class Simplify(RewritingPass):
-    """Constant folding, identities, algebra, shape arithmetic, chains of layout operations, merged
-    weights, folded batch norm, unrolled scans, hoisted invariants, dead code.
+    """Constant folding, identities, algebra, shape arithmetic, chains of layout operations,
+    reductions of nothing, zero initial states, merged weights, folded batch norm, unrolled scans,
+    hoisted invariants, dead code.
 
     All rules run in one sweep, so that each sees what the others made of its operands.
     `fold_parameters` first makes constants of stored parameters (inference only); without it,
@@ -79,6 +82,8 @@ class Simplify(RewritingPass):
             *algebra_rules(),
             *shape_rules(),
             *chain_rules(),
+            *reduction_rules(),
+            *recurrent_rules(),
             *unrolling_rules(self.max_steps, self.max_nodes),
             *hoisting_rules(),
             *dead_code_rules(),

@@ -16,7 +16,7 @@ from ..rewriting.rewriting_pass import RewritingPass
 
 Array = np.ndarray[Any, Any]
 
-KEPT = frozenset({"DequantizeLinear"})
+KEPT = frozenset({"DequantizeLinear", "Dequantize"})
 """Never folded: its operand is the compact form that a quantization pass made."""
 
 _UNFOLDABLE = frozenset({"random", "control", "host", "leaf"})

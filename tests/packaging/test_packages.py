@@ -80,7 +80,7 @@ def test_every_requirement_is_pinned() -> None:
 
 def test_extras() -> None:
     extras = set(_project()["project"]["optional-dependencies"])
-    assert extras == {"learn", "distributed", "highprec", "logic", "docs", "bench", "gpu", "test"}
+    assert extras == {"learn", "distributed", "highprec", "logic", "docs", "bench", "gpu", "import", "test"}
 
 
 def _not_exported(folder: str, names: list[str]) -> set[str]:

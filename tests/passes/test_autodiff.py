@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graphwright.graph.diagnostics import SpecError
+from graphwright.graph.build.document import Unit, build_program
+from graphwright.graph.diagnostics import Severity, SpecError
+from graphwright.graph.spec.resolution import load as load_document
+from graphwright.passes.autodiff.resolution import resolve_gradients
 from graphwright.tools.api import load, run
 
 # expressions of x: float64[3, 4] in 0.2..1.7 (w: float64[4, 3]), away from kinks
@@ -137,3 +140,17 @@ def test_an_operator_without_a_derivative_is_named(tmp_path: Path) -> None:
     assert "GlobalAveragePool" in found.message
     assert found.span is not None
     assert found.span.line == 7
+
+
+def test_a_gradient_that_is_zero_everywhere_is_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "zero.yaml"
+    path.write_text(
+        "graphwright: 1\nkind: graph\nname: zero\ninputs:\n  x: float32[3]\nnodes:\n"
+        "  loss: sum(stop_gradient(x))\n  g: grad(loss, wrt=x)\noutputs: [g]\n"
+    )
+    program = build_program(Unit(*load_document(str(path))))
+    _, diagnostics = resolve_gradients(program)
+    (found,) = diagnostics.items
+    assert (found.code, found.severity) == ("G0711", Severity.WARNING)
+    assert found.span is not None
+    assert (found.span.line, found.span.column, found.span.end_column) == (8, 6, 23)

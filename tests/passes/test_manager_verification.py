@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -25,6 +25,8 @@ from graphwright.passes.manager import (
     Verdict,
 )
 from graphwright.passes.manager.comparison import Measured, distance, same_algebra, same_bits
+from graphwright.passes.manager.evaluation import Samples
+from graphwright.passes.manager.output_check import OutputCheck
 from graphwright.passes.manager.sites import region_of
 from graphwright.passes.rewriting import rules
 from graphwright.passes.rewriting.rewriting_pass import RewritingPass
@@ -347,6 +349,35 @@ def test_a_region_ends_where_both_forms_meet(make):
     assert [n.operator.name for n in region.old_nodes] == ["Neg", "Sub"]
 
 
+def test_a_boundary_holds_no_second_rounding_of_what_a_form_computes(make):
+    """`x * (1 / sqrt(y))` with `y` computed from `x`: the root is one value for both forms, not the
+    rounded reciprocal for the old and the root computed from `x` for the new one."""
+    x = make.input()
+    root = make.apply("Sqrt", make.apply("Add", make.apply("Mul", x, x), make.const(1.0)))
+    old = make.apply("Mul", x, make.apply("Reciprocal", root))
+    new = make.apply("Div", x, root)
+    region = region_of(Replacement((old,), (new,), "r"))
+    assert set(region.boundary) == {x, root}
+    record = PassManager().run(make.program(old), [SimplifyAlgebra()], verify="each")
+    assert record.verdict is Verdict.HOLDS
+    assert record.passes[0].hits == {"times-rsqrt": 1}
+
+
+def test_equal_programs_are_not_run_again(make):
+    """Interned outputs over the same arrays: nothing to compare."""
+
+    class Refusing(ReferenceEvaluator):
+        def evaluate(self, outputs, given, *, float64=False):
+            raise AssertionError("it ran")
+
+    program = make.program(make.apply("Relu", make.input()))
+    renamed = replace(program, name="other")
+    check = OutputCheck(Refusing(), (Samples({}),))
+    assert check.compare(program, Result(renamed), Exact("bits")).verdict is Verdict.HOLDS
+    with pytest.raises(AssertionError):
+        check.compare(program, Result(make.program(make.apply("Abs", make.input()))), Exact("bits"))
+
+
 def test_the_collector_is_paused_and_restored(make):
     import gc
 
@@ -373,3 +404,13 @@ def test_the_whole_family_holds_on_a_mixed_graph(make):
     record = manager().run(make.program(y), [Simplify()], Context(seed=3))
     assert record.passes[0].verdict is Verdict.HOLDS
     assert make.operators(record.program) == ["Mul", "LogSoftmax", "Reshape"]
+
+
+def test_a_constant_on_a_tie_is_still_one_constant(make):
+    """Casts of whole numbers sit on ties; over constants alone there is nothing else to draw."""
+    program = make.program(
+        make.apply("Cast", make.apply("Add", make.const([1.0, 2.0]), make.const(1.0)), to=7)
+    )
+    record = PassManager().run(program, [Simplify()], verify="each")
+    assert record.verdict is Verdict.HOLDS
+    assert record.passes[0].sites

@@ -70,6 +70,10 @@ ALGEBRA = {
     "neg-sub": lambda m, x, y: m.apply("Neg", m.apply("Sub", x, y)),
     "log-softmax": lambda m, x, y: m.apply("Log", m.apply("Softmax", x, axis=-1)),
     "reciprocals": lambda m, x, y: m.apply("Reciprocal", m.apply("Reciprocal", x)),
+    "times-rsqrt": lambda m, x, y: m.apply("Mul", m.apply("Reciprocal", m.apply("Sqrt", y)), x),
+    "times-one-over-sqrt": lambda m, x, y: m.apply(
+        "Mul", x, m.apply("Div", m.const(1.0), m.apply("Sqrt", y))
+    ),
 }
 
 
@@ -176,6 +180,13 @@ def test_constants_that_do_not_join(make, first, second, dtype):
     kind = np.dtype(dtype)
     inner = make.apply("Mul", x, make.const(first, kind))
     program = make.program(make.apply("Mul", inner, make.const(second, kind)))
+    assert make.apply_pass(SimplifyAlgebra(), program).hits == {}
+
+
+def test_a_reciprocal_root_that_something_else_reads_stays(make):
+    x, y = make.input("x"), make.input("y")
+    root = make.apply("Reciprocal", make.apply("Sqrt", y))
+    program = make.program(make.apply("Mul", x, root), make.apply("Add", x, root))
     assert make.apply_pass(SimplifyAlgebra(), program).hits == {}
 
 

@@ -11,6 +11,7 @@ from graphwright.graph.ir import Graph, Program, Weights, apply, apply_all, cons
 from graphwright.graph.types import FLOAT32, TensorType, symbol
 from graphwright.passes.catalogue import PASSES, pass_class
 from graphwright.passes.manager import Context, PassManager, Verdict
+from graphwright.passes.manager.contract import Exact
 
 UNARY = (
     "Abs Neg Relu Tanh Sigmoid Exp Ceil Floor Round Sign Softplus Softsign Erf Cos Sin Atan Identity "
@@ -125,7 +126,7 @@ def outputs_of(program, feeds, float64):
         return ReferenceEvaluator().evaluate(program.graph.outputs, given, float64=float64)
 
 
-EXACT = [n for n in PASSES if getattr(pass_class(n), "sense", "bits") == "bits"]
+EXACT = [n for n in PASSES if pass_class(n)().contract == Exact("bits")]
 
 
 @given(programs())

@@ -104,7 +104,7 @@ def test_both_agree_on_mutated_databases() -> None:
             del changed[place]
         else:
             changed[place] = draw.choice(tokens[5:])
-        text = "\n".join(changed)
+        text = "\n".join(changed) + "\n"
         ours, theirs = python_verdict(text), metamath_verdict(text)
         if ours.verdict == ACCEPTED:
             assert theirs.verdict == ACCEPTED, text

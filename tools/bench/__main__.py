@@ -1,4 +1,4 @@
-"""`python -m graphwright.tools.bench [scale|encoder|digits …]`: the figures of the README."""
+"""`python -m graphwright.tools.bench [SECTION …]`: the figures of the README. Sections: SECTIONS."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
-SECTIONS = ("scale", "encoder", "digits")
+SECTIONS = ("scale", "encoder", "digits", "exports", "quantization")
 
 
 def main() -> int:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from time import process_time
 
 import onnx
@@ -14,6 +12,7 @@ import onnx
 from ...backends.onnx.importing import import_model
 from ...passes.manager.manager import PassManager
 from ...passes.simplify.family import Simplify
+from .peers import installed, load_tool
 from .synthetic import minimal_nodes, synthetic_model
 
 SIZES = (1_000, 10_000, 50_000)
@@ -41,33 +40,12 @@ def ours(model: onnx.ModelProto, repeats: int = 5) -> tuple[float, int]:
     return best, left
 
 
-def _onnxslim(model: onnx.ModelProto) -> onnx.ModelProto:
-    result: onnx.ModelProto = import_module("onnxslim").slim(model)
-    return result
-
-
-def _onnxsim(model: onnx.ModelProto) -> onnx.ModelProto:
-    result: onnx.ModelProto = import_module("onnxsim").simplify(model)[0]
-    return result
-
-
-def _onnxscript(model: onnx.ModelProto) -> onnx.ModelProto:
-    result: onnx.ModelProto = import_module("onnxscript.optimizer").optimize(model)
-    return result
-
-
-PEERS: dict[str, Callable[[onnx.ModelProto], onnx.ModelProto]] = {
-    "onnxslim": _onnxslim,
-    "onnxsim": _onnxsim,
-    "onnxscript": _onnxscript,
-}
-
-
 def _peer(name: str, model: onnx.ModelProto) -> tuple[float, int]:
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
+    tool = load_tool(name)
     start = process_time()
-    result = PEERS[name](copy)
+    result = tool(copy)
     return process_time() - start, len(result.graph.node)
 
 
@@ -81,19 +59,11 @@ def measure() -> list[Row]:
             f"{left} nodes left of {nodes}, {minimal_nodes(nodes)} are needed"
         )
         rows.append(Row("graphwright", nodes, seconds, left))
-        for name in PEERS:
-            if nodes > PEER_LIMIT[name] or not _installed(name):
+        for name, largest in PEER_LIMIT.items():
+            if nodes > largest or not installed(name):
                 continue
             rows.append(Row(name, nodes, *_peer(name, model)))
     return rows
-
-
-def _installed(name: str) -> bool:
-    try:
-        import_module(name)
-    except ImportError:
-        return False
-    return True
 
 
 def exponent(rows: list[Row]) -> float:

@@ -29,6 +29,11 @@ from .options import graph_options, json_option, overrides, seed_option
     default=None,
     help="How much to check; the recipe's, else each.",
 )
+@click.option(
+    "--opaque",
+    is_flag=True,
+    help="Keep operators of domains that an .onnx model does not define, from ONNX to ONNX; nothing is run.",
+)
 @click.option("--latency", is_flag=True, help="Measure a run before and after.")
 @graph_options
 @seed_option
@@ -42,6 +47,7 @@ def command(
     weights: str | None,
     opset: int,
     verify: str | None,
+    opaque: bool,
     latency: bool,
     settings: tuple[str, ...],
     slots: tuple[str, ...],
@@ -56,18 +62,32 @@ def command(
     its contract stops the compile and leaves a reproducer in OUTPUT/reproducers.
     """
     from ..compilation import choose_pipeline, compile_program
-    from ..programs import load_weights, open_program
+    from ..programs import foreign_names, load_weights, open_program
+    from ..recipes import context_of
     from ..reports.text import summary
     from .output import print_json
 
     if recipe is not None and passes:
         raise click.UsageError("give --recipe or --pass, not both")
     steps = choose_pipeline(recipe, passes)
-    program = open_program(spec, overrides(settings, slots, optional, dtype))
+    program = open_program(spec, overrides(settings, slots, optional, dtype), opaque=opaque)
+    foreign = foreign_names(program)
+    if foreign:
+        verify = "none"
+        click.echo(f"nothing is verified: only their runtime knows {', '.join(foreign)}", err=True)
     if weights is not None:
         program = load_weights(program, weights)
+    given = overrides(settings, slots, optional, dtype)
     artefact = compile_program(
-        program, steps, Path(folder), backend=backend, opset=opset, verify=verify, seed=seed, latency=latency
+        program,
+        steps,
+        Path(folder),
+        backend=backend,
+        opset=opset,
+        verify=verify,
+        seed=seed,
+        latency=latency,
+        context=context_of(spec, given, program, recipe, seed) if recipe is not None else None,
     )
     if as_json:
         print_json(artefact.to_json())

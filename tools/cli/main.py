@@ -16,6 +16,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "train": ("train", "Train a graph by its training: block."),
     "test": ("test", "Run the tests that specs carry, on every backend that can."),
     "compile": ("compile", "Transform a graph by verified passes and emit it, with a report."),
+    "import": ("import_", "Write a model (.onnx, .pt2) as a readable spec, compared with the model."),
     "diff": ("diff", "Compare two programs: nodes, types, weights."),
     "bench": ("bench", "Time a graph on the backends, side by side."),
     "prove": ("prove", "Prove the goals of a theory, and check the proofs."),

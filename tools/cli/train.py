@@ -40,7 +40,6 @@ def command(
 
     unit = open_unit(spec, overrides(settings, slots, optional, dtype), vocabulary())
     out = Path(folder)
-    out.mkdir(parents=True, exist_ok=True)
     progress = False if as_json else None
     result = train_unit(unit, seed=seed, out=out, resume=resume, epochs=epochs, progress=progress)
     if as_json:

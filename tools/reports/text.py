@@ -5,17 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+LOSSY = " drops by at most "
+"""What the text of a Budget contract has in it."""
+
 
 def summary(data: Mapping[str, Any], folder: str) -> str:
     """What was done and measured, in a screenful."""
     lines = [f"{data['program']} ({data['variant']})"]
-    lines += [_pass_line(p) for p in data["passes"]]
+    for record in data["passes"]:
+        lines.append(_pass_line(record))
+        if LOSSY in record["contract"] or record["name"] == "lower_quantized":
+            lines += [f"      {note}" for note in record["notes"]]
+        lines += [f"      {_budget_line(b)}" for b in record["budgets"]]
     start, end = data["start"], data["end"]
     lines.append("")
     for name, unit in (("nodes", ""), ("parameters", ""), ("bytes", " B"), ("macs", "")):
         lines.append(f"  {name:<11} {start[name]:>12,}{unit} -> {end[name]:>12,}{unit}")
     for name, value in data.get("latency_ms", {}).items():
         lines.append(f"  latency {name:<7} {value:9.3f} ms (CPU, least of 20)")
+    for name, (before, after) in data.get("metrics", {}).items():
+        lines.append(f"  {name:<15} {before:12.5g} -> {after:12.5g}")
+    lines += [f"  {_budget_line(b)}" for b in data.get("budgets", ())]
     if data["checks"]:
         worst = max(data["checks"], key=lambda c: float(c["max_abs"]))
         lines.append(
@@ -25,6 +35,10 @@ def summary(data: Mapping[str, Any], folder: str) -> str:
     lines.append(f"  contracts: {verdict}" + (f" ({data['reason']})" if data["reason"] else ""))
     lines.append(f"wrote {folder}/{data['artefact']}, {folder}/report.html, {folder}/report.json")
     return "\n".join(lines)
+
+
+def _budget_line(budget: Mapping[str, Any]) -> str:
+    return f"budget {budget['text']}: {budget['verdict']}, margin {budget['margin']:+.3g}"
 
 
 def _pass_line(record: Mapping[str, Any]) -> str:

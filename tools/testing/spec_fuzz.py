@@ -165,11 +165,11 @@ class _TooSlow(BaseException):
 def _run_bounded(start: int, stop: int, seed: int, seeds: Sequence[str], check: Check) -> Report:
     """A chunk in a worker process: a case that takes more than the limit gets a MemoryError."""
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (_data_bytes() + MEMORY_BYTES, hard))
+    resource.setrlimit(resource.RLIMIT_DATA, (data_bytes() + MEMORY_BYTES, hard))
     return _run(start, stop, seed, seeds, check)
 
 
-def _data_bytes() -> int:
+def data_bytes() -> int:
     """What this process holds already; 0 where the system does not tell."""
     try:
         for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
@@ -207,7 +207,7 @@ def _run_case(report: Report, case: int, text: str, check: Check) -> None:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     except (Exception, _TooSlow) as error:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        report.failures.append(Failure(case, _reason(error)))
+        report.failures.append(Failure(case, reason_of(error)))
         return
     seconds = time.process_time() - started
     if seconds > CPU_SECONDS:
@@ -218,7 +218,8 @@ def _run_case(report: Report, case: int, text: str, check: Check) -> None:
     report.codes.update(codes)
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
+    """What failed and where, in one line."""
     if isinstance(error, _TooSlow):
         return f"stopped after {4 * CPU_SECONDS:g} CPU s"
     frames = traceback.extract_tb(error.__traceback__)

@@ -165,6 +165,8 @@ class Workshop:
 
 
 class Attempt:
+    """One try at a goal: what it may use at a stage, and the proof that it writes."""
+
     def __init__(self, shop: Workshop, stage: Stage) -> None:
         self.shop, self.stage = shop, stage
         self.proof = Proof()

@@ -42,6 +42,8 @@ class Basis:
         self.records = records
         self.db = Database()
         self.suffixes = {s: "" if len(records.sorts) == 1 else f".{i}" for i, s in enumerate(records.sorts)}
+        self.sorts = {end: sort for sort, end in self.suffixes.items()}
+        self.names: dict[str, str] = {}  # syntax label -> name of the function or relation
         self.codes: dict[str, str] = {}  # sort -> typecode of its terms
         self.symbols: dict[tuple[str, str], str] = {}  # ("function" or "relation", name) -> syntax label
         self.quantifiers: dict[str, tuple[str, str]] = {}  # syntax label -> (sort, binder)
@@ -123,6 +125,7 @@ class Basis:
             template = " ".join(["(", token, *(f"#{n}" for n in range(len(inputs))), ")"])
         self.db.syntax(label, typecode, template, places)
         self.symbols[kind, name] = label
+        self.names[label] = name
 
     def apply(self, kind: str, name: str, arguments: tuple[Node, ...]) -> Node:
         return self.db.node(self.symbols[kind, name], arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from .metamath_basis import Basis
 from .metamath_database import Node
@@ -97,16 +98,13 @@ class ProofWriter:
             return self.suffix_of_label[label]
         raise ExportError("no term")
 
-    @property
+    @cached_property
     def suffix_of_label(self) -> dict[str, str]:
         """Of term constructors."""
-        found = self.__dict__.get("_suffixes")
-        if found is None:
-            basis = self.basis
-            found = {f"t{end}": end for end in basis.suffixes.values()}
-            for name, (_, output) in basis.records.functions.items():
-                found[basis.symbols["function", name]] = basis.suffixes[output]
-            self.__dict__["_suffixes"] = found
+        basis = self.basis
+        found = {f"t{end}": end for end in basis.suffixes.values()}
+        for name, (_, output) in basis.records.functions.items():
+            found[basis.symbols["function", name]] = basis.suffixes[output]
         return found
 
     def joined(self, label: str, parts: Sequence[Node]) -> Node:
@@ -189,11 +187,11 @@ class ProofWriter:
         proofs = [self.equal(k, x, y, same) for x, y in zip(a, b, strict=True)]
         if label.startswith("weq"):
             end = label[3:]
-            sort = next(s for s, e in self.basis.suffixes.items() if e == end)
+            sort = self.basis.sorts[end]
             names = [self.basis.term(n, sort) for n in (1, 2, 3, 4)]
             terms = (a[0], b[0], a[1], b[1])
             return db.use(f"bie{end}", {"G": k, **dict(zip(names, terms, strict=True))}, proofs)
-        relation = next(n for (kind, n), s in self.basis.symbols.items() if kind == "relation" and s == label)
+        relation = self.basis.names[label]
         inputs = self.basis.records.relations[relation]
         return db.use(self.basis.agreement_of(relation), self._sides(k, inputs, a, b), proofs)
 
@@ -205,14 +203,14 @@ class ProofWriter:
         (label, a), (other, b) = db.nodes[left], db.nodes[right]
         if left == right or label != other or len(a) != len(b):
             return self.reflexive(k, left)
-        name = next(n for (kind, n), s in self.basis.symbols.items() if kind == "function" and s == label)
+        name = self.basis.names[label]
         proofs = [self.equal(k, x, y, same) for x, y in zip(a, b, strict=True)]
         inputs = self.basis.records.functions[name][0]
         return db.use(self.basis.congruence_of(name), self._sides(k, inputs, a, b), proofs)
 
     def reflexive(self, k: Node, term: Node) -> Node:
         end = self._suffix(term)
-        sort = next(s for s, e in self.basis.suffixes.items() if e == end)
+        sort = self.basis.sorts[end]
         return self.db.use(f"refl{end}", {"G": k, self.basis.term(1, sort): term})
 
     def _sides(self, k: Node, inputs: Sequence[str], a: Sequence[Node], b: Sequence[Node]) -> dict[str, Node]:

@@ -20,15 +20,20 @@ _CHUNK = 1 << 24
 
 @dataclass
 class ExternalLayout:
-    """Arrays in the order of the file called `location`, which lies beside the model."""
+    """Arrays in the order of the file called `location`, which lies beside the model. Without `packed`
+    those with elements of less than a byte stay in the model: a session takes none from outside."""
 
     location: str
+    packed: bool = True
     entries: list[tuple[Array, int]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     size: int = 0
 
     def takes(self, array: Array) -> bool:
-        return from_numpy(array.dtype).kind != "string" and stored_bytes(array) >= SMALLEST
+        dtype = from_numpy(array.dtype)
+        if dtype.kind == "string" or (dtype.bits < 8 and not self.packed):
+            return False
+        return stored_bytes(array) >= SMALLEST
 
     def add(self, array: Array, name: str, proto: TensorProto) -> None:
         """Gives the array a place, and refers to it from its TensorProto."""

@@ -52,11 +52,20 @@ def write_tensor(array: Array, name: str, proto: TensorProto) -> None:
     elif dtype.bits < 8:
         proto.raw_data = numpy_helper.from_array(np.asarray(array)).raw_data
     else:
-        proto.raw_data = array.tobytes()
+        proto.raw_data = _source_bytes(array) or array.tobytes()
     proto.data_type = dtype.code
     proto.dims.extend(array.shape)
     if name:
         proto.name = name
+
+
+def _source_bytes(array: Array) -> bytes | None:
+    """The bytes that the array was read from and still shows, whole and in order: no copy of it."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    whole = isinstance(base, bytes) and len(base) == array.nbytes and array.flags.c_contiguous
+    return base if whole and not array.flags.writeable else None
 
 
 def stored_bytes(array: Array) -> int:

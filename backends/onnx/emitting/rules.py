@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ....graph.ir import Node, Value, apply
 from .changed_meanings import CHANGED
+from .codes import dequantize_codes, quantize_codes
 from .compositions import COMPOSED
 from .hyperbolic import HYPERBOLIC
 from .islands import bool_island, float_island, integer_island
@@ -15,6 +16,7 @@ from .recurrent import RECURRENT
 from .runtime_faults import AROUND
 from .special_functions import SPECIAL
 from .standard_bodies import standard_body
+from .state_space import STATE_SPACE
 
 Rule = Callable[[Node], Sequence[Value] | None]
 
@@ -31,6 +33,9 @@ OWN: Mapping[str, Rule] = {
     "Solve": _one(solve),
     "SolveSPD": _one(solve_spd),
     "LogDetSPD": _one(log_det_spd),
+    "Quantize": quantize_codes,
+    "Dequantize": dequantize_codes,
+    **STATE_SPACE,
 }
 
 

@@ -1,9 +1,10 @@
-"""What ONNX Runtime's optimizer gets wrong, written so that it does not come to that.
+"""What ONNX Runtime gets wrong or refuses, written so that it does not come to that.
 
 Measured with 1.31.1; models are mostly run there, so every target avoids these:
 
 - `MatMul(Transpose(A), v)` with a vector v is fused to a FusedMatMul that takes A untransposed:
   silently other numbers.
+- Range of vectors of one element is refused, as its shape inference wants scalars.
 - A Transpose that moves nothing, before a Gemm or a MatMul with an Add, is folded as if it swapped
   the axes (microsoft/onnxruntime#32228).
 """
@@ -40,6 +41,18 @@ def _moves_nothing(node: Node) -> bool:
     return order is not None and tuple(order) == tuple(range(len(order)))
 
 
+def _range_of_vectors(node: Node) -> bool:
+    return any(v is not None and v.tensor.dims == (1,) for v in node.inputs)
+
+
+def range_of_scalars(node: Node) -> Sequence[Value] | None:
+    if not _range_of_vectors(node):
+        return None
+    axis = constant(np.array([0]))
+    bounds = [v if v is None or v.tensor.dims != (1,) else apply("Squeeze", v, axis) for v in node.inputs]
+    return (apply("Range", *bounds),)
+
+
 def matrix_times_vector(node: Node) -> Sequence[Value] | None:
     """The product by a matrix of one column."""
     left, right = node.inputs
@@ -56,8 +69,10 @@ def no_transpose(node: Node) -> Sequence[Value] | None:
 _FAULTS: Mapping[str, Callable[[Node], bool]] = {
     "MatMul": _transposed_times_vector,
     "Transpose": _moves_nothing,
+    "Range": _range_of_vectors,
 }
 AROUND: Mapping[str, Callable[[Node], Sequence[Value] | None]] = {
     "MatMul": matrix_times_vector,
     "Transpose": no_transpose,
+    "Range": range_of_scalars,
 }

@@ -11,6 +11,7 @@ from onnx import defs
 
 from ....graph.ir import Node, Value
 from ....graph.operators import Operator
+from ....graph.operators.foreign import is_foreign
 from ....graph.operators.schema import OPSET, schema
 from ....graph.types.types import OptionalType, SequenceType, TensorType, Type
 from ..importing.upgrades import UPGRADES
@@ -43,6 +44,8 @@ class Target:
         unchanged = self.fitting.get(operator)
         if unchanged is None:
             unchanged = self.fitting[operator] = operator.domain == "" and operator.since <= self.opset
+        if is_foreign(operator):
+            return True
         if miscomputed(node) or not (unchanged or self._fits_older(node)):
             return False
         return self.kernels is None or self.kernels.has(node, self.opset)

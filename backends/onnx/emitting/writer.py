@@ -12,6 +12,7 @@ from onnx import helper
 
 from ....graph.diagnostics import Span, fail
 from ....graph.ir import Graph, Node, Origin, Program, Value, topological
+from ....graph.operators.foreign import RESULT, is_foreign
 from ....graph.operators.schema import schema
 from ..importing.model import ROLES_KEY, SIZES_KEY, UPDATES_KEY
 from ..importing.provenance import SPEC_KEY
@@ -62,7 +63,11 @@ class Writer:
     def _head(self) -> None:
         model, opset = self.model, self.target.opset
         imports = [helper.make_opsetid("", opset)]
-        model.ir_version = max(helper.find_min_ir_version_for(imports), 10)
+        foreign = {
+            n.operator.domain: n.operator.since for n in self.program.graph.nodes if is_foreign(n.operator)
+        }
+        imports += [helper.make_opsetid(domain, foreign[domain]) for domain in sorted(foreign)]
+        model.ir_version = max(helper.find_min_ir_version_for(imports[:1]), 10)
         model.opset_import.extend(imports)
         model.producer_name = "graphwright"
         for key, value in self.program.metadata.items():
@@ -134,7 +139,7 @@ class Writer:
     def _graph(self, proto: onnx.GraphProto, graph: Graph, scope: Scope, outputs: list[str]) -> None:
         """Fills a graph; `scope` holds its inputs, `outputs` the names of its results."""
         direct = self._direct_outputs(graph, scope, outputs)
-        nodes = [n for n in topological(graph.outputs) if n.inputs or n.operator.domain == ""]
+        nodes = [n for n in topological(graph.outputs) if n.inputs or not n.outputs[0].is_leaf]
         used = {v for n in nodes for v in n.inputs}
         used.update(graph.outputs)
         for node in nodes:
@@ -165,6 +170,8 @@ class Writer:
     ) -> None:
         proto = graph.node.add()
         proto.op_type = node.operator.name
+        if is_foreign(node.operator):
+            proto.domain = node.operator.domain
         operands = [self._name(v, scope) if v is not None else "" for v in node.inputs]
         captures = self._captures(node)
         proto.input.extend(operands[: len(operands) - captures] if captures else operands)
@@ -189,7 +196,7 @@ class Writer:
             if attribute.kind == "graph":
                 body = proto.attribute.add(name=name, type=onnx.AttributeProto.GRAPH)
                 self._body(body.g, node, name, attribute.value, operands)
-            elif name not in OWN_ATTRIBUTES:
+            elif name not in OWN_ATTRIBUTES and not name.startswith(RESULT):
                 write_attribute(name, attribute, proto.attribute.add())
 
     def _captures(self, node: Node) -> int:
@@ -203,7 +210,7 @@ class Writer:
         outputs = node.outputs
         if len(outputs) == 1:
             return [True]
-        optional = self._optional(node)
+        optional = () if is_foreign(node.operator) else self._optional(node)
         kept = [v in used or not (i < len(optional) and optional[i]) for i, v in enumerate(outputs)]
         if node.operator.name == "BatchNormalization" or not any(kept):
             kept = [True] * len(outputs)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 import onnx
 
 from ....graph.diagnostics import fail
-from ....graph.ir import Graph, Value, argument
+from ....graph.ir import Graph, Value, apply, argument
 from ....graph.operators import Attribute
 from ....graph.types.dtypes import BOOL, INT64
 from ....graph.types.types import OptionalType, SequenceType, TensorType, Type
+from .calls import Call
 from .scope import Captures, Scope
-from .upgrades import Call
 
 DEEPEST = 24
 ReadGraph = Callable[[Scope, onnx.GraphProto], tuple[Value, ...]]
@@ -84,6 +84,38 @@ def _finish(call: Call, captures: Captures) -> None:
     call.inputs.extend(captures.arguments)
     if call.name in ("Loop", "Scan"):
         call.attributes["captures"] = Attribute("int", len(captures.arguments))
+
+
+class _Open(Captures):
+    """Of a branch that becomes part of the graph around it: outer values are taken as they are."""
+
+    def take(self, outer: Value) -> Value:
+        return outer
+
+
+def taken_branch(call: Call, scope: Scope, read: ReadGraph, name: str) -> tuple[Value, ...] | None:
+    """The results of an If whose condition is known: its branch is read as part of the graph, the
+    other one, which need not make sense, not at all. None where the condition is not known."""
+    condition = call.inputs[0] if len(call.inputs) == 1 else None
+    known = condition.known if condition is not None else None
+    if known is None or known[0] not in (0, 1):
+        return None
+    key = "then_branch" if known[0] else "else_branch"
+    inner = Scope(
+        scope.reading,
+        scope.opsets,
+        parent=scope,
+        captures=_Open(0),
+        path=f"{scope.path}{name}.{key}/",
+        attributes=scope.attributes,
+        calls=scope.calls,
+        repeated=scope.repeated,
+    )
+    outputs = read(inner, _graph(call, key))
+    for label, value in inner.values.items():
+        if isinstance(value, Value):
+            scope.reading.names.setdefault(label, value)
+    return outputs
 
 
 def _if(call: Call, scope: Scope, read: ReadGraph, name: str) -> None:
@@ -184,7 +216,19 @@ def _stable(
         if widened == types:
             break
         types = widened
-    return body, captures
+    return _wrapped(call, body, types, first), captures
+
+
+def _wrapped(call: Call, body: Graph, types: Sequence[Type], first: int) -> Graph:
+    """The body with carried results made optional where the value that is carried in is: a step may
+    give what an optional holds. `call.opened` says which results are to be opened again."""
+    outputs = list(body.outputs)
+    for place, type in enumerate(types):
+        result = outputs[first + place]
+        if isinstance(type, OptionalType) and not isinstance(result.type, OptionalType):
+            outputs[first + place] = apply("Optional", result)
+            call.opened.append(place)
+    return Graph(body.inputs, tuple(outputs))
 
 
 def _widened(call: Call, before: Type, after: Type) -> Type:
@@ -195,6 +239,8 @@ def _widened(call: Call, before: Type, after: Type) -> Type:
     for container in (SequenceType, OptionalType):
         if isinstance(before, container) and isinstance(after, container):
             return container(_widened(call, before.element, after.element))
+    if isinstance(before, OptionalType) and not isinstance(after, OptionalType):
+        return OptionalType(_widened(call, before.element, after))
     raise fail("G1213", f"a value carried by {call.name} starts as {before} and becomes {after}")
 
 

@@ -17,8 +17,8 @@ from ....graph.ir import Value, apply, constant, leaf
 from ....graph.operators import make_attribute
 from ....graph.types.dtypes import BOOL, BY_CODE, FLOAT32, DType
 from ....graph.types.types import TensorType
+from .calls import Call
 from .scope import Scope
-from .upgrades import Call
 
 UNIFORM_BITS = {"float64": 53}
 

@@ -23,7 +23,7 @@ from .scope import FunctionKey, PassedOver, Reading, Scope
 from .sizes import Sizes
 from .types import read_type
 
-OLDEST_OPSET = 7
+OLDEST_OPSET = 1
 MOST_READINGS = 16
 """How often a model is read again because two of its sizes turned out to be equal."""
 
@@ -37,8 +37,10 @@ def import_model(
     *,
     folder: str | os.PathLike[str] | None = None,
     sizes: Mapping[str, int] | None = None,
+    opaque: bool = False,
+    notes: list[str] | None = None,
 ) -> Program:
-    """The program of an ONNX model of opset 7 or newer.
+    """The program of an ONNX model of any opset up to the pinned one.
 
     Inputs keep their names and types; a dimension without number or name gets a size of its own.
     Initializers become constants (up to 64 elements) or weights, memory-mapped where they are
@@ -47,13 +49,30 @@ def import_model(
     operator needs to be equal are taken to be equal: `assumptions` says so, and why.
 
     `folder` is where external data lies (the model's own folder by default); `sizes` fixes
-    symbolic sizes by name.
+    symbolic sizes by name. With `opaque`, operators of domains that nobody defines are carried along.
+    `notes` gets a line for everything in the file that is no part of the program.
 
     Raises SpecError with every error found, of codes G12xx, and those of type rules (G04xx, G05xx).
     """
     proto, place = _open(model, folder)
+    if notes is not None:
+        notes.extend(_left_out(proto))
     with collector_paused():
-        return _read(proto, place, dict(sizes or {}))
+        return _read(proto, place, dict(sizes or {}), opaque)
+
+
+def _left_out(model: onnx.ModelProto) -> list[str]:
+    """What a file may hold besides what it computes."""
+    found = []
+    if model.training_info:
+        found.append("its training information is left out: the spec has inference only")
+    unused = {f.name for f in model.functions} - {
+        n.op_type for g in (model.graph, *model.functions) for n in g.node
+    }
+    found += [f"the function '{name}' is never called" for name in sorted(map(str, unused))[:5]]
+    if model.graph.quantization_annotation:
+        found.append("its quantization annotations are left out: they change no result")
+    return found
 
 
 def _open(
@@ -73,13 +92,15 @@ def _open(
     return proto, given if given is not None else path.parent
 
 
-def _read(model: onnx.ModelProto, folder: Path | None, sizes: Mapping[str, int]) -> Program:
+def _read(model: onnx.ModelProto, folder: Path | None, sizes: Mapping[str, int], opaque: bool) -> Program:
     opsets = _opsets(model)
     functions = _functions(model)
     known = Sizes(dict(sizes), _ranges(model))
     assumptions: dict[str, Any] = {}
     for _ in range(MOST_READINGS):
-        reading = Reading(folder, known, functions)
+        reading = Reading(folder, known, functions, opaque=opaque)
+        if opaque:
+            reading.declared.update((v.name, v.type) for v in (*model.graph.value_info, *model.graph.output))
         before = dict(known.replaced)
         scope = Scope(reading, opsets)
         result = _read_main(scope, model)
@@ -134,12 +155,25 @@ def _read_main(scope: Scope, model: onnx.ModelProto) -> Program | None:
         outputs.extend(read_graph(scope, graph))
         if not outputs:
             raise fail("G1200", "the model has no outputs; the file may be cut short")
+        _check_outputs(graph)
         return _program(scope, model, inputs, outputs, metadata, updates)
     except PassedOver:
         return None
     except SpecError as error:
         reading.diagnostics.extend(error)
         return None
+
+
+def _check_outputs(graph: onnx.GraphProto) -> None:
+    """Raises SpecError G1202 for an output that is listed twice."""
+    names = [o.name for o in graph.output]
+    twice = (
+        next((n for i, n in enumerate(names) if n in names[:i]), None)
+        if len(set(names)) < len(names)
+        else None
+    )
+    if twice is not None:
+        raise fail("G1202", f"the output '{twice}' is listed twice")
 
 
 def _ranges(model: onnx.ModelProto) -> dict[str, tuple[int, int | None]]:

@@ -20,6 +20,20 @@ def spec_spans(metadata: Iterable[onnx.StringStringEntryProto]) -> tuple[Span, .
     return ()
 
 
+SCOPES_KEY = "pkg.torch.onnx.name_scopes"
+
+
+def module_scope(metadata: Iterable[onnx.StringStringEntryProto]) -> str:
+    """`enc.layers.0/` where torch's exporter says that a node comes from that module; "" elsewhere.
+    The key holds a Python list of names, the node's own last: `['', 'enc', 'enc.layers.0', 'linear']`."""
+    for entry in metadata:
+        if entry.key == SCOPES_KEY:
+            parts = entry.value.rsplit("', '", 2)
+            module = parts[-2] if len(parts) > 1 else ""
+            return f"{module}/" if module and module.replace(".", "").replace("_", "").isalnum() else ""
+    return ""
+
+
 def _span(text: str) -> Span | None:
     path, _, rest = text.partition(":")
     numbers = rest.split(":")

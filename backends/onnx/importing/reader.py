@@ -12,17 +12,22 @@ import numpy as np
 import onnx
 
 from ....graph.diagnostics import Diagnostic, Note, SpecError, fail
-from ....graph.ir import Assumption, Node, Origin, Value, leaf, make_node
+from ....graph.ir import Assumption, Node, Origin, Value, apply, leaf, make_node
 from ....graph.operators import Attribute, Operator, RuleError, operator
+from ....graph.operators.foreign import RESULT, foreign_operator, is_foreign
 from ....graph.operators.schema import OPSET
+from ....graph.types.dtypes import FLOAT32
+from ....graph.types.types import TensorType, Type
 from .attributes import check_kinds, read_attribute
-from .bodies import CONTROL, close_bodies
+from .bodies import CONTROL, close_bodies, taken_branch
+from .calls import Call
 from .draws import DRAWS, read_draw
 from .ordering import in_order
-from .provenance import spec_spans
+from .provenance import module_scope, spec_spans
 from .scope import POISON, PassedOver, Scope, Unknown
 from .tensors import read_sparse, read_tensor
-from .upgrades import UPGRADES, Call, upgrade
+from .types import read_type
+from .upgrades import UPGRADES, upgrade
 
 STANDARD = ("", "ai.onnx")
 MOST_ERRORS = 100
@@ -154,7 +159,8 @@ def _bind(scope: Scope, node: onnx.NodeProto, results: Sequence[Value]) -> None:
             values[name] = value
     if node.name:
         origins = scope.reading.origins
-        origin = Origin((), f"{scope.path}{node.name}")
+        module = module_scope(node.metadata_props) if node.metadata_props else ""
+        origin = Origin((), f"{scope.path}{module}{node.name}")
         for value in results:
             if value not in origins:
                 origins[value] = origin
@@ -186,6 +192,8 @@ def _results(scope: Scope, node: onnx.NodeProto, inputs: list[Value | None]) -> 
         if op_type in UPGRADES and scope.opsets.get("", OPSET) < UPGRADES[op_type][-1][0]:
             return _upgraded(scope, node, inputs, attributes)
     found = find_operator(scope, op_type, domain)
+    if is_foreign(found):
+        attributes = {**attributes, **_stated_types(scope, node, inputs)}
     return make(scope, found, inputs, attributes, len(node.output)).outputs
 
 
@@ -206,7 +214,23 @@ def find_operator(scope: Scope, name: str, domain: str) -> Operator:
     try:
         return operator(name, domain)
     except KeyError:
+        if scope.reading.opaque and domain not in (*STANDARD, "graphwright"):
+            return foreign_operator(name, domain, scope.opsets.get(domain, 1))
         raise _unknown_operator(scope, name, domain) from None
+
+
+def _stated_types(scope: Scope, node: onnx.NodeProto, inputs: Sequence[Value | None]) -> dict[str, Attribute]:
+    """The types of a foreign node's results: the model's, else a tensor of unknown rank of the first
+    operand's dtype."""
+    tensors = [v.type for v in inputs if v is not None and isinstance(v.type, TensorType)]
+    usual: Type = TensorType(tensors[0].dtype if tensors else FLOAT32, None)
+    reading = scope.reading
+    found: dict[str, Attribute] = {}
+    for i, name in enumerate(node.output):
+        stated = reading.declared.get(name)
+        type_ = usual if stated is None else read_type(stated, reading.sizes, name)
+        found[f"{RESULT}{i}"] = Attribute("type", type_)
+    return found
 
 
 def _unknown_operator(scope: Scope, name: str, domain: str) -> SpecError:
@@ -216,7 +240,7 @@ def _unknown_operator(scope: Scope, name: str, domain: str) -> SpecError:
     return fail(
         "G1201",
         f"operator '{name}' is of the domain '{domain}', which the model does not define",
-        hint="export the model without operators of one runtime, or with them as local functions",
+        hint="export it without operators of one runtime, or as local functions; `compile --opaque` keeps them",
     )
 
 
@@ -347,11 +371,20 @@ def _call(
     )
 
 
+def _upgrade(scope: Scope, call: Call) -> None:
+    """As `upgrade`, whose rules trust the attributes. Raises SpecError G1208 where one is of a kind
+    that the operator never had."""
+    try:
+        upgrade(call, scope.opsets.get("", OPSET))
+    except _MALFORMED as error:
+        raise fail("G1208", f"an attribute of {call.name} is not of the kind that it should be") from error
+
+
 def _upgraded(
     scope: Scope, node: onnx.NodeProto, inputs: list[Value | None], attributes: dict[str, Attribute]
 ) -> Sequence[Value]:
     call = _call(scope, node, inputs, attributes)
-    upgrade(call, scope.opsets.get("", OPSET))
+    _upgrade(scope, call)
     found = find_operator(scope, call.name, node.domain)
     results = make(scope, found, call.inputs, call.attributes, len(node.output)).outputs
     return (call.finish(results[0]),) if call.finish is not None else results
@@ -361,7 +394,7 @@ def _drawn(
     scope: Scope, node: onnx.NodeProto, inputs: list[Value | None], attributes: dict[str, Attribute]
 ) -> Sequence[Value]:
     call = _call(scope, node, inputs, attributes)
-    upgrade(call, scope.opsets.get("", OPSET))
+    _upgrade(scope, call)
     check_kinds(find_operator(scope, call.name, ""), call.attributes)
     found = read_draw(call, scope, node_name(node))
     if found is not None:
@@ -373,9 +406,14 @@ def _controlled(
     scope: Scope, node: onnx.NodeProto, inputs: list[Value | None], attributes: dict[str, Attribute]
 ) -> Sequence[Value]:
     call = _call(scope, node, inputs, attributes)
-    upgrade(call, scope.opsets.get("", OPSET))
+    _upgrade(scope, call)
+    if call.name == "If":
+        found = taken_branch(call, scope, read_graph, node_name(node))
+        if found is not None:
+            return found
     close_bodies(call, scope, read_graph, node_name(node))
-    return make(scope, operator(call.name), call.inputs, call.attributes, len(node.output)).outputs
+    results = make(scope, operator(call.name), call.inputs, call.attributes, len(node.output)).outputs
+    return [apply("OptionalGetElement", r) if i in call.opened else r for i, r in enumerate(results)]
 
 
 _SPECIAL: Mapping[str, Reader] = {

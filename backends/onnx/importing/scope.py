@@ -58,6 +58,8 @@ class Reading:
     assumptions: list[Assumption] = field(default_factory=list)
     noise: dict[str, Value] = field(default_factory=dict)
     initializers: dict[str, Value] = field(default_factory=dict)
+    opaque: bool = False  # operators of unknown domains are carried along
+    declared: dict[str, onnx.TypeProto] = field(default_factory=dict)  # types that the model states
     stand_ins: int = 0
     inlined: int = 0
     draws: int = 0

@@ -96,7 +96,11 @@ def _typed(tensor: TensorProto, dtype: DType, dims: tuple[int, ...], name: str) 
 def _external(
     tensor: TensorProto, dtype: DType, dims: tuple[int, ...], folder: Path | None, name: str
 ) -> Array:
-    entries = {e.key: e.value for e in tensor.external_data}
+    entries: dict[str, str] = {e.key: e.value for e in tensor.external_data}
+    if not all(isinstance(text, str) for text in entries.values()):
+        raise fail(
+            "G1218", f"the external data of tensor '{name}' are described in bytes that are no UTF-8 text"
+        )
     path = external_path(entries.get("location", ""), folder, name)
     offset = _natural(entries.get("offset", "0"), "offset", name)
     expected = (prod(dims) * dtype.bits + 7) // 8
@@ -127,14 +131,18 @@ def external_path(location: str, folder: Path | None, name: str) -> Path:
         )
     relative = PurePosixPath(location)
     root = folder.resolve()
-    path = (root / relative).resolve() if location and "\0" not in location else root
+    try:
+        path = (root / relative).resolve() if location and "\0" not in location else root
+        missing = not path.is_file()
+    except OSError as error:
+        raise fail("G1206", f"the data of tensor '{name}' can't be read: {error.strerror}") from error
     if relative.is_absolute() or "\\" in location or not path.is_relative_to(root) or path == root:
         raise fail(
             "G1206",
             f"the data of tensor '{name}' is at '{location}', outside the model's folder",
             hint="external data must lie in the folder of the model, and not behind a link out of it",
         )
-    if not path.is_file():
+    if missing:
         raise fail("G1206", f"the data of tensor '{name}' is missing: there is no file '{location}'")
     return path
 

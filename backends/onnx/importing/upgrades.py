@@ -1,79 +1,35 @@
 """Nodes of older opsets, rewritten to the pinned one.
 
-Between opset 7 and the pinned one, an operator's versions differ in most cases only by the types
+Between two opsets an operator's versions differ in most cases only by the types
 that they take, or by a new attribute whose default is the old behaviour: such nodes are read as
-they are. The table here has all others (found by comparing the schemas of all versions, plus
-those whose meaning changed under an unchanged signature).
+they are. The tables here and in `first_opsets` have all others (found by comparing the schemas of
+all versions, plus those whose meaning changed under an unchanged signature).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ....graph.diagnostics import fail
-from ....graph.ir import Value, apply, constant
-from ....graph.operators import Attribute, make_attribute
-
-
-@dataclass
-class Call:
-    """A node about to be made; upgrade rules change it. `finish` makes a result from the node's."""
-
-    name: str
-    inputs: list[Value | None]
-    attributes: dict[str, Attribute]
-    outputs: int  # results that the model names
-    content: Callable[[np.ndarray[Any, Any]], Value]  # the constant or weight of an array
-    finish: Callable[[Value], Value] | None = None
-
-    def pop(self, name: str, default: Any = None) -> Any:
-        found = self.attributes.pop(name, None)
-        return default if found is None else found.value
-
-    def put(self, position: int, value: Value | None) -> None:
-        """Makes `value` the input at `position`."""
-        while len(self.inputs) <= position:
-            self.inputs.append(None)
-        self.inputs[position] = value
-
-    def default(self, name: str, kind: str, value: Any) -> None:
-        """Sets an attribute that the model leaves out."""
-        self.attributes.setdefault(name, make_attribute(kind, value))
-
-    def first(self) -> Value:
-        """The first input. Raises SpecError where it is absent."""
-        if not self.inputs or self.inputs[0] is None:
-            raise fail("G1203", f"{self.name} has no input")
-        return self.inputs[0]
-
-
-Upgrade = Callable[[Call], None]
+from ....graph.ir import apply, constant
+from ....graph.operators import make_attribute
+from .calls import Call, Upgrade, to_input
+from .first_opsets import FIRST
 
 
 def upgrade(call: Call, opset: int) -> None:
     """Changes a call of opset `opset` to one of the pinned opset. Raises SpecError G1211 where an
     old behaviour has no counterpart."""
+    if opset < 6:
+        call.pop("consumed_inputs")  # a hint about memory
     for below, rule in UPGRADES.get(call.name, ()):
         if opset < below:
             rule(call)
 
 
 # --- attributes that became inputs ------------------------------------------------------------
-
-
-def _to_input(name: str, position: int) -> Upgrade:
-    """Integers in an attribute that became an int64 vector input."""
-
-    def rule(call: Call) -> None:
-        found = call.pop(name)
-        if found is not None:
-            call.put(position, call.content(np.asarray(found, np.int64).reshape(-1)))
-
-    return rule
 
 
 def _scalar_to_input(name: str, position: int, default: float | None = None) -> Upgrade:
@@ -89,7 +45,7 @@ def _scalar_to_input(name: str, position: int, default: float | None = None) -> 
 
 def _slice(call: Call) -> None:
     for position, name in enumerate(("starts", "ends", "axes"), 1):
-        _to_input(name, position)(call)
+        to_input(name, position)(call)
 
 
 def _clip(call: Call) -> None:
@@ -98,7 +54,7 @@ def _clip(call: Call) -> None:
 
 
 def _pad(call: Call) -> None:
-    _to_input("pads", 1)(call)
+    to_input("pads", 1)(call)
     _scalar_to_input("value", 2)(call)
 
 
@@ -188,16 +144,16 @@ def _scan(call: Call) -> None:
 
 
 _REDUCTIONS = "L1 L2 LogSum LogSumExp Max Mean Min Prod SumSquare".split()
-_AXES = _to_input("axes", 1)
+_AXES = to_input("axes", 1)
 
-UPGRADES: Mapping[str, Sequence[tuple[int, Upgrade]]] = {
+_LATER: Mapping[str, Sequence[tuple[int, Upgrade]]] = {
     **{f"Reduce{name}": ((18, _AXES),) for name in _REDUCTIONS},
     "ReduceSum": ((13, _AXES),),
     "Squeeze": ((13, _AXES),),
     "Unsqueeze": ((13, _AXES),),
-    "Split": ((13, _to_input("split", 1)), (18, _split_equally)),
+    "Split": ((13, to_input("split", 1)), (18, _split_equally)),
     "Slice": ((10, _slice),),
-    "TopK": ((10, _to_input("k", 1)),),
+    "TopK": ((10, to_input("k", 1)),),
     "Clip": ((11, _clip),),
     "Pad": ((11, _pad),),
     "DFT": ((20, _dft),),
@@ -212,3 +168,8 @@ UPGRADES: Mapping[str, Sequence[tuple[int, Upgrade]]] = {
     "Scatter": ((11, _scatter),),
     "Scan": ((9, _scan),),
 }
+
+UPGRADES: Mapping[str, Sequence[tuple[int, Upgrade]]] = {
+    name: (*FIRST.get(name, ()), *_LATER.get(name, ())) for name in dict.fromkeys((*FIRST, *_LATER))
+}
+"""Operator -> (opset, rule) in the order of opsets: the rule is for models of older opsets."""

@@ -21,6 +21,7 @@ from .resampling import RESAMPLING
 from .sequence import SEQUENCE
 from .signal import SIGNAL
 from .sorting import SORTING
+from .state_space import STATE_SPACE
 from .text import TEXT
 
 _STANDARD = (
@@ -46,7 +47,7 @@ _STANDARD = (
 
 LOWERINGS: dict[str, Lowering] = {
     **{name: lowering for table in _STANDARD for name, lowering in table.items()},
-    **{f"graphwright.{name}": lowering for name, lowering in GRAPHWRIGHT.items()},
+    **{f"graphwright.{name}": lowering for name, lowering in {**GRAPHWRIGHT, **STATE_SPACE}.items()},
 }
 """Qualified operator name (`Conv`, `graphwright.Cholesky`) -> its lowering."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from .carriers import Tensor
+from .codes import dequantize, quantize
 from .lowering import Lowering
 
 
@@ -49,4 +50,6 @@ GRAPHWRIGHT: dict[str, Lowering] = {
     "SolveSPD": Lowering(solve_spd),
     "TriangularSolve": Lowering(triangular_solve),
     "LogDetSPD": Lowering(log_det_spd),
+    "Quantize": Lowering(quantize),
+    "Dequantize": Lowering(dequantize),
 }

@@ -113,10 +113,25 @@ def _rows(zero_point: Tensor | None, axis: int, rank: int) -> Tensor | float:
 def matmul_integer(
     a: Tensor, b: Tensor, a_zero_point: Tensor | None = None, b_zero_point: Tensor | None = None
 ) -> Tensor:
-    """(a - a_zero_point) @ (b - b_zero_point) in int32. float64 holds every product exactly."""
+    """(a - a_zero_point) @ (b - b_zero_point) in int32: by torch's integer kernel where it has one, else
+    in float64, which holds every product exactly."""
+    single = a_zero_point is None or a_zero_point.numel() == 1
+    if b.dtype is torch.int8 and b.dim() == 2 and b_zero_point is None and single and a.dim() > 1:
+        return _int8_product(a, b, a_zero_point)
     left = a.to(torch.float64) - _rows(a_zero_point, -2, a.dim())
     right = b.to(torch.float64) - _rows(b_zero_point, -1, b.dim())
     return torch.matmul(left, right).to(torch.int64).to(torch.int32)
+
+
+def _int8_product(a: Tensor, b: Tensor, zero: Tensor | None) -> Tensor:
+    """a of int8 or uint8 times an int8 matrix. Unsigned codes are shifted by 128 to fit; what shift and
+    zero point add is taken off by the columns' sums."""
+    offset = torch.zeros((), dtype=torch.int32) if zero is None else zero.reshape(()).to(torch.int32)
+    if a.dtype is torch.uint8:
+        a, offset = (a.to(torch.int16) - 128).to(torch.int8), offset - 128
+    flat = torch._int_mm(a.reshape(-1, a.shape[-1]).contiguous(), b.contiguous())
+    total = flat - offset * b.sum(dim=0, dtype=torch.int32)
+    return total.reshape(*a.shape[:-1], b.shape[1])
 
 
 def _scaled(accumulator: Tensor, factor: Tensor, y_zero_point: Tensor, dtype: str) -> Tensor:

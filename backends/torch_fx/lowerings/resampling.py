@@ -301,18 +301,16 @@ def roi_align(
     half = coordinate_transformation_mode == "half_pixel"
     shape = (output_height, output_width)
     regions = [
-        _align_region(
-            x[batch], [v * spatial_scale - 0.5 * half for v in roi], shape, sampling_ratio, half, mode
-        )
-        for roi, batch in zip(rois.tolist(), batch_indices.tolist(), strict=True)
+        _align_region(x[batch], roi * spatial_scale - 0.5 * half, shape, sampling_ratio, half, mode)
+        for roi, batch in zip(rois, batch_indices.tolist(), strict=True)
     ]
     return torch.stack(regions) if regions else x.new_zeros((0, x.shape[1], *shape))
 
 
 def _align_region(
-    image: Tensor, region: list[float], shape: tuple[int, int], ratio: int, half: bool, mode: str
+    image: Tensor, region: Tensor, shape: tuple[int, int], ratio: int, half: bool, mode: str
 ) -> Tensor:
-    left, top, right, bottom = region
+    left, top, right, bottom = region.unbind()
     rows = _samples(top, bottom, shape[0], ratio, half, image)
     columns = _samples(left, right, shape[1], ratio, half, image)
     row, row_weights = _edges(rows.reshape(-1), image.shape[1])
@@ -328,10 +326,10 @@ def _align_region(
     return bins.mean((2, 4)) if mode == "avg" else bins.amax((2, 4))
 
 
-def _samples(start: float, end: float, bins: int, ratio: int, half: bool, image: Tensor) -> Tensor:
+def _samples(start: Tensor, end: Tensor, bins: int, ratio: int, half: bool, image: Tensor) -> Tensor:
     """Coordinates of the samples on one axis: [bins, samples a bin]."""
-    length = end - start if half else max(end - start, 1.0)
-    count = ratio if ratio > 0 else max(math.ceil(length / bins), 1)
+    length = end - start if half else (end - start).clamp(min=1.0)
+    count = ratio if ratio > 0 else max(math.ceil(float(length) / bins), 1)
     steps = (torch.arange(count, device=image.device, dtype=image.dtype) + 0.5) / count
     return start + (torch.arange(bins, device=image.device).unsqueeze(1) + steps) * (length / bins)
 

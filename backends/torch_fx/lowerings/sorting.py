@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from .carriers import Strings, Tensor, number, ordered, restored
+from .carriers import Strings, Tensor, moved, number, ordered, restored
 from .lowering import Lowering
 
 
@@ -24,17 +24,19 @@ def unique(x: Any, axis: int | None = None, sorted: int = 1) -> tuple[Any, Tenso
     the inverse, and counts."""
     if isinstance(x, Strings):
         return _unique_strings(x, sorted)
-    keys = ordered(x)
-    flat = keys.reshape(-1) if axis is None else keys
+    flat = x.reshape(-1) if axis is None else x
     along = 0 if axis is None else axis
-    values, inverse, counts = torch.unique(flat, return_inverse=True, return_counts=True, dim=along)
+    _, inverse, counts = torch.unique(
+        ordered(flat.detach()), return_inverse=True, return_counts=True, dim=along
+    )
     inverse = inverse.reshape(-1)
     first = _first_occurrence(inverse, counts.shape[0])
     if not sorted:
         order = torch.argsort(first)
-        values, first, counts = values.index_select(along, order), first[order], counts[order]
+        first, counts = first[order], counts[order]
         inverse = torch.argsort(order)[inverse]
-    return restored(values, x.dtype), first, inverse, counts
+    # taken from the input, so that gradients flow to it
+    return moved(lambda t: t.index_select(along, first), flat), first, inverse, counts
 
 
 def _first_occurrence(inverse: Tensor, count: int) -> Tensor:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...types import FLOAT64, INT64
 from ..meanings import Meaning, Tensor
-from . import elementwise, generators, layout, reductions
+from . import elementwise, generators, layout, reductions, state_space
 
 
 @dataclass(frozen=True)
@@ -105,5 +105,5 @@ _GENERATORS: tuple[tuple[str, Any, str], ...] = tuple(
 
 PRELUDE: dict[str, PreludeFunction] = {
     name: PreludeFunction(name, run, doc)
-    for name, run, doc in (*_REDUCTIONS, *_ELEMENTWISE, *_LAYOUT, *_GENERATORS)
+    for name, run, doc in (*_REDUCTIONS, *_ELEMENTWISE, *_LAYOUT, *_GENERATORS, *state_space.STATE_SPACE)
 }

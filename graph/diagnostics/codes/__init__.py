@@ -14,6 +14,7 @@ from .models import MODELS
 from .names import NAMES
 from .operands import OPERANDS
 from .passes import PASSES
+from .quantization import QUANTIZATION
 from .reading import READING
 from .running import DATA, DRAWS, FEEDS
 from .state import STATE
@@ -35,6 +36,7 @@ TABLES: tuple[tuple[Code, ...], ...] = (
     TESTING,
     TRAINING,
     PASSES,
+    QUANTIZATION,
     BACKENDS,
     MODELS,
     FILES,

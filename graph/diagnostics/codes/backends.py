@@ -102,7 +102,15 @@ A protobuf message holds at most 2 GB. Larger weights go to a file beside the mo
         "an operator that the runtime has no kernel for",
         """\
 ONNX Runtime implements most operators for some dtypes only. This one it does not run for these,
-and no rule computes it in others. Often a cast to float32 around it helps, or another backend.""",
+and no rule computes it in others: it has no float64 kernels for convolution and pooling, for example,
+and computing those in float32 would silently give other numbers than the program says.
+
+Cast the operands to float32 around it, where that is exact enough:
+
+    y: float64(Conv(float32(x), float32(w)))
+
+or run the program on the torch backend. In Python, `graphwright.backends.onnx.emit(program)` writes
+the model for other runtimes all the same: the standard does have the operator.""",
     ),
     Code(
         "G1116",
@@ -138,6 +146,16 @@ where it tells them.""",
         """\
 A node failed while the model ran: an index out of range, a shape that does not fit the data. The
 message is ONNX Runtime's, at the spec line that the node comes from.""",
+    ),
+    Code(
+        "G1121",
+        "a matrix without the factorization",
+        """cholesky and solve_spd need a symmetric positive definite matrix, solve a regular one; the numbers
+of this run make another. Sample inputs (of compile, test, bench) are drawn from the domains of the
+inputs: normal numbers where an input has none.
+
+    wrong:  time: float64[T]               # normal numbers: the steps between them are negative
+    right:  time: float64[T] ~ sorted""",
     ),
     Code(
         "G1180",

@@ -168,4 +168,57 @@ without a name get one from their input and axis.
     import_model("model.onnx", sizes={"batch": 1})    # right
 """,
     ),
+    Code(
+        "G1220",
+        "a type that a spec can't declare",
+        """\
+A spec declares the inputs of a graph as tensors whose rank and dimensions are known. The model has
+an input, or a weight, of another kind: a sequence, an optional, a tensor of unknown rank, or one
+whose size depends on data.
+
+Give the input a shape when you export the model, or fix the size: --set name=128.
+""",
+    ),
+    Code(
+        "G1221",
+        "an operation that a spec has no form for",
+        """\
+The model can be read, run and compiled, but this node has no counterpart in the spec language: a
+Loop whose number of steps data decide and that stacks a result for each, an If whose branches give
+different types, a carried value that changes its type, an attribute of an unusual kind.
+
+Compile the model itself, without a spec:
+
+    graphwright compile model.onnx -o out
+""",
+    ),
+    Code(
+        "G1222",
+        "a weight without content",
+        """\
+The program names a weight whose numbers are nowhere: it was taken from its weights. A spec of it
+could not be run.""",
+    ),
+    Code(
+        "G1223",
+        "an imported spec that differs from its model",
+        """\
+After an import the spec is read back, built, and compared with the model: the operations on the same
+weights, or else the results on drawn inputs. Here they differ, so nothing was kept.
+
+This is a fault of the importer. Please report it with the model; until it is mended, --raw writes
+every node as it is, and `graphwright compile model.onnx` needs no spec.
+""",
+    ),
+    Code(
+        "G1224",
+        "a saved program that can't be imported",
+        """\
+A .pt2 file is read by torch and exported by torch's own ONNX exporter, which needs the package
+onnxscript. Here the file is no saved torch.export program, holds objects other than tensors (which
+would run code when loaded, so they are refused), or torch can't export one of its operators.
+
+    pip install 'graphwright[import]'         # onnxscript
+""",
+    ),
 )

@@ -68,6 +68,15 @@ wrong:  a loop that carries float32[n] and gives back float32[n + 1]
 right:  stack what each step adds as a result of that step""",
     ),
     Code(
+        "G0468",
+        "levels that are no grid",
+        """Quantize and Dequantize map numbers to the levels of a grid: 2 to 256 of them, in increasing
+order, none twice. The codes' dtype must hold every index.
+
+wrong:  Dequantize(codes, scale, levels=[1, -1])
+right:  Dequantize(codes, scale, levels=[-1, 1])""",
+    ),
+    Code(
         "G0560",
         "an attribute that is missing",
         """The operator needs this attribute; it has no default.

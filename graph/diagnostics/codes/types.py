@@ -287,4 +287,26 @@ right:  y: x + zeros(4)""",
         "bad arguments of a generator",
         """arange, linspace and randint take compile-time numbers, in a range that is not empty.""",
     ),
+    Code(
+        "G0440",
+        "a dimension that meets itself",
+        """Operands of different rank are aligned at their last axes, as in NumPy. With x: float32[B] and
+y: float32[B, 1] the sum x + y is float32[B, B]: every row meets every other, which is seldom meant and
+never noticed. Write the axis out, so that the ranks agree: x[:, None] + y pairs equal rows and has
+[B, 1]; x[None, :] + y has every pair, and says so.
+
+    wrong:  error: prediction - target          # [B, 1] and [B]
+    right:  error: prediction - target[:, None]""",
+    ),
+    Code(
+        "G0441",
+        "an operator that means something else in ONNX",
+        """Capital letters mean ONNX exactly. ReduceSum and its kin keep the reduced axes, ArgMax takes
+axis 0, Div rounds integers towards zero, and the momentum of BatchNormalization is 1 minus PyTorch's.
+Write the attribute out where you mean it, or use the lower-case function, which follows NumPy.
+
+    surprising:  n: ReduceSum(x)          # shape [1, 1]
+    plain:       n: sum(x)                # a scalar
+    plain:       n: ReduceSum(x, keepdims=true)""",
+    ),
 )

@@ -113,8 +113,10 @@ def _group_normalization(x: Any, scale: Any, bias: Any) -> Any:
 
 
 def test_every_upgrade_is_tested() -> None:
+    """Those of the opsets before 7 have tests of their own."""
     refused = {"Scan"}
-    assert {c.operator for c in CASES} | refused == set(UPGRADES)
+    later = {name for name, rules in UPGRADES.items() if rules[-1][0] > 7}
+    assert {c.operator for c in CASES} | refused == later
 
 
 def _compatible(old: Any, new: Any) -> bool:
@@ -168,7 +170,7 @@ def test_batched_scan_is_refused_with_its_name(model: Any) -> None:
 
 
 def test_opsets_out_of_range_are_refused(model: Any) -> None:
-    for opset in (6, OPSET + 1):
+    for opset in (0, OPSET + 1):
         with pytest.raises(SpecError) as error:
             import_model(
                 model([helper.make_node("Relu", ["x"], ["y"])], {"x": ("FLOAT", [1])}, ["y"], opset=opset)

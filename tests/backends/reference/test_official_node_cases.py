@@ -1,6 +1,7 @@
 """Types and values of the standard's own node tests (`onnx.backend.test.case.node`).
 
-The expected shapes, dtypes and arrays are theirs; nothing here is our own output frozen.
+The expected shapes, dtypes and arrays are theirs; nothing here is our own output frozen. `make test`
+has one case an operator, in tests/conformance.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from graphwright.graph.operators import RuleError, operator
 from graphwright.graph.operators.rules import TYPE_RULES
 from graphwright.graph.types import BOOL, INT64, OptionalType, SequenceType, TensorType
 from graphwright.graph.types.dimensions import substitute, symbol, symbols_of
+
+pytestmark = pytest.mark.slow
 
 
 @dataclass

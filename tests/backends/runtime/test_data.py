@@ -125,7 +125,7 @@ def test_a_hold_out_must_leave_rows() -> None:
 
 
 def test_the_table_of_names_is_complete() -> None:
-    assert set(data_table()) == {"digits", "iris", "wine", "breast_cancer", "diabetes"}
+    assert set(data_table()) == {"digits", "iris", "wine", "breast_cancer", "diabetes", "model"}
 
 
 # --- files ----------------------------------------------------------------------------------------

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from graphwright.backends.onnx.importing.draws import DRAWS
 from graphwright.backends.torch_fx import LOWERINGS, lowerings
 from graphwright.backends.torch_fx.lowerings.lowering import DTYPE_ATTRIBUTES
-from graphwright.graph.operators import operator
+from graphwright.graph.operators import operator, operator_names
 from graphwright.graph.operators.operator import Operator
 from graphwright.graph.types.dtypes import BY_CODE
 
@@ -23,6 +24,10 @@ def _operator(name: str) -> Operator:
     return operator(bare, domain)
 
 
+TEXT = {"text.py", "carriers.py", "casting.py"}
+"""The files that compute on strings, which torch has not: Python's own text functions, no tensors."""
+
+
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda p: p.stem)
 def test_lowerings_compute_with_torch_only(path: Path) -> None:
     imported = set()
@@ -31,7 +36,31 @@ def test_lowerings_compute_with_torch_only(path: Path) -> None:
             imported |= {a.name.partition(".")[0] for a in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
             imported.add((node.module or "").partition(".")[0])
+        elif isinstance(node, ast.ImportFrom):
+            imported |= {f"own {part}" for part in (node.module or "").split(".")}
     assert not imported & FORBIDDEN
+    assert not imported & {"own reference", "own onnx", "own arrays", "own evaluator"}
+    assert "re" not in imported or path.name in TEXT
+
+
+def test_strings_are_computed_in_the_files_for_text() -> None:
+    """Counted apart: the operators of strings alone, all eager, and nothing else in their file."""
+    users = {p.name for p in FOLDER.glob("*.py") if "Strings" in p.read_text(encoding="utf-8")}
+    assert users >= TEXT
+    alone = {name for name, lowering in LOWERINGS.items() if lowering.function.__module__.endswith(".text")}
+    assert alone == {
+        "StringConcat",
+        "StringSplit",
+        "StringNormalizer",
+        "RegexFullMatch",
+        "TfIdfVectorizer",
+    }
+    assert {LOWERINGS[name].tier for name in alone} == {"eager"}
+
+
+def test_every_operator_of_the_standard_has_a_lowering() -> None:
+    """Draws come from outside, constants are data; image files need codecs."""
+    assert operator_names() - set(LOWERINGS) <= {*DRAWS, "Constant", "ImageDecoder"}
 
 
 def test_the_table_names_operators_that_exist() -> None:

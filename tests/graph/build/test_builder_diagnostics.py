@@ -12,7 +12,8 @@ import pytest
 from graphwright.graph.build.checking import check_unit
 from graphwright.graph.build.document import Unit, build_program
 from graphwright.graph.build.files import Settings
-from graphwright.graph.diagnostics import Diagnostic, SpecError
+from graphwright.graph.build.training import build_training
+from graphwright.graph.diagnostics import Diagnostic, Severity, SpecError
 from graphwright.graph.spec.resolution import load
 
 HEAD = """graphwright: 1
@@ -36,7 +37,19 @@ def graph(nodes: str, extra: str = "") -> str:
 
 
 LAYERS = "use: [layers/basic.yaml]\n"
-CYCLE = "functions:\n"
+
+DIMENSIONS = "dimensions are introduced by inputs and slot types; other sizes stand under sizes:"
+TRAINING = "training:\n  loss: y\n  optimizer: adam(lr=1e-3)\n"
+USED = graph("y: x[n] + where(flag, rate, 1)[:, None]")
+GIVEN = "    inputs:\n      x: normal()\n      n: zeros()\n      flag: zeros()\n"
+
+
+def case(expectation: str, given: str = "") -> str:
+    """A graph with one test."""
+    return graph(
+        "y: x", f"tests:\n  - name: a\n    sizes: {{B: 2}}\n{given}    expect:\n      - {expectation}\n"
+    )
+
 
 CASES: list[tuple[str, str, str | None]] = [
     # names
@@ -54,7 +67,7 @@ CASES: list[tuple[str, str, str | None]] = [
     ),
     ("G0309", graph("best: TopK(x, 3)\ny: best.«values»"), "did you mean 'Values'?"),
     # types
-    ("G0401", graph("y: «x + n[:, None, None] * 1.0»").replace("n[:, None, None] * 1.0", "float32(n)"), None),
+    ("G0401", graph("y: «x + float32(n)»"), "insert an axis into operand 2: x[:, None]"),
     ("G0402", graph("y: «reshape(x, [B, 5])»"), None),
     ("G0403", graph("y: «x + n[:, None]»"), "convert one explicitly, such as float32(…)"),
     ("G0404", graph("y: «n * 0.5»"), "convert explicitly: int64(floor(…))"),
@@ -103,27 +116,73 @@ CASES: list[tuple[str, str, str | None]] = [
     ("G0507", graph("y: repeat(«3», x, times=2)"), None),
     ("G0508", graph("best: TopK(x, 3)\ny: «best» + 1"), "select one: .Values"),
     ("G0509", graph("a, b, y: «TopK(x, 3)»"), "write _ for a result that is not needed"),
-    ("G0510", LAYERS + graph("y: linear(«linear(x, width=4)», width=3)"), None),
+    (
+        "G0510",
+        LAYERS + graph("y: linear(«linear(x, width=4)», width=3)"),
+        "give it a node of its own: its name names the weights",
+    ),
     ("G0513", LAYERS + graph("y: «linear(x)»"), "give width=…"),
     ("G0514", LAYERS + graph("y: linear(x, «width»=n)"), "make it an input, or pass a number"),
     ("G0515", graph("y: «If(flag, then_branch=1, else_branch=2)»"), None),
     # control
-    ("G0605", graph("y: x if «flag» else x + 1"), None),
-    ("G0606", graph("y: repeat(exp, x, times=«B»)"), None),
+    (
+        "G0605",
+        graph("y: x if «flag» else x + 1"),
+        "choose per element with where(c, a, b), or run one branch with cond(c, f, g, …)",
+    ),
+    (
+        "G0606",
+        graph("y: repeat(exp, x, times=«B»)"),
+        "use scan(…, times=…) for a symbolic number of rounds",
+    ),
     ("G0609", graph("y: cond(«x», exp, log, x)"), None),
     # state and noise
     ("G0701", graph("y: x + «normal(shape=[4])»"), "declare them under noise: and use the name"),
     ("G0704", graph("y: «grad(x, wrt=x)»"), "reduce it: mean(…)"),
     ("G0707", graph("y: grad(sum(x), wrt=«n»)"), None),
+    # what belongs to the main file only
+    ("G0305", graph("y: x + k", "parameters:\n  k: float32[«depth»] = zeros()\n"), DIMENSIONS),
+    ("G0311", graph("y: x.shape").replace("[y]", "[«y»]"), "outputs are tensors"),
+    ("G0312", graph("y: x[n]\n«z»: where(flag, rate, 1)"), None),
+    ("G0313", USED.replace("x: float32[B, 4]", "x: float32[B, «widht»]"), "did you mean 'width'?"),
+    (
+        "G0301",
+        graph("y: x").replace("width: 4", "width: «rate»"),
+        "sizes are made of numbers and other sizes only",
+    ),
+    ("G0408", graph("y: x").replace("width: 4, classes: 3", "width: 4, classes: «5 / 2»"), None),
+    ("G0408", graph("y: x").replace("n: int64[B]", "n: int64[B] in 0..«true»"), None),
+    (
+        "G1344",
+        graph("y: x").replace("x: float32[B, 4]", "x: float32[B, 4] «~ norml»"),
+        "did you mean 'normal'?",
+    ),
+    # tests
+    ("G0806", case("y == x»").replace("name: a", "«name: a"), "inputs: x: normal()"),
+    ("G0807", case("«y»", GIVEN), None),
+    ("G0808", case("«y != x»", GIVEN), "write any(a != b) or all(a != b)"),
+    ("G0809", graph("y: «self(x=x)»"), None),
+    ("G0809", graph("y: «after(x)»"), None),
+    ("G0810", case("after(«y») == y", GIVEN), None),
+    ("G0810", case("after(«3») == y", GIVEN), None),
+    ("G0803", case("all(self(«z»=y).y == y)", GIVEN), "self takes: x, n, flag, training"),
+    # training
+    ("G0921", graph("y: x", TRAINING + "  metrics:\n    m: «y.shape»\n"), None),
+    ("G0301", graph("y: x", TRAINING + "  metrics:\n    m: y + «missing»\n"), None),
+    ("G0922", graph("y: x", TRAINING + "  after_step:\n    «y»: 0\n"), None),
 ]
+WARNINGS = ("G0312", "G0313")
 
 
-def marked(text: str) -> tuple[str, int, int]:
-    """The text without markers, and the line and column (from 1) that they mark."""
-    start = text.index("«")
-    line = text.count("\n", 0, start) + 1
-    column = start - (text.rfind("\n", 0, start) + 1) + 1
-    return text.replace("«", "").replace("»", ""), line, column
+def marked(text: str) -> tuple[str, tuple[int, int], tuple[int, int]]:
+    """The text without markers, and the first and last line and column (from 1) that they mark."""
+    before, rest = text.split("«")
+    inside, after = rest.split("»")
+    return before + inside + after, position(before), position(before + inside)
+
+
+def position(text: str) -> tuple[int, int]:
+    return text.count("\n") + 1, len(text) - text.rfind("\n")
 
 
 def diagnostics_of(text: str, folder: Path, settings: Settings | None = None) -> list[Diagnostic]:
@@ -138,16 +197,16 @@ def diagnostics_of(text: str, folder: Path, settings: Settings | None = None) ->
 
 @pytest.mark.parametrize(("code", "text", "hint"), CASES, ids=[f"{c[0]}-{i}" for i, c in enumerate(CASES)])
 def test_code_place_and_hint(code: str, text: str, hint: str | None, tmp_path: Path) -> None:
-    clean, line, column = marked(text)
-    found = diagnostics_of(clean, tmp_path)
-    matching = [d for d in found if d.code == code]
-    assert matching, [(d.code, d.message) for d in found]
-    span = matching[0].span
+    clean, start, end = marked(text)
+    diagnostics = diagnostics_of(clean, tmp_path)
+    found = [d for d in diagnostics if d.severity is Severity.ERROR or code in WARNINGS]
+    found = [d for d in found if d.code not in WARNINGS or code in WARNINGS]
+    assert [d.code for d in found] == [code], found
+    span = found[0].span
     assert span is not None
-    assert (span.line, span.column) == (line, column), matching[0]
     assert span.source.path.endswith("case.yaml")
-    if hint is not None:
-        assert matching[0].hint == hint
+    assert ((span.line, span.column), (span.end_line, span.end_column)) == (start, end), found[0]
+    assert found[0].hint == hint
 
 
 def test_all_errors_are_reported_at_once(tmp_path: Path) -> None:
@@ -251,3 +310,14 @@ nodes:
 outputs: [y]
 """
     assert not diagnostics_of(text, tmp_path)
+
+
+def test_training_without_its_block(tmp_path: Path) -> None:
+    path = tmp_path / "case.yaml"
+    path.write_text(graph("y: x"), encoding="utf-8")
+    with pytest.raises(SpecError) as raised:
+        build_training(Unit(*load(str(path))))
+    (found,) = raised.value.diagnostics
+    assert found.code == "G0920"
+    assert found.span is not None
+    assert (found.span.line, found.span.column, found.span.end_column) == (3, 7, 11)

@@ -172,7 +172,10 @@ def test_whole_documents(path):
     document, _ = parse_document(Source("a", path.read_text(encoding="utf-8")))
     again, diagnostics = parse_document(Source("b", render(document)))
     assert not diagnostics.errors or {d.code for d in diagnostics.errors} == {"G0804"}
-    assert bare(again) == bare(document)
+    if document.body is None and document.root is not None:  # kinds whose parsers read the tree
+        assert plain_value(again.root) == plain_value(document.root)
+    else:
+        assert bare(again) == bare(document)
     assert render(again) == render(document)
 
 

@@ -123,6 +123,24 @@ def test_goals_that_are_false_or_left(
     assert "open" in (out / "index.html").read_text(encoding="utf-8")
 
 
+def test_a_theory_without_goals_is_explored(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], small: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    small.write_text(SMALL.split("goals:")[0], encoding="utf-8")
+    assert run(monkeypatch, "prove", small, "-o", out, "--conjecture", 2) == 0
+    assert "conjectures" in capsys.readouterr().out
+    statements = {t["statement"] for t in records(out / "theorems.jsonl")}
+    assert statements
+    for statement in statements:
+        left, right = (side.replace("nat", "v") for side in statement.split(" -> ")[-1].split(" = "))
+        for values in ((1, 2, 3), (4, 0, 1)):
+            names = {f"v{i}": v for i, v in enumerate(values)}
+            scope = {**names, "s": lambda n: n + 1}
+            if " -> " not in statement:
+                assert eval(left, scope) == eval(right, scope), statement
+
+
 def test_what_is_no_theory(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Path
 ) -> None:

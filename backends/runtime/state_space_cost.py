@@ -1,0 +1,125 @@
+"""How long a state-space layer takes by mode, and which mode to take: a model fitted to measurements.
+
+`python -m graphwright.tools.bench state_space` measures the forms beside the model's choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import ceil, log2
+
+CHUNKS = (8, 16, 32, 64, 128)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer: `states` real states a group (two a pair), `diagonal` how they move on, `constant`
+    whether its matrices are known ahead, so that tables of their powers cost nothing."""
+
+    batch: int
+    groups: int
+    inputs: int
+    outputs: int
+    states: int
+    length: int
+    diagonal: bool
+    constant: bool = True
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Of one backend on one core, in ns: a multiply-accumulate of a large product, one of a small
+    product or of a matrix with a vector, an elementwise operation on one number, and the overhead
+    of one operator; `carry` and `step` count the operators of a chunk's and of a step's body."""
+
+    product: float
+    vector: float
+    element: float
+    operator: float
+    carry: int
+    step: int
+    diagonal_step: int
+
+
+RATES: Mapping[str, Rates] = {
+    "torch": Rates(0.035, 0.15, 0.6, 4500.0, 6, 3, 9),
+    "onnx": Rates(0.03, 0.08, 0.35, 450.0, 5, 3, 8),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A mode, the steps of a chunk (1 for others), whether the state is carried by a diagonal, and
+    the nanoseconds to expect."""
+
+    mode: str
+    chunk: int
+    diagonal: bool
+    cost: float
+
+
+def step_cost(layer: Layer, rates: Rates) -> float:
+    """One step after the other: each moves every state on, and reads and writes it."""
+    rows = layer.batch * layer.groups
+    moved = 6 * layer.states * rates.element if layer.diagonal else layer.states**2 * rates.vector
+    read = layer.states * (layer.inputs + layer.outputs) * rates.vector
+    operators = (rates.diagonal_step if layer.diagonal else rates.step) * rates.operator
+    return layer.length * (operators + rows * (moved + read))
+
+
+def chunk_cost(layer: Layer, chunk: int, rates: Rates) -> float:
+    """Products with Toeplitz blocks within a chunk, and the state carried from one to the next."""
+    rows = layer.batch * layer.groups
+    wide, deep = layer.inputs * chunk, layer.outputs * chunk
+    chunks = ceil(layer.length / chunk)
+    local = wide * deep + (wide + deep) * layer.states
+    carried = 6 * layer.states * rates.element if layer.diagonal else layer.states**2 * rates.vector
+    total = chunks * (rows * (local * rates.product + carried) + rates.carry * rates.operator)
+    total += 12 * rates.operator
+    # the tables themselves are read once a run: bytes as good as elementwise work
+    total += 0.1 * layer.groups * local * rates.element
+    return total if layer.constant else total + _table_cost(layer, chunk, rates)
+
+
+def _table_cost(layer: Layer, chunk: int, rates: Rates) -> float:
+    if layer.diagonal:
+        return 10 * layer.groups * layer.states * chunk * (layer.inputs + layer.outputs) * rates.element
+    products = layer.states**2 * chunk * (layer.inputs + layer.outputs) + layer.states**3 * log2(2 * chunk)
+    return layer.groups * products * rates.product + 3 * log2(2 * chunk) * rates.operator
+
+
+def fft_cost(layer: Layer, rates: Rates) -> float:
+    """Transforms of twice the length of every channel; the kernel is made anew unless constant."""
+    size = 2 * layer.length
+    channels = layer.batch * layer.groups * (layer.inputs + layer.outputs)
+    kernels = layer.groups * layer.inputs * layer.outputs
+    transforms = (channels + (0 if layer.constant else kernels)) * size * log2(size + 1) * 0.6
+    products = layer.batch * kernels * size * 4
+    table = 0.0 if layer.constant else kernels * layer.length * layer.states * 2
+    return (transforms + products + table) * rates.element + 12 * rates.operator
+
+
+def plans(layer: Layer, backend: str) -> list[Plan]:
+    """Every plan that the backend has, the cheapest first. ONNX Runtime's DFT is not offered: it is
+    tens of times slower than chunks."""
+    rates = RATES[backend]
+    found = [Plan("step", 1, layer.diagonal, step_cost(layer, rates))]
+    for chunk in CHUNKS:
+        if chunk <= max(layer.length, CHUNKS[0]) and layer.length > 1:
+            found.append(Plan("chunk", chunk, layer.diagonal, chunk_cost(layer, chunk, rates)))
+    if backend == "torch":
+        found.append(Plan("fft", 1, layer.diagonal, fft_cost(layer, rates)))
+    return sorted(found, key=lambda p: p.cost)
+
+
+def best_plan(layer: Layer, backend: str) -> Plan:
+    """The cheapest plan for the layer as it is."""
+    return plans(layer, backend)[0]
+
+
+def best_form(dense: Layer, poles: int, backend: str) -> tuple[Plan, Plan]:
+    """The cheapest plans of a dense layer and of the same layer with `poles` kept poles (two real
+    states each): a pass that diagonalises may see that it should not."""
+    diagonal = replace(dense, states=2 * poles, diagonal=True)
+    return best_plan(dense, backend), best_plan(diagonal, backend)

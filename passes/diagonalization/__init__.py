@@ -1,0 +1,1 @@
+"""State-space recurrences brought to diagonal form, with certificates of the error."""

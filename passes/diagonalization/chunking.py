@@ -1,0 +1,244 @@
+"""State-space layers with constant matrices written out in chunks, their tables computed in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from ...backends.onnx.emitting.state_space import (
+    ChunkTables,
+    chunked,
+    parted_state,
+    start_state,
+    through,
+)
+from ...backends.onnx.emitting.state_space_tables import Recurrence, reshape, size
+from ...backends.runtime.state_space_cost import Layer, plans
+from ...graph.ir import Node, Program, Value, apply
+from ..manager.contract import Bounded, Contract
+from ..manager.pass_ import Context, Result
+from ..rewriting import Procedure, Site
+from ..rewriting.rewriting_pass import result_of
+from ..rewriting.sweep import rewrite
+from .certificates import UNIT
+from .layers import Numbers, numbers_of, operand
+from .system import Array, discretise
+
+LARGEST = 64_000_000
+"""Numbers of all tables of one layer: more are not stored."""
+
+
+@dataclass(frozen=True)
+class ChunkSsm:
+    """Writes state-space layers with constant matrices as matrix products over chunks of `chunk` steps
+    (0: the cost model's choice for `target`) and a Scan over chunks. The tables of powers come from
+    float64 and are rounded once, which the operator's own emission in the program's dtype can't do.
+
+    A layer that is cheaper step by step is left. Needs constants, as `diagonalize` does.
+    """
+
+    name: ClassVar[str] = "chunk_ssm"
+    variants: ClassVar[frozenset[str]] = frozenset({"infer"})
+
+    chunk: int = 0
+    length: int = 1024
+    target: str = "onnx"
+
+    def __post_init__(self) -> None:
+        if self.target not in ("torch", "onnx") or self.chunk < 0 or self.length < 1:
+            raise ValueError("target is torch or onnx, chunk at least 0, length at least 1")
+
+    @property
+    def contract(self) -> Contract:
+        return Bounded("gain", float("inf"))
+
+    def run(self, program: Program, context: Context) -> Result:
+        bounds: dict[Value, float] = {}
+
+        def chunk(node: Node, site: Site) -> Sequence[Value] | str | None:
+            return self._chunked(node, site, bounds)
+
+        rewritten = rewrite(program, (Procedure("chunked", ("LtiSsm",), chunk),), self.name, context.firings)
+        result = result_of(rewritten)
+        sites = tuple(replace(r, bound=bounds.get(r.new[0])) for r in result.replacements)
+        return replace(result, replacements=sites)
+
+    def _chunked(self, node: Node, site: Site, bounds: dict[Value, float]) -> Sequence[Value] | str:
+        numbers = numbers_of(node, site)
+        if isinstance(numbers, str):
+            return numbers
+        u = node.inputs[0]
+        assert u is not None
+        tables = Powers.of(node, numbers)
+        length = u.tensor.shape[2]
+        chunk = self._size(node, tables, length if isinstance(length, int) else self.length)
+        if chunk <= 1:
+            return "it is cheaper step by step"
+        initial = operand(node, "initial")
+        if initial is not None and not (isinstance(length, int) and length % chunk == 0):
+            return f"it has an initial state, and a length that is no multiple of {chunk}"
+        weights = tables.weights(site, chunk, numbers.dtype)
+        if isinstance(weights, str):
+            return weights
+        results = _written(node, weights)
+        bounds[results[0]] = UNIT[numbers.dtype] * tables.growth(
+            chunk, length if isinstance(length, int) else self.length
+        )
+        return results
+
+    def _size(self, node: Node, tables: Powers, length: int) -> int:
+        if self.chunk:
+            return min(self.chunk, length)
+        u = node.inputs[0]
+        assert u is not None
+        batch = u.tensor.shape[0]
+        layer = Layer(
+            batch if isinstance(batch, int) else 1,
+            tables.groups,
+            tables.b.shape[2],
+            tables.c.shape[1],
+            2 * tables.b.shape[1] if tables.poles is not None else tables.b.shape[1],
+            length,
+            tables.poles is not None,
+        )
+        best = plans(layer, self.target)[0]
+        return min(best.chunk, length) if best.mode == "chunk" else 1
+
+
+def _written(node: Node, tables: ChunkTables) -> tuple[Value, Value]:
+    u, d = node.inputs[0], operand(node, "D")
+    assert u is not None
+    fed = reshape(u, 0, size(tables.into, 0), tables.inputs, -1)
+    start = start_state(fed, operand(node, "initial"), node.attribute("form"), tables.jump.states)
+    y, last = chunked(tables, fed, start)
+    if d is not None:
+        y = apply("Add", y, through(d, fed))
+    return reshape(y, 0, size(tables.into, 0) * tables.outputs, -1), parted_state(last, node)
+
+
+@dataclass(frozen=True, eq=False)
+class Powers:
+    """The discrete layer in float64: `poles`[G, M] complex with b[G, M, I] and c[G, O, M] complex and
+    y = 2 Re(c x), or `matrix`[G, N, N] with real b[G, N, I] and c[G, O, N]."""
+
+    b: Array
+    c: Array
+    poles: Array | None = None
+    matrix: Array | None = None
+
+    @classmethod
+    def of(cls, node: Node, numbers: Numbers) -> Powers:
+        form, disc = node.attribute("form"), node.attribute("disc")
+        if form == "diagonal":
+            return _diagonal(numbers, disc)
+        systems = [discretise(numbers.system(form, g), numbers.step(g), disc) for g in range(numbers.groups)]
+        a, b, c = (np.stack([getattr(s, n) for s in systems]) for n in "abc")
+        return cls(b, c, None, a)
+
+    @property
+    def groups(self) -> int:
+        return int(self.b.shape[0])
+
+    def moved(self, x: Array) -> Array:
+        """A x of columns x[G, S, k]."""
+        if self.poles is not None:
+            return np.asarray(self.poles[:, :, None] * x)
+        assert self.matrix is not None
+        return np.asarray(self.matrix @ x)
+
+    def reached(self, count: int) -> Array:
+        """Aᵗ b: [count, G, S, I]."""
+        found = [self.b]
+        for _ in range(1, count):
+            found.append(self.moved(found[-1]))
+        return np.stack(found)
+
+    def seen(self, count: int) -> Array:
+        """c Aᵗ⁺¹: [count, G, O, S]."""
+        found, row = [], self.c
+        for _ in range(count):
+            row = row * self.poles[:, None, :] if self.poles is not None else row @ self.matrix
+            found.append(row)
+        return np.stack(found)
+
+    def jump(self, steps: int) -> Array:
+        if self.poles is not None:
+            return np.asarray(self.poles**steps)
+        assert self.matrix is not None
+        return np.linalg.matrix_power(self.matrix, steps)
+
+    def weights(self, site: Site, chunk: int, dtype: str) -> ChunkTables | str:
+        """The tables as constants of the program, or why there are none."""
+        groups, states, inputs = self.b.shape
+        outputs = self.c.shape[1]
+        real = 2 * states if self.poles is not None else states
+        if groups * (inputs * chunk * (outputs * chunk + real) + outputs * chunk * real) > LARGEST:
+            return f"its tables for chunks of {chunk} steps hold more than {LARGEST} numbers"
+        arrays = [np.concatenate([self.local(chunk), self.end(chunk)], axis=2), self.out(chunk)]
+        jump = self.jump(chunk)
+        arrays += [jump.real, jump.imag] if self.poles is not None else [jump[:, None]]
+        if not all(np.isfinite(a).all() for a in arrays):
+            return "its tables are not finite"
+        values = [site.constant(np.ascontiguousarray(a, dtype), "state_space") for a in arrays]
+        if any(v is None for v in values):
+            return "its tables are too large for a body"
+        into, out, *rest = (v for v in values if v is not None)
+        if self.poles is not None:
+            system = Recurrence(into, out, (rest[0], rest[1]))
+        else:
+            system = Recurrence(into, out, None, rest[0])
+        return ChunkTables(into, out, system, inputs, outputs, chunk)
+
+    def local(self, chunk: int) -> Array:
+        """K[t - s] from (I, s) to (O, t): [G, I T, O T]."""
+        kernel = np.einsum("gos,tgsi->gtoi", self.c, self.reached(chunk))
+        kernel = 2 * kernel.real if self.poles is not None else kernel
+        gap = np.arange(chunk)[None, :] - np.arange(chunk)[:, None]
+        table = np.where((gap >= 0)[None, :, :, None, None], kernel[:, gap.clip(0)], 0.0)
+        return table.transpose(0, 4, 1, 3, 2).reshape(self.groups, self.b.shape[2] * chunk, -1)
+
+    def end(self, chunk: int) -> Array:
+        """From (I, s) to the state at the chunk's end: [G, I T, S]."""
+        table = self._split(self.reached(chunk)[::-1], 2)
+        return table.transpose(1, 3, 0, 2).reshape(self.groups, self.b.shape[2] * chunk, -1)
+
+    def out(self, chunk: int) -> Array:
+        """From the state before a chunk to (O, t): [G, S, O T]."""
+        table = self.seen(chunk)
+        if self.poles is not None:
+            table = np.concatenate([2 * table.real, -2 * table.imag], axis=3)
+        return table.transpose(1, 3, 2, 0).reshape(self.groups, table.shape[3], -1)
+
+    def _split(self, table: Array, axis: int) -> Array:
+        return np.concatenate([table.real, table.imag], axis=axis) if self.poles is not None else table
+
+    def growth(self, chunk: int, length: int) -> float:
+        """What rounding tables and products may add per unit input, in units of the roundoff: each term
+        of Σ |c| |A|ˡ |b| is rounded once a chunk crossed, and once for every sum that it enters."""
+        size = np.abs(self.poles if self.poles is not None else np.asarray(self.matrix))
+        column, row = np.abs(self.b), np.abs(self.c)
+        total = np.zeros(row.shape[:2])
+        depth = np.log2(chunk * self.b.shape[2] + 2 * self.b.shape[1]) * 4 + 12
+        for step in range(length):
+            total = total + (row @ column).sum(axis=2) * (depth + 8 * step / chunk)
+            column = size[:, :, None] * column if self.poles is not None else size @ column
+        return float(2 * total.max()) if np.isfinite(total).all() else float("inf")
+
+
+def _diagonal(numbers: Numbers, disc: str) -> Powers:
+    a, b, c = (numbers.arrays[n].astype(np.float64) for n in "ABC")
+    poles, entering, leaving = (x[..., 0] + 1j * x[..., 1] for x in (a, b, c))
+    if disc == "none":
+        return Powers(entering, leaving, poles)
+    dt = numbers.arrays["dt"].astype(np.float64)
+    step = dt if dt.ndim == 2 else dt[:, None]
+    z = poles * step
+    if disc == "zoh":
+        near = np.abs(z) < 1e-8
+        factor = np.where(near, 1 + z / 2, np.expm1(z) / np.where(near, 1, z)) * step
+        return Powers(entering * factor[:, :, None], leaving, np.exp(z))
+    factor = step / (1 - z / 2)
+    return Powers(entering * factor[:, :, None], leaving, (1 + z / 2) / (1 - z / 2))

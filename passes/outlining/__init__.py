@@ -1,0 +1,1 @@
+"""Repeated blocks of a program, found and written once."""

@@ -1,0 +1,153 @@
+"""Quantized arrays as values of a graph: codes and scales as weights, decoded by one node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...graph.ir import Value, apply, apply_all, constant
+from ...graph.types.dtypes import DTYPES, DType
+from ...graph.types.grids import Grid, grid
+from ..rewriting.constants import folded_constant
+from .observers import Observer, clipped_range, range_scale
+from .rounding import QuantizedArray
+from .scheme import QuantScheme
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass
+class Store:
+    """Constants that a pass makes: small ones in their node, large ones in `arrays`."""
+
+    arrays: dict[str, Array] = field(default_factory=dict)
+
+    def put(self, array: Array, like: str) -> Value:
+        value, made = folded_constant(np.asarray(array), like)
+        self.arrays.update(made)
+        return value
+
+
+def carrier(found: Grid) -> DType:
+    """The dtype that stores the codes of a grid: 4 or 8 bits; integers as themselves."""
+    if not found.integer:
+        return DTYPES["uint4" if found.bits <= 4 else "uint8"]
+    if found.levels[0] >= 0:
+        return DTYPES["uint4" if found.bits <= 4 else "uint8"]
+    return DTYPES["int4" if found.bits <= 4 else "int8"]
+
+
+def weight_value(array: QuantizedArray, name: str, store: Store) -> Value:
+    """The float tensor that the codes stand for: DequantizeLinear of integers, Dequantize of the codes
+    of any other grid."""
+    scale = _scale_value(array, name, store)
+    layout: dict[str, Any] = {"axis": array.layout.axis or 0, "block_size": array.layout.block or 0}
+    dtype = carrier(array.grid)
+    if not array.grid.integer:
+        codes = store.put(array.codes.astype(dtype.numpy), f"{name}_codes")
+        return apply("Dequantize", codes, scale, domain="graphwright", levels=array.grid.levels, **layout)
+    low = int(array.grid.levels[0])
+    codes = store.put((array.codes.astype(np.int16) + low).astype(dtype.numpy), f"{name}_codes")
+    zero = None
+    if array.zero is not None:
+        zero = store.put(array.zero.astype(np.int16).astype(dtype.numpy), f"{name}_zero")
+    return apply("DequantizeLinear", codes, scale, zero, **layout)
+
+
+def _scale_value(array: QuantizedArray, name: str, store: Store) -> Value:
+    if array.scale_grid is None or array.scale_codes is None:
+        return store.put(array.scale.astype(np.float32), f"{name}_scale")
+    codes = store.put(array.scale_codes.astype(np.uint8), f"{name}_scale")
+    outer = constant(np.float32(array.tensor_scale))
+    return apply("Dequantize", codes, outer, domain="graphwright", levels=array.scale_grid.levels)
+
+
+# --- activations ------------------------------------------------------------------------------------
+
+
+def static_activation(x: Value, scheme: QuantScheme, seen: Observer, found: Grid) -> Value:
+    """x quantized and dequantized with a scale fixed by what was observed. Integers take all their
+    codes; where the range starts at 0 the zero point is the least code, so that a Relu before it is
+    absorbed."""
+    low, high = clipped_range(seen, found, scheme.clip, scheme.percentile, scheme.zero)
+    scale, zero = range_scale(low, high, found, scheme.zero)
+    number = constant(np.float32(scale))
+    if not found.integer:
+        levels = {"levels": found.levels}
+        codes = apply("Quantize", x, number, domain="graphwright", **levels)
+        return apply("Dequantize", codes, number, domain="graphwright", **levels)
+    if found.bits < 8:
+        return _narrow_integers(x, number, zero, found)
+    # Unsigned: the runtime's product of signed codes with weights has no fast kernel.
+    point = constant(np.asarray((zero or 0) + (128 if found.levels[0] < 0 else 0), np.uint8))
+    return apply("DequantizeLinear", apply("QuantizeLinear", x, number, point), number, point)
+
+
+def _narrow_integers(x: Value, scale: Value, zero: int | None, found: Grid) -> Value:
+    """Integers of fewer than 8 bits in int8: the codes are clipped to their range."""
+    point = constant(np.asarray(zero or 0, np.int8))
+    codes = apply("QuantizeLinear", x, scale, point)
+    low, high = (constant(np.asarray(v, np.int8)) for v in (found.levels[0], found.levels[-1]))
+    return apply("DequantizeLinear", apply("Clip", codes, low, high), scale, point)
+
+
+def dynamic_activation(x: Value, scheme: QuantScheme, found: Grid) -> Value:
+    """x quantized and dequantized with scales from its own numbers: one for the tensor (integers with a
+    zero point, the standard's DynamicQuantizeLinear), one for each row, or one for each block of
+    the last axis."""
+    if found.integer and scheme.zero and scheme.axis == "tensor" and found.bits == 8:
+        codes, scale, zero = apply_all("DynamicQuantizeLinear", x)
+        return apply("DequantizeLinear", codes, scale, zero)
+    last = x.tensor.shape[-1]
+    block = scheme.block if scheme.block and isinstance(last, int) and last % scheme.block == 0 else None
+    absmax = _block_absmax(x, block) if scheme.axis != "tensor" else _absmax(x)
+    scale = _dynamic_scale(x, absmax, scheme, found)
+    if scheme.axis == "tensor":
+        layout: dict[str, Any] = {"levels": found.levels}
+    else:
+        layout = {"levels": found.levels, "axis": -1, "block_size": block or last}
+    codes = apply("Quantize", x, scale, domain="graphwright", **layout)
+    return apply("Dequantize", codes, scale, domain="graphwright", **layout)
+
+
+def _absmax(x: Value) -> Value:
+    return apply("ReduceMax", apply("Abs", x), keepdims=0)
+
+
+def _block_absmax(x: Value, block: int | None) -> Value:
+    """The largest magnitude of each block (of each row without one): [..., blocks]."""
+    magnitude = apply("Abs", x)
+    if block is None:
+        return apply("ReduceMax", magnitude, constant(np.array([-1])), keepdims=1)
+    rank = x.tensor.rank
+    shape = constant(np.array([0] * (rank - 1) + [-1, block]))
+    return apply("ReduceMax", apply("Reshape", magnitude, shape), constant(np.array([-1])), keepdims=0)
+
+
+def _dynamic_scale(x: Value, absmax: Value, scheme: QuantScheme, found: Grid) -> Value:
+    """absmax / largest level, on the scheme's scale grid; 1 where the block is zero."""
+    one = constant(np.float32(1))
+    if scheme.scale in ("float32", "float16"):
+        return _or_one(apply("Div", absmax, constant(np.float32(found.largest))), one)
+    scales = grid("e4m3_scale" if scheme.scale == "e4m3" else scheme.scale)
+    levels = {"levels": scales.levels}
+    outer = one
+    if scheme.tensor_scale:
+        outer = _or_one(
+            apply("Div", _absmax(x), constant(np.float32(found.largest * scales.levels[-1]))), one
+        )
+    if scheme.scale == "e8m0":
+        # 3/4 of a number is nearest to the power of two at or below it (half-way goes up).
+        base = np.float32(0.75 / 2.0 ** np.floor(np.log2(found.largest)))
+        wanted = apply("Mul", absmax, constant(base))
+    else:
+        wanted = apply("Div", absmax, constant(np.float32(found.largest)))
+    codes = apply("Quantize", _or_one(wanted, one), outer, domain="graphwright", **levels)
+    return apply("Dequantize", codes, outer, domain="graphwright", **levels)
+
+
+def _or_one(scale: Value, one: Value) -> Value:
+    positive = apply("Greater", scale, constant(np.float32(0)))
+    return apply("Where", positive, scale, one)

@@ -1,0 +1,155 @@
+"""Observers of activations: what calibration keeps of a value. Merging two is addition.
+
+The histogram's bins are fixed in advance: an element's bin is its sign, exponent (2^-24 to 2^15) and
+the top three bits of its mantissa, read from the float itself. So nothing is re-binned, memory does
+not grow with the samples, and batches or shards merge exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...graph.types.grids import Grid
+from .rounding import decode, nearest
+
+Array = np.ndarray[Any, Any]
+
+MANTISSA = 3
+LOWEST, HIGHEST = -24, 15
+HALF = (HIGHEST - LOWEST + 1) << MANTISSA
+"""Bins of one sign."""
+_SHIFT = 23 - MANTISSA
+_FIRST = (LOWEST + 127) << MANTISSA
+
+
+@dataclass
+class Observer:
+    """Range, count and histogram of one value. `histogram[sign, bin]` is int64[2, 320]: 5 kB."""
+
+    count: int = 0
+    low: float = np.inf
+    high: float = -np.inf
+    histogram: Array | None = field(default_factory=lambda: np.zeros((2, HALF), np.int64))
+
+    def update(self, array: Array) -> None:
+        """Adds a batch. Without a histogram only the range is kept, at a fraction of the cost."""
+        if not array.size:
+            return
+        self.count += array.size
+        self.low = min(self.low, float(array.min()))
+        self.high = max(self.high, float(array.max()))
+        if self.histogram is not None:
+            self.histogram += binned(array)
+
+    def merge(self, other: Observer) -> Observer:
+        both = self.histogram is not None and other.histogram is not None
+        histogram = self.histogram + other.histogram if both else None  # type: ignore[operator]  # both are arrays
+        return Observer(
+            self.count + other.count, min(self.low, other.low), max(self.high, other.high), histogram
+        )
+
+    @property
+    def finite(self) -> bool:
+        return bool(np.isfinite(self.low) and np.isfinite(self.high))
+
+    def points(self, each: int = 8) -> tuple[Array, Array]:
+        """(representative numbers, weights that sum to 1): `each` evenly in every bin that was hit,
+        within the range seen."""
+        assert self.histogram is not None
+        edges = _edges()
+        inner = (np.arange(each) + 0.5) / each
+        places = (edges[:-1, None] + (edges[1:] - edges[:-1])[:, None] * inner).ravel()
+        weights = np.repeat(self.histogram / each, each, axis=1).reshape(2, -1)
+        numbers = np.concatenate([places, -places])
+        weight = weights.ravel()
+        hit = weight > 0
+        found = np.clip(numbers[hit], self.low, self.high).astype(np.float32)
+        return found, weight[hit] / weight[hit].sum()
+
+
+def binned(array: Array) -> Array:
+    """The histogram of a batch: int64[2, 320]."""
+    bits = np.ascontiguousarray(array, np.float32).view(np.uint32).ravel()
+    place = np.clip((bits & 0x7FFFFFFF) >> _SHIFT, _FIRST, _FIRST + HALF - 1) - _FIRST
+    place += (bits >> 31) * np.uint32(HALF)
+    return np.bincount(place, minlength=2 * HALF).reshape(2, HALF)
+
+
+def _edges() -> Array:
+    """The lower edges of the bins and the last upper one; the first bin starts at 0."""
+    bits = np.arange(_FIRST, _FIRST + HALF + 1, dtype=np.uint32) << _SHIFT
+    edges = bits.view(np.float32).astype(np.float64)
+    edges[0] = 0.0
+    return edges
+
+
+# --- clip rules on what was observed ----------------------------------------------------------------
+
+
+def clipped_range(
+    seen: Observer, found: Grid, clip: str, percentile: float, zero: bool
+) -> tuple[float, float]:
+    """The range that the scale is to cover: (low, high), of one sign each way."""
+    low, high = min(seen.low, 0.0), max(seen.high, 0.0)
+    if clip == "absmax" or seen.histogram is None or low == high:
+        return low, high
+    if clip == "percentile":
+        numbers, weights = seen.points()
+        outside = (100 - percentile) / 100 / 2
+        order = np.argsort(numbers)
+        total = np.cumsum(weights[order])
+        first = float(numbers[order][min(int(np.searchsorted(total, outside)), len(order) - 1)])
+        last = float(numbers[order][min(int(np.searchsorted(total, 1 - outside)), len(order) - 1)])
+        return min(max(first, low), 0.0), max(min(last, high), 0.0)
+    score = _divergence if clip == "entropy" else _squared
+    numbers, weights = seen.points()
+    factors = np.concatenate([np.linspace(1, 0.3, 29), np.geomspace(0.28, 0.01, 20)])
+    bounds = factors * max(-low, high)
+    ranges = [(max(low, -b), min(high, b)) for b in map(float, bounds)]
+    scores = [score(numbers, weights, *r, found, zero) for r in ranges]
+    return ranges[int(np.argmin(scores))]
+
+
+def range_scale(low: float, high: float, found: Grid, zero: bool) -> tuple[float, int | None]:
+    """(scale, zero point) that cover the range; 1 for an empty one."""
+    if not zero:
+        scale = max(-low, high) / found.largest
+        return (float(np.float32(scale)) or 1.0), None
+    scale = float(np.float32((high - low) / (len(found.levels) - 1))) or 1.0
+    return scale, int(np.clip(np.rint(found.levels[0] - low / scale), found.levels[0], found.levels[-1]))
+
+
+def _restored(numbers: Array, low: float, high: float, found: Grid, zero: bool) -> Array:
+    scale, point = range_scale(low, high, found, zero)
+    wide, shift = np.float32(scale), None if point is None else np.float32(point)
+    codes = nearest(numbers, wide, found, shift)  # type: ignore[arg-type]  # a scalar broadcasts
+    return decode(codes, wide, found, shift)  # type: ignore[arg-type]
+
+
+def _squared(numbers: Array, weights: Array, low: float, high: float, found: Grid, zero: bool) -> float:
+    difference = _restored(numbers, low, high, found, zero).astype(np.float64) - numbers
+    return float(np.sum(weights * difference**2))
+
+
+def _divergence(numbers: Array, weights: Array, low: float, high: float, found: Grid, zero: bool) -> float:
+    """KL(clipped distribution, its quantization) over 2,048 bins of the clipped range: what is clipped
+    counts into the end bins of the first only (Migacz, TensorRT 8-bit inference, 2017)."""
+    if high - low <= 0:
+        return np.inf
+    cells = 2048
+    place = np.clip(((numbers - low) / (high - low) * cells).astype(np.int64), 0, cells - 1)
+    inside = (numbers >= low) & (numbers <= high)
+    p = np.bincount(place, weights, cells)
+    kept = np.bincount(place[inside], weights[inside], cells)
+    centres = (low + (np.arange(cells) + 0.5) / cells * (high - low)).astype(np.float32)
+    level = np.unique(_restored(centres, low, high, found, zero), return_inverse=True)[1].ravel()
+    hit = kept > 0
+    mass = np.bincount(level, kept)
+    spread = np.maximum(np.bincount(level, hit.astype(np.float64)), 1)
+    q = np.where(hit, (mass / spread)[level], 0)
+    q = q / max(q.sum(), 1e-300)
+    used = p > 0
+    return float(np.sum(p[used] * np.log(p[used] / np.maximum(q[used], 1e-6))))

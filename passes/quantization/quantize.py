@@ -1,0 +1,325 @@
+"""The pass that gives weights and activations their quantized types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...graph.diagnostics import fail
+from ...graph.ir import Node, Origin, Program, Value, apply, consumers, rebuild
+from ...graph.types import FLOAT32
+from ..manager.application import moved_by
+from ..manager.contract import Budget, Contract
+from ..manager.pass_ import Context, Replacement, Result
+from .calibration import Batches, calibration_batches, divergence, observe, run
+from .codes import Store, dynamic_activation, static_activation, weight_value
+from .coverage import Row, costs, float_row, left_row, notes, quantized_row
+from .mixed import allocate
+from .observers import Observer
+from .operands import Layer, Left, find_layers, stored_names
+from .rounding import QuantizedArray
+from .rules import Rule, first_match, read_rules
+from .scheme import QuantScheme, activation_scheme, weight_scheme
+from .statistics import has_rows
+from .weights import fitted, optimised_weights, plain_weights
+
+Array = np.ndarray[Any, Any]
+
+OPTIMISED = ("gptq", "adaround", "descent")
+
+
+@dataclass(frozen=True)
+class Quantize:
+    """Quantizes the weights and inputs of MatMul, Gemm and Conv.
+
+    `weights` and `activations` are schemes (a grid, a preset, a mapping of options, or float) for what no
+    rule of `rules:` matches before; `skip` names layers that stay float. `rounding` replaces the
+    schemes' own; `bias_correction` adds each channel's mean error to its bias; `coverage` is the
+    least share of weights that must be quantized; `costs` measures what each layer does alone. With
+    `average_bits` each layer's grid is one of `choices`, so that all together change the outputs least
+    in so many bits a weight (scales included). Softmax, masks and sums are never touched.
+    """
+
+    name: ClassVar[str] = "quantize"
+    variants: ClassVar[frozenset[str]] = frozenset({"infer"})
+
+    weights: Any = "int8"
+    activations: Any = "float"
+    rules: tuple[Any, ...] = ()
+    schemes: Mapping[str, Any] = field(default_factory=dict)
+    skip: tuple[str, ...] = ()
+    per_channel: bool = True
+    rounding: str | None = None
+    bias_correction: bool = False
+    coverage: float = 0.0
+    average_bits: float | None = None
+    choices: tuple[str, ...] = ("int2", "int3", "int4", "int8")
+    costs: bool = True
+    metric: str = "accuracy"
+    max_drop: float = 0.01
+
+    def __post_init__(self) -> None:
+        self.all_rules()
+
+    @property
+    def contract(self) -> Contract:
+        return Budget(self.metric, self.max_drop)
+
+    def all_rules(self) -> tuple[Rule, ...]:
+        """The rules in order: skips, the recipe's, the schemes for everything else."""
+        skipped = (Rule(None, name=self.skip, text="skip"),) if self.skip else ()
+        weights = self._adjusted(weight_scheme(self.weights))
+        last = (
+            Rule(weights, operand="weight", text="weights"),
+            Rule(activation_scheme(self.activations), operand="input", text="activations"),
+        )
+        given = tuple(
+            replace(r, scheme=self._adjusted(r.scheme)) for r in read_rules(self.rules, self.schemes)
+        )
+        return (*skipped, *given, *last)
+
+    def _adjusted(self, scheme: QuantScheme | None) -> QuantScheme | None:
+        if scheme is None:
+            return None
+        if not self.per_channel and scheme.axis == "out":
+            scheme = replace(scheme, axis="tensor")
+        return replace(scheme, rounding=self.rounding) if self.rounding else scheme
+
+    def run(self, program: Program, context: Context) -> Result:
+        return Quantization(self, program, context).run()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to become of a layer."""
+
+    layer: Layer
+    weight: QuantScheme
+    activation: QuantScheme | None
+    note: str = ""
+
+
+class Quantization:
+    """One run of the pass."""
+
+    def __init__(self, options: Quantize, program: Program, context: Context) -> None:
+        self.options, self.program, self.context = options, program, context
+        self.store = Store()
+        self.rows: list[Row] = []
+        self.sites: list[Replacement] = []
+        self.observers: dict[Value, Observer] = {}
+        self.edges: dict[Value, QuantScheme] = {}
+
+    def run(self) -> Result:
+        layers, left = find_layers(self.program)
+        plans = [p for layer in layers if (p := self._plan(layer)) is not None]
+        self._check_coverage(plans, layers, left)
+        if self.options.average_bits is not None and plans:
+            plans = self._mixed(plans, self.options.average_bits)
+        self._observe(plans)
+        self.sites += [self._edge_site(v, s) for v, s in self.edges.items()]
+        for plan in plans:
+            self.sites.append(self._layer_site(plan))
+        self.rows += [left_row(item) for item in left]
+        hits = {"layer": len(plans), "result": len(self.edges)}
+        if not plans:
+            return Result(self.program, notes=notes(self.rows))
+        text = (*notes(self.rows), *self._costs(plans))
+        return Result(self._applied(self.sites), tuple(self.sites), text, hits)
+
+    def _costs(self, plans: Sequence[Plan]) -> tuple[str, ...]:
+        """What each layer does alone to the first output on the first calibration batch; nothing without
+        data, or where that output is no vector of logits."""
+        batches = self.context.data.get(self.context.calibration or "calibration")
+        outputs = self.program.graph.outputs
+        if not batches or not self.options.costs or not outputs or outputs[0].tensor.dtype is not FLOAT32:
+            return ()
+        before = self._run([outputs[0]], batches[0])[0]
+        if before.ndim < 2:
+            return ()
+        sites = self.sites[len(self.edges) :]
+        found = [
+            (p.layer.name, self._alone(site, before, batches[0]))
+            for p, site in zip(plans, sites, strict=True)
+        ]
+        return (costs(found),)
+
+    def _alone(self, site: Replacement, before: Array, batch: Mapping[str, Array]) -> float:
+        """The divergence of the first output from `before` with this site alone replaced."""
+        first = self.program.graph.outputs[0]
+        value = moved_by(self.program, [site]).get(first, first)
+        probe = replace(self.program.with_graph((value,)), output_names=("~",), updates=())
+        after = run(replace(probe, weights=self._weights_so_far()), [value], batch)[value]
+        return divergence(before, after)
+
+    def _mixed(self, plans: Sequence[Plan], average: float) -> list[Plan]:
+        """The plans with the grid of each layer chosen among `choices`. Raises SpecError G1042 for a
+        budget that the narrowest grids exceed."""
+        batch = self._batches("mixed precision")[0]
+        before = self._run([self.program.graph.outputs[0]], batch)[0]
+        prices: list[list[float]] = []
+        sizes: list[list[float]] = []
+        for plan in plans:
+            arrays = [plain_weights(plan.layer, s) for s in self._choices(plan)]
+            names = [f"{plan.layer.name}_{i}" for i in range(len(arrays))]
+            values = [weight_value(a, n, self.store) for a, n in zip(arrays, names, strict=True)]
+            node = plan.layer.node
+            news = [rebuild(node, (plan.layer.input, v, *node.inputs[2:])).outputs[0] for v in values]
+            sites = [Replacement((node.outputs[0],), (n,), "layer") for n in news]
+            prices.append([self._alone(site, before, batch) for site in sites])
+            sizes.append([a.bits * a.codes.size for a in arrays])
+        total = sum(p.layer.array.size for p in plans)
+        try:
+            chosen = allocate(prices, sizes, average * total)
+        except ValueError as error:
+            raise fail("G1042", str(error)) from None
+        return [replace(p, weight=self._choices(p)[i]) for p, i in zip(plans, chosen, strict=True)]
+
+    def _choices(self, plan: Plan) -> list[QuantScheme]:
+        return [replace(plan.weight, grid=name) for name in self.options.choices]
+
+    # --- which ---
+
+    def _plan(self, layer: Layer) -> Plan | None:
+        rules = self.options.all_rules()
+        weight, activation = (first_match(rules, layer, operand) for operand in ("weight", "input"))
+        if weight is None or weight.scheme is None:
+            text = weight.text if weight is not None else "no rule"
+            self.rows.append(float_row(layer, "left out by skip" if text == "skip" else f"rule '{text}'"))
+            return None
+        if not np.isfinite(layer.array).all():
+            origin = self.program.origin(layer.node.outputs[0])
+            raise fail(
+                "G1043",
+                f"the weights of '{layer.name}' have NaN or infinite numbers",
+                origin.spans[0] if origin.spans else None,
+            )
+        scheme, note = fitted(weight.scheme, layer)
+        if scheme.rounding in OPTIMISED and not has_rows(layer):
+            scheme, note = replace(scheme, rounding="nearest"), "grouped: rounded to nearest"
+        return Plan(layer, scheme, activation.scheme if activation is not None else None, note)
+
+    def _check_coverage(self, plans: Sequence[Plan], layers: Sequence[Layer], left: Sequence[Left]) -> None:
+        total = sum(x.array.size for x in layers) + sum(x.elements for x in left)
+        covered = sum(p.layer.array.size for p in plans) / max(total, 1)
+        if covered < self.options.coverage:
+            names = [(r.elements, f"{r.name} ({r.reason})") for r in self.rows]
+            names += [(x.elements, f"{x.name} ({x.reason})") for x in left]
+            largest = "; ".join(n for _, n in sorted(names, reverse=True)[:3])
+            raise fail(
+                "G1044",
+                f"{100 * covered:.1f} % of the weights are quantized, fewer than "
+                f"{100 * self.options.coverage:g} %: {largest}",
+            )
+
+    # --- what was seen ---
+
+    def _observe(self, plans: Sequence[Plan]) -> None:
+        readers = consumers(self.program.graph.nodes)
+        static = [p for p in plans if p.activation is not None and not p.activation.dynamic]
+        wanted = [p.layer.input for p in static]
+        for plan in static:
+            if plan.layer.node.name == "Conv" and plan.activation is not None:
+                end = _after_activation(plan.layer.node, readers)
+                if end not in self.program.graph.outputs:
+                    self.edges[end] = plan.activation
+        wanted += list(self.edges)
+        if wanted:
+            unique = list(dict.fromkeys(wanted))
+            self.observers = observe(self.program, unique, self._batches("a static scale"))
+
+    def _batches(self, purpose: str) -> Batches:
+        return calibration_batches(self.context, purpose)
+
+    # --- what it becomes ---
+
+    def _activation(self, x: Value, scheme: QuantScheme) -> Value:
+        found = scheme.levels()
+        if scheme.dynamic:
+            return dynamic_activation(x, scheme, found)
+        from ...graph.types.grids import full_range
+
+        return static_activation(x, scheme, self.observers[x], full_range(found) if scheme.zero else found)
+
+    def _edge_site(self, value: Value, scheme: QuantScheme) -> Replacement:
+        return Replacement((value,), (self._activation(value, scheme),), "result")
+
+    def _layer_site(self, plan: Plan) -> Replacement:
+        layer, node = plan.layer, plan.layer.node
+        x = layer.input
+        fed = x
+        if plan.activation is not None and x not in self.edges:
+            fed = self._activation(x, plan.activation)
+        array = self._weights(plan, fed)
+        self.rows.append(quantized_row(layer, plan.weight, array, plan.note))
+        weight = weight_value(array, layer.name, self.store)
+        new = rebuild(node, (fed, weight, *node.inputs[2:]))
+        result = new.outputs[0]
+        if self.options.bias_correction:
+            result = self._corrected(layer, new)
+        return Replacement((node.outputs[0],), (result,), "layer")
+
+    def _weights(self, plan: Plan, fed: Value) -> QuantizedArray:
+        if plan.weight.rounding not in OPTIMISED:
+            return plain_weights(plan.layer, plan.weight, self.context.seed)
+        batches = self._batches(plan.weight.rounding)
+        given = [(self._run([plan.layer.input], b)[0], self._run_quantized(fed, b)) for b in batches]
+        return optimised_weights(plan.layer, plan.weight, given)
+
+    def _corrected(self, layer: Layer, new: Node) -> Value:
+        """The result with each channel's mean error on calibration data added."""
+        axis = 1 if layer.node.name.startswith("Conv") else new.outputs[0].tensor.rank - 1
+        total, count = 0.0, 0
+        for batch in self._batches("bias correction"):
+            before = self._run([layer.node.outputs[0]], batch)[0].astype(np.float64)
+            difference = np.moveaxis(before - self._run_quantized(new.outputs[0], batch), axis, 0)
+            flat = difference.reshape(len(difference), -1)
+            total, count = total + flat.sum(axis=1), count + flat.shape[1]
+        shift = np.asarray(total / max(count, 1), np.float32)
+        if new.name in ("Conv", "Gemm", "ConvTranspose"):
+            bias = new.inputs[2] if len(new.inputs) > 2 else None
+            added = self.store.put(shift, f"{layer.name}_shift")
+            together = added if bias is None else apply("Add", bias, added)
+            return rebuild(new, (new.inputs[0], new.inputs[1], together)).outputs[0]
+        return apply("Add", new.outputs[0], self.store.put(shift, f"{layer.name}_shift"))
+
+    def _run(self, values: Sequence[Value], batch: Mapping[str, Array]) -> list[Array]:
+        found = run(self.program, values, batch)
+        return [found[v] for v in values]
+
+    def _run_quantized(self, value: Value, batch: Mapping[str, Array]) -> Array:
+        """A value built on the program's own, where the layers so far are quantized."""
+        name = "~probe"
+        probe = replace(
+            self.program.with_graph((value,)),
+            output_names=(name,),
+            updates=(),
+            weights=self._weights_so_far(),
+        )
+        moved = moved_by(probe, self.sites).get(value, value)
+        return run(probe.with_graph((moved,)), [moved], batch)[moved]
+
+    def _weights_so_far(self) -> Any:
+        return self.program.weights.with_arrays(self.store.arrays)
+
+    def _applied(self, sites: Sequence[Replacement]) -> Program:
+        program = replace(self.program, weights=self._weights_so_far())
+        moved = moved_by(program, sites)
+        names = {n: moved.get(v, v) for n, v in program.names.items()}
+        origins: dict[Value, Origin] = {moved.get(v, v): o for v, o in program.origins.items()}
+        outputs = tuple(moved.get(v, v) for v in program.graph.outputs)
+        made = program.with_graph(outputs, names=names, origins=origins)
+        return replace(made, weights=made.weights.only(stored_names(made)))
+
+
+def _after_activation(node: Node, readers: Mapping[Value, Sequence[tuple[Node, int]]]) -> Value:
+    """The convolution's result, after a Relu or Clip that alone reads it: the runtime absorbs both into
+    the quantized result."""
+    value = node.outputs[0]
+    users = readers.get(value, ())
+    if len(users) == 1 and users[0][0].name in ("Relu", "Clip") and users[0][1] == 0:
+        return users[0][0].outputs[0]
+    return value

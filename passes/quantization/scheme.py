@@ -1,0 +1,124 @@
+"""A quantization scheme: a quantized type, and how to find its scales and codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from typing import Any
+
+from ...graph.types.grids import Grid, grid
+from .layout import Layout
+
+AXES = ("tensor", "out", "in")
+SCALES = ("float32", "float16", "e8m0", "e4m3", "ue5m3")
+CLIPS = ("absmax", "percentile", "mse", "entropy", "four_over_six")
+ROUNDINGS = ("nearest", "stochastic", "gptq", "adaround", "descent")
+
+
+@dataclass(frozen=True)
+class QuantScheme:
+    """`axis` is the granularity: one scale (tensor), one for each output channel (out), or one for each
+    `block` elements along the inputs of each output channel (in). `grid` may be `power(int4, search)`:
+    the exponent is found from the weights. `table` rounds the levels of a codebook to int8, so that
+    integer kernels run it."""
+
+    grid: str = "int8"
+    axis: str = "out"
+    block: int | None = None
+    scale: str = "float32"
+    tensor_scale: bool = False
+    zero: bool = False
+    clip: str = "absmax"
+    percentile: float = 99.99
+    rounding: str = "nearest"
+    dynamic: bool = False
+    table: bool = False
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("axis", AXES), ("scale", SCALES), ("clip", CLIPS), ("rounding", ROUNDINGS)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} is one of {', '.join(allowed)}, not '{getattr(self, name)}'")
+        found = self.levels()
+        if self.zero and not found.integer:
+            raise ValueError(f"{self.grid} takes no zero point: only integer grids do")
+        if (self.block is not None) != (self.axis == "in"):
+            raise ValueError("axis 'in' goes with a block, and only with one")
+        if self.block is not None and self.block < 1:
+            raise ValueError(f"a block has at least one element, not {self.block}")
+        if self.tensor_scale and self.scale in ("float32", "float16"):
+            raise ValueError("a tensor scale belongs to scales on a grid: e8m0, e4m3, ue5m3")
+        if not 50 < self.percentile <= 100:
+            raise ValueError(f"a percentile between 50 and 100, not {self.percentile}")
+
+    @property
+    def searches_exponent(self) -> bool:
+        return self.grid.endswith("search)")
+
+    def levels(self, exponent: float = 0.5) -> Grid:
+        """The grid; `exponent` stands for one that is to be searched."""
+        return grid(self.grid.replace("search", f"{exponent:g}"))
+
+    def layout(self, rank: int, out_axis: int, in_axis: int) -> Layout:
+        """The layout for a weight of this rank. Axes count from the front."""
+        del rank
+        if self.axis == "tensor":
+            return Layout()
+        return Layout(out_axis) if self.axis == "out" else Layout(in_axis, self.block)
+
+    def __str__(self) -> str:
+        where = {"tensor": "tensor", "out": "channel", "in": f"block {self.block}"}[self.axis]
+        parts = [self.grid, where]
+        parts += [f"scale {self.scale}"] if self.scale != "float32" else []
+        parts += ["zero point"] if self.zero else []
+        parts += [self.clip] if self.clip != "absmax" else []
+        parts += [self.rounding] if self.rounding != "nearest" else []
+        parts += ["dynamic"] if self.dynamic else []
+        return ", ".join(parts)
+
+
+PRESETS: Mapping[str, QuantScheme] = {
+    "mxfp4": QuantScheme("e2m1", "in", 32, "e8m0"),
+    "mxint4": QuantScheme("int4", "in", 32, "e8m0"),
+    "nvfp4": QuantScheme("e2m1", "in", 16, "e4m3", tensor_scale=True, clip="four_over_six"),
+    "nvint4": QuantScheme("int4", "in", 16, "e4m3", tensor_scale=True),
+    "nupes4": QuantScheme("power(int4, search)", clip="mse"),
+    "fp8": QuantScheme("e4m3"),
+}
+"""Formats with a name of their own."""
+
+_OPTIONS = {f.name for f in fields(QuantScheme)}
+
+
+def weight_scheme(given: Any) -> QuantScheme | None:
+    """The scheme of a text (a preset or a grid, by output channel) or a mapping of options; None for
+    `float`. Raises ValueError."""
+    return _scheme(given, QuantScheme())
+
+
+def activation_scheme(given: Any) -> QuantScheme | None:
+    """As `weight_scheme`; integers have one scale for the tensor and a zero point."""
+    return _scheme(given, QuantScheme(axis="tensor", zero=True))
+
+
+def _scheme(given: Any, default: QuantScheme) -> QuantScheme | None:
+    if given is None or given == "float":
+        return None
+    if isinstance(given, QuantScheme):
+        return given
+    if isinstance(given, str):
+        if given in PRESETS:
+            return PRESETS[given]
+        given = {"grid": given}
+    if not isinstance(given, Mapping):
+        raise ValueError(f"a scheme is a name or a mapping, not {given!r}")
+    unknown = [name for name in given if name not in _OPTIONS]
+    if unknown:
+        near = get_close_matches(unknown[0], _OPTIONS, 1)
+        raise ValueError(f"a scheme has no '{unknown[0]}'" + (f"; '{near[0]}'?" if near else ""))
+    options = dict(given)
+    found = QuantScheme(str(options.get("grid", default.grid)))
+    whole = {"axis": default.axis, "zero": default.zero and found.levels().integer}
+    if "block" in options:
+        whole["axis"] = "in"
+    return replace(found, **{**whole, **options})

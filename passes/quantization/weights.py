@@ -1,0 +1,128 @@
+"""Codes for one layer's weights: the scheme's grid, its exponent where it is searched, scales, rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...graph.types.grids import Grid, codebook
+from .layout import Layout
+from .operands import Layer
+from .reconstruction import Problem, compensated, damped, reconstruct
+from .rounding import QuantizedArray, quantize_array
+from .scheme import QuantScheme
+from .statistics import input_rows
+
+Array = np.ndarray[Any, Any]
+Inputs = Sequence[tuple[Array, Array]]
+"""(float input, input from the layers quantized so far), batch by batch."""
+
+
+def fitted(scheme: QuantScheme, layer: Layer) -> tuple[QuantScheme, str]:
+    """The scheme that fits the layer, and what was changed. A block longer than the axis is one scale
+    for each output channel."""
+    length = layer.array.shape[layer.in_axis]
+    if scheme.block is not None and scheme.block > length:
+        scales = "float32" if scheme.scale == "e8m0" else scheme.scale
+        changed = replace(scheme, axis="out", block=None, scale=scales)
+        return changed, f"block {scheme.block} is longer than the axis ({length}): a scale for each channel"
+    return scheme, ""
+
+
+def plain_weights(layer: Layer, scheme: QuantScheme, seed: int = 0) -> QuantizedArray:
+    """The layer's weights, each rounded to the nearest level (stochastically where the scheme says so).
+    Raises ValueError for numbers that are not finite."""
+    layout = scheme.layout(layer.array.ndim, layer.out_axis, layer.in_axis)
+    found = weight_grid(layer.array, scheme, layout)
+    generator = np.random.default_rng(seed) if scheme.rounding == "stochastic" else None
+    return quantize_array(
+        layer.array,
+        found,
+        layout,
+        scale=scheme.scale,
+        tensor_scale=scheme.tensor_scale,
+        zero=scheme.zero,
+        clip=_weight_clip(scheme),
+        percentile=scheme.percentile,
+        generator=generator,
+    )
+
+
+def _weight_clip(scheme: QuantScheme) -> str:
+    """Entropy is for distributions of activations; weights are clipped by squared error instead."""
+    return "mse" if scheme.clip == "entropy" else scheme.clip
+
+
+def weight_grid(array: Array, scheme: QuantScheme, layout: Layout) -> Grid:
+    """The scheme's grid, with its exponent searched, or its levels rounded to int8."""
+    found = (
+        scheme.levels(best_exponent(array, scheme, layout)) if scheme.searches_exponent else scheme.levels()
+    )
+    return int8_table(found) if scheme.table and not found.integer else found
+
+
+EXPONENTS = tuple(float(a) for a in np.linspace(0.3, 1.0, 8))
+
+
+def best_exponent(array: Array, scheme: QuantScheme, layout: Layout) -> float:
+    """The exponent with the least squared error, which has one minimum (PowerQuant, arXiv 2301.09858):
+    a coarse grid, then twice half its step."""
+
+    def error(exponent: float) -> float:
+        clip = "mse" if scheme.clip in ("mse", "entropy") else scheme.clip
+        found = quantize_array(array, scheme.levels(exponent), layout, scale=scheme.scale, clip=clip)
+        return float(np.sum((found.dequantize().astype(np.float64) - array) ** 2))
+
+    scores = {a: error(a) for a in EXPONENTS}
+    for step in (0.05, 0.025):
+        centre = min(scores, key=lambda a: scores[a])
+        for near in (centre - step, centre + step):
+            if 0.2 <= near <= 1.2 and near not in scores:
+                scores[near] = error(near)
+    best = min(scores, key=lambda a: scores[a])
+    return round(best, 4)
+
+
+def int8_table(found: Grid) -> Grid:
+    """The grid with its levels rounded to int8: exact where a multiple of them is whole (E2M1, squares)."""
+    for factor in (1, 2, 4, 8, 16, 49):
+        whole = [v * factor for v in found.levels]
+        if all(abs(v - round(v)) < 1e-4 for v in whole) and max(map(abs, whole)) <= 127:
+            return replace(
+                codebook([float(round(v)) for v in whole], f"{found.name} as int8"), bits=found.bits
+            )
+    levels = sorted({float(round(v / found.largest * 127)) for v in found.levels})
+    return Grid(f"{found.name} as int8", tuple(levels), found.bits)
+
+
+def optimised_weights(layer: Layer, scheme: QuantScheme, inputs: Inputs) -> QuantizedArray:
+    """The layer's weights with codes chosen for its output on calibration inputs."""
+    hessian, cross = moments(layer, inputs)
+    target = compensated(layer.matrix(layer.array).astype(np.float64), hessian, cross)
+    moved = replace(layer, array=np.ascontiguousarray(layer.from_matrix(target).astype(np.float32)))
+    start = plain_weights(moved, replace(scheme, rounding="nearest"))
+    shape = layer.array.shape
+
+    def spread(scales: Array) -> Array:
+        return layer.matrix(np.broadcast_to(start.layout.spread(scales, shape), shape))
+
+    problem = Problem(
+        target, spread(start.scale), start.grid, hessian, None if start.zero is None else spread(start.zero)
+    )
+    codes = reconstruct(problem, scheme.rounding)
+    return start.with_codes(np.ascontiguousarray(layer.from_matrix(codes)))
+
+
+def moments(layer: Layer, inputs: Inputs) -> tuple[Array, Array]:
+    """(damped X̂ᵀX̂, X̂ᵀX with the same damping), float64 [fan in, fan in]."""
+    hessian = np.zeros((layer.fan_in, layer.fan_in))
+    cross = np.zeros_like(hessian)
+    for before, after in inputs:
+        rows = input_rows(layer, after)
+        hessian += rows.T @ rows
+        cross += rows.T @ (rows if before is after else input_rows(layer, before))
+    whole = damped(hessian)
+    return whole, cross + (whole - hessian)

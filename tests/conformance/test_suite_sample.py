@@ -1,0 +1,85 @@
+"""One case of the standard's suite an operator, through every check. All of them: `make conformance`.
+
+A single test, so that one process makes the cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from graphwright.backends.onnx import import_model
+from graphwright.backends.reference import ReferenceBackend
+from graphwright.graph.diagnostics import SpecError
+from graphwright.graph.operators import operator_names
+from graphwright.tools.conformance.cases import PREVIEW, Case, all_cases
+from graphwright.tools.conformance.outcome import CHECKS, PASSED, CaseRecord
+from graphwright.tools.conformance.reasons import REASONS, unexplained
+from graphwright.tools.conformance.run import group, run_case
+from graphwright.tools.conformance.suite_comparison import Difference, require_similar
+from graphwright.tools.conformance.torch_check import program_inputs
+
+WITHOUT_REFERENCE = {"ImageDecoder"}
+"""Needs codecs."""
+ROUNDS_OTHERWISE = 2e-2
+"""Of 16-bit floats: the reference computes them in float32."""
+
+
+def sample(cases: Sequence[Case]) -> list[Case]:
+    """For each operator the first case that is about it alone, else the first that holds it."""
+    found = []
+    for name in sorted(operator_names()):
+        holding = [c for c in cases if name in c.operators and c.collection == "node"]
+        alone = [c for c in holding if c.operators == {name}]
+        found += (alone or holding)[:1]
+    return sorted({c.key: c for c in found}.values(), key=lambda c: c.key)
+
+
+def reference_disagrees(case: Case) -> str | None:
+    """What is wrong with the reference backend's results, None where nothing is."""
+    program = import_model(case.model)
+    if program.noise or case.operators & WITHOUT_REFERENCE:
+        return None
+    data = next(case.data_sets())
+    try:
+        found = ReferenceBackend().load(program).run(program_inputs(program, data))
+        rtol = ROUNDS_OTHERWISE if "16" in str(data.inputs) else max(case.rtol, 1e-5)
+        require_similar(list(found.values())[: len(data.outputs)], data.outputs, rtol, max(case.atol, 1e-6))
+    except (SpecError, Difference) as error:
+        return f"{case.key}: {error}"
+    return None
+
+
+def test_a_case_of_every_operator() -> None:
+    cases = all_cases()
+    chosen = sample(cases)
+    records = [run_case(c.key) for c in chosen]
+    assert unexplained(records) == []
+    assert len(records) > 180
+    assert sum(r.status("torch") == PASSED for r in records) > 180
+    assert sum(r.status("gradient") == PASSED for r in records) > 100
+    read = [c for c, r in zip(chosen, records, strict=True) if r.status("import") == PASSED]
+    assert [d for c in read if (d := reference_disagrees(c)) is not None] == []
+    _reasons_name_cases(cases)
+    _other_domains_are_named(cases)
+
+
+def _reasons_name_cases(cases: Sequence[Case]) -> None:
+    """Each pattern has a case; that it fails is what a full run checks."""
+    for reason in REASONS:
+        assert reason.check in CHECKS
+        for pattern in reason.cases:
+            assert any(fnmatchcase(c.key, pattern) for c in cases), pattern
+
+
+def _other_domains_are_named(cases: Sequence[Case]) -> None:
+    """15 node cases of ai.onnx.ml and 22 of the preview domains are outside ai.onnx."""
+    groups = [group(c) for c in cases if c.collection == "node"]
+    assert len(groups) == 1884
+    other = [g for g in groups if g]
+    assert {g for g in other if g not in PREVIEW} == {"ai.onnx.ml"}
+
+
+def test_a_record_survives_json() -> None:
+    record = CaseRecord("node/test_x", ("Add",), "", "full", {})
+    assert CaseRecord.from_json(record.to_json()) == record

@@ -1,0 +1,1 @@
+"""The ONNX standard's own test cases, run through import, torch and export, and their page."""
