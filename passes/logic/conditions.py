@@ -57,7 +57,8 @@ def relational(
     for count in range(most + 1):
         for premises in combinations(atoms, count):
             used = {v for p in premises for v in _variables(p)}
-            for head in (*atoms, *equal):
+            heads: tuple[Formula, ...] = (*atoms, *equal)
+            for head in heads:
                 inside = set(_variables(head))
                 if (
                     head in premises

@@ -320,8 +320,8 @@ def peers() -> None:
             ("graphwright w2", {"weights": _scheme("int2", "descent"), "activations": "int8"}),
         ):
             start = process_time()
-            made = Quantize(costs=False, **options).run(program, context).program
-            model = emit(LowerQuantized().run(made, context).program).SerializeToString()
+            quantized = Quantize(costs=False, **options).run(program, context).program
+            model = emit(LowerQuantized().run(quantized, context).program).SerializeToString()
             _peer_line(name, model, source.read_bytes(), context, process_time() - start)
 
 

@@ -50,7 +50,7 @@ def check_older(case: Case, program: Program) -> Outcome:
 
 
 def opset_of(model: onnx.ModelProto) -> int:
-    return next(o.version for o in model.opset_import if o.domain in STANDARD)
+    return int(next(o.version for o in model.opset_import if o.domain in STANDARD))
 
 
 def older_models(model: onnx.ModelProto) -> Iterator[onnx.ModelProto]:
