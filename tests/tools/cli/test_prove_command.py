@@ -124,6 +124,21 @@ def test_goals_that_are_false_or_left(
     assert "open" in (out / "index.html").read_text(encoding="utf-8")
 
 
+def test_contradicting_axioms_are_reported_with_the_proof(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], small: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    head, goals = SMALL.split("models:")[0], SMALL.split("goals:")[1]
+    small.write_text(f"{head}  wrong: a + b = s(a)\ngoals:{goals}", encoding="utf-8")
+    assert run(monkeypatch, "prove", small, "-o", out) == 1
+    printed = capsys.readouterr().err
+    assert "G1624" in printed
+    assert "its proof uses 'wrong'" in printed
+    proof = next(t for t in records(out / "theorems.jsonl") if t["statement"] == "false")
+    assert "wrong" in proof["rests_on"]
+    assert check((out / "certificates.jsonl").read_text(encoding="utf-8").splitlines()).accepted
+
+
 def test_a_theory_without_goals_is_explored(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], small: Path, tmp_path: Path
 ) -> None:
