@@ -56,7 +56,7 @@ def command(
     checker rejects; conjectures may stay open. Ctrl-C keeps what is proved; the next run in the same
     folder goes on from it.
     """
-    from ..proofs.checking import refuse_false_goals
+    from ..proofs.checking import contradiction, refuse_false_goals
     from ..proofs.loading import open_theory, with_goals
     from ..proofs.pipeline import prove, resume, with_bounds, write
 
@@ -81,6 +81,10 @@ def command(
 
         print_json(proved.to_json())
     else:
+        if proved.contradiction is not None:
+            from .output import print_diagnostics
+
+            print_diagnostics([contradiction(theory, proved.rests, proved.contradiction)])
         click.echo(summary(proved, folder))
     sys.exit(130 if proved.interrupted else 0 if proved.is_complete else 1)
 

@@ -43,7 +43,13 @@ class Proved:
     def is_complete(self) -> bool:
         """Whether every goal is a theorem that every checker at hand accepts."""
         left = any(self.is_wanted(g.name) for g in self.outcome.unproved)
-        return not left and not any(v.is_bad for v in self.verdicts)
+        return not left and self.contradiction is None and not any(v.is_bad for v in self.verdicts)
+
+    @property
+    def contradiction(self) -> str | None:
+        """The theorem that says "false", if the axioms contradict each other."""
+        found = self.outcome.contradiction
+        return found.name if found is not None and found.name in self.rests else None
 
     @property
     def theorems(self) -> list[Theorem]:
@@ -80,6 +86,7 @@ class Proved:
             "cycles": len(self.outcome.cycles),
             "stopped": self.outcome.stopped,
             "interrupted": self.interrupted,
+            "contradiction": self.contradiction,
         }
 
 
