@@ -21,6 +21,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "bench": ("bench", "Time a graph on the backends, side by side."),
     "prove": ("prove", "Prove the goals of a theory, and check the proofs."),
     "certify": ("certify", "Check the proofs in a certificate file."),
+    "search": ("search", "Search for programs of few operations for a function."),
     "explain": ("explain", "Explain a diagnostic code, an operator, a pass or a function."),
     "list": ("list_names", "List codes, operators, functions, passes, backends, optimizers or data sets."),
     "schema": ("schema", "Print the JSON Schema of specs, for editors."),

@@ -9,6 +9,7 @@ from .control import CONTROL
 from .document import DOCUMENT
 from .expressions import EXPRESSIONS
 from .files import FILES
+from .functions import FUNCTIONS
 from .logic import LOGIC
 from .models import MODELS
 from .names import NAMES
@@ -37,6 +38,7 @@ TABLES: tuple[tuple[Code, ...], ...] = (
     TRAINING,
     PASSES,
     QUANTIZATION,
+    FUNCTIONS,
     BACKENDS,
     MODELS,
     FILES,

@@ -1,0 +1,139 @@
+"""What a program is to compute: a function of one variable, an interval, and a measure of error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from math import pi
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...graph.diagnostics import did_you_mean, fail
+
+if TYPE_CHECKING:
+    from mpmath import mpf
+
+Array = np.ndarray[Any, Any]
+RELATIVE, ABSOLUTE = "relative", "absolute"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A function on [low, high] with the error to make small. `relative`: |f - y| / |y|; `absolute`:
+    |f - y|."""
+
+    function: str
+    low: float
+    high: float
+    error: str = RELATIVE
+
+    def __post_init__(self) -> None:
+        if self.function not in FUNCTIONS:
+            raise fail(
+                "G1501",
+                f"there is no function '{self.function}' to search for",
+                hint=did_you_mean(self.function, FUNCTIONS) or f"known: {', '.join(FUNCTIONS)}",
+            )
+        if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
+            raise fail("G1502", f"the domain must be an interval, not {self.low:g} to {self.high:g}")
+        if self.error not in (RELATIVE, ABSOLUTE):
+            raise fail("G1502", f"the error is 'relative' or 'absolute', not '{self.error}'")
+
+    def exact(self, x: mpf) -> mpf:
+        """The function's value in mpmath's working precision."""
+        found: mpf = FUNCTIONS[self.function](x)
+        return found
+
+    def samples(self, count: int) -> tuple[Array, Array]:
+        """Chebyshev nodes of the interval and the function there, as long doubles, correctly rounded
+        to 64 bits; nodes where a relative error has no meaning (y = 0) are left out."""
+        return _samples(self, count)
+
+    def scale(self, y: Array) -> Array:
+        """What a residual f - y is divided by."""
+        return np.abs(y) if self.error == RELATIVE else np.ones_like(y)
+
+
+@lru_cache(maxsize=16)
+def _samples(target: Target, count: int) -> tuple[Array, Array]:
+    import mpmath
+
+    with mpmath.workprec(120):
+        nodes = [
+            (target.low + target.high) / mpmath.mpf(2)
+            - (mpmath.mpf(target.high) - target.low) / 2 * mpmath.cos(pi * (i + mpmath.mpf("0.5")) / count)
+            for i in range(count)
+        ]
+        xs = [_long(x) for x in nodes]
+        ys = [_long(target.exact(_multiple(x))) for x in xs]
+    x, y = np.array(xs, np.longdouble), np.array(ys, np.longdouble)
+    keep = y != 0 if target.error == RELATIVE else np.ones(len(y), bool)
+    return x[keep], y[keep]
+
+
+def _long(value: mpf) -> np.longdouble:
+    """The nearest long double, by its two halves."""
+    import mpmath
+
+    high = float(value)
+    return np.longdouble(high) + np.longdouble(float(value - mpmath.mpf(high)))
+
+
+def _multiple(value: np.longdouble) -> mpf:
+    import mpmath
+
+    high = float(value)
+    return mpmath.mpf(high) + mpmath.mpf(float(value - np.longdouble(high)))
+
+
+def _mp(name: str) -> Callable[[Any], Any]:
+    def call(x: Any) -> Any:
+        import mpmath
+
+        return getattr(mpmath, name)(x)
+
+    return call
+
+
+def _log2(x: Any) -> Any:
+    import mpmath
+
+    return mpmath.log(x) / mpmath.log(2)
+
+
+def _sigmoid(x: Any) -> Any:
+    import mpmath
+
+    return 1 / (1 + mpmath.exp(-x))
+
+
+def _gelu(x: Any) -> Any:
+    import mpmath
+
+    return x * mpmath.erfc(-x / mpmath.sqrt(2)) / 2
+
+
+def _softplus(x: Any) -> Any:
+    import mpmath
+
+    return mpmath.log1p(mpmath.exp(x)) if x < 0 else x + mpmath.log1p(mpmath.exp(-x))
+
+
+FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {
+    "exp": _mp("exp"),
+    "exp2": lambda x: 2**x,
+    "log": _mp("log"),
+    "log2": _log2,
+    "sin": _mp("sin"),
+    "cos": _mp("cos"),
+    "tanh": _mp("tanh"),
+    "erf": _mp("erf"),
+    "sigmoid": _sigmoid,
+    "gelu": _gelu,
+    "silu": lambda x: x * _sigmoid(x),
+    "softplus": _softplus,
+    "rsqrt": lambda x: 1 / _mp("sqrt")(x),
+}
+"""Name -> the function in mpmath's working precision: the reference of every error."""

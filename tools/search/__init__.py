@@ -1,0 +1,1 @@
+"""Searches that people start: their journals, and the files that they leave."""
