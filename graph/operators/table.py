@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
+from .blocks import BLOCKS, BLOCKS_DOMAIN
 from .graphwright import GRAPHWRIGHT
 from .leaves import LEAF_DOMAIN, LEAVES
 from .operator import KnownRule, Operator, TypeRule
@@ -23,6 +24,8 @@ def _find(name: str, domain: str) -> Operator:
         return LEAVES[name]
     if domain == "graphwright":
         return GRAPHWRIGHT[name]
+    if domain == BLOCKS_DOMAIN:
+        return BLOCKS[name]
     if domain == "ai.onnx":
         return _find(name, "")
     if domain:

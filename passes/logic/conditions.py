@@ -54,10 +54,10 @@ def relational(
         for arguments in product(*([v for v in variables if v.sort == s] for s in r.inputs))
     ]
     equal = [Equation(a, b) for a, b in combinations(variables, 2) if a.sort == b.sort]
-    heads: tuple[Formula, ...] = (*atoms, *equal)
     for count in range(most + 1):
         for premises in combinations(atoms, count):
             used = {v for p in premises for v in _variables(p)}
+            heads: tuple[Formula, ...] = (*atoms, *equal)
             for head in heads:
                 inside = set(_variables(head))
                 if (

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     "-o", "--output", "folder", default="out", show_default=True, help="The folder for theorems and proofs."
 )
 @click.option("--goal", "goals", multiple=True, metavar="FORMULA", help="Prove this instead; repeatable.")
+@click.option(
+    "--conjecture",
+    "operators",
+    type=click.IntRange(min=0),
+    help="Also try what the models suggest, of at most so many operators a side.",
+)
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop searching after so long.")
 @click.option("--cycles", type=click.IntRange(min=1), help="Rounds in which theorems become lemmas.")
 @click.option("--rounds", type=click.IntRange(min=1), help="Rounds of saturation an obligation.")
@@ -33,6 +39,7 @@ def command(
     spec: str,
     folder: str,
     goals: tuple[str, ...],
+    operators: int | None,
     seconds: float | None,
     cycles: int | None,
     rounds: int | None,
@@ -43,21 +50,29 @@ def command(
 ) -> None:
     """Prove the goals of a theory, check the proofs, write theorems, certificates and an explorer.
 
+    A theory without goals is explored: conjectures take their place.
+
     Exit code 0: every goal is proved and every checker at hand accepts; 1: some goal is left, or a
-    checker rejects. Ctrl-C keeps what is proved; the next run in the same folder goes on from it.
+    checker rejects; conjectures may stay open. Ctrl-C keeps what is proved; the next run in the same
+    folder goes on from it.
     """
-    from ..proofs.checking import refuse_false_goals
+    from ..proofs.checking import contradiction, refuse_false_goals
     from ..proofs.loading import open_theory, with_goals
     from ..proofs.pipeline import prove, resume, with_bounds, write
 
     theory = with_goals(open_theory(spec), goals)
     theory = with_bounds(theory, seconds=seconds, cycles=cycles, rounds=rounds, depth=depth)
     refuse_false_goals(theory)
+    own = frozenset(g.name for g in theory.goals)
+    if operators is not None or not own:
+        from ...passes.logic.conjecture import conjecture
+
+        theory = conjecture(theory, operators)
     target = Path(folder)
     known, methods = ([], {}) if fresh else resume(theory, target)
     progress = None if as_json else _Progress(len(theory.goals))
     with _executor(workers) as executor:
-        proved = prove(theory, known=known, methods=methods, executor=executor, progress=progress)
+        proved = prove(theory, known=known, methods=methods, executor=executor, progress=progress, wanted=own)
     if progress is not None:
         progress.end()
     write(proved, target)
@@ -66,6 +81,10 @@ def command(
 
         print_json(proved.to_json())
     else:
+        if proved.contradiction is not None:
+            from .output import print_diagnostics
+
+            print_diagnostics([contradiction(theory, proved.rests, proved.contradiction)])
         click.echo(summary(proved, folder))
     sys.exit(130 if proved.interrupted else 0 if proved.is_complete else 1)
 
@@ -99,16 +118,18 @@ class _Progress:
 
 def summary(proved: Proved, folder: str) -> str:
     """What was proved and checked, in a screenful."""
-    count = len(proved.theory.goals) - len(proved.outcome.unproved)
-    lines = [f"{proved.theory.name}: {count} of {len(proved.theory.goals)} goals proved"]
-    for goal in proved.to_json()["unproved"][:10]:
-        lines.append(f"  left: {goal['name']}: {goal['statement']}")
-    if len(proved.outcome.unproved) > 10:
-        lines.append(f"  … and {len(proved.outcome.unproved) - 10} more")
+    from ..proofs.pipeline import counted
+
+    lines = [f"{proved.theory.name}: {counted(proved)}"]
+    left = [g for g in proved.to_json()["unproved"] if proved.is_wanted(g["name"])]
+    lines += [f"  left: {goal['name']}: {goal['statement']}" for goal in left[:10]]
+    if len(left) > 10:
+        lines.append(f"  … and {len(left) - 10} more")
     if proved.outcome.stopped:
         lines.append(f"  stopped: {proved.outcome.stopped}")
     for verdict in proved.verdicts:
         detail = f" ({verdict.detail})" if verdict.detail else ""
         lines.append(f"  {verdict.checker:<18} {verdict.verdict}{detail}")
-    lines.append(f"wrote {folder}/index.html, theorems.jsonl, certificates.jsonl, theory.mm")
+    database = ", theory.mm" if proved.database is not None else ""
+    lines.append(f"wrote {folder}/index.html, theorems.jsonl, certificates.jsonl{database}")
     return "\n".join(lines)

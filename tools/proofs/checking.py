@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ...graph.diagnostics import Diagnostic, Note, SpecError
 from ...graph.spec.documents import Document
@@ -49,3 +49,13 @@ def refuse_false_goals(theory: Theory) -> None:
     found = list(false_statements(theory))
     if found:
         raise SpecError(found)
+
+
+def contradiction(theory: Theory, rests: Mapping[str, tuple[str, ...]], name: str) -> Diagnostic:
+    """G1624: falsehood is proved; which axioms its proof rests on."""
+    places = {a.name: a.span for a in theory.axioms} | {d.name: d.span for d in theory.definitions}
+    axioms = rests.get(name, ())
+    notes = tuple(Note(f"its proof uses '{a}'", places[a]) for a in axioms if places.get(a) is not None)
+    message = f"the axioms of '{theory.name}' contradict each other"
+    hint = f"index.html shows the proof '{name}'; every statement follows from these axioms"
+    return Diagnostic("G1624", message, theory.span, hint, notes)

@@ -122,9 +122,9 @@ class _Explorer:
         )
 
     def _counted(self) -> str:
-        goals = self.proved.theory.goals
-        left = len(self.proved.outcome.unproved)
-        text = f"{len(goals) - left} of {len(goals)} goals proved"
+        from ..proofs.pipeline import counted
+
+        text = counted(self.proved)
         stopped = self.proved.outcome.stopped
         return text + (f" ({escape(stopped)})" if stopped else "")
 

@@ -19,9 +19,11 @@ from ....graph.theory import (
     Equation,
     Formula,
     Or,
+    Some,
     Term,
     Theory,
     Variable,
+    free_variables,
     substitute_formula,
 )
 from ....graph.theory.formulas import parts, terms_of
@@ -182,11 +184,13 @@ class Attempt:
                 return None
             return self.proof.close(step, fresh, [self.proof.assume(p) for p in premises])
         if self.stage.kind == "saturation":
-            return self.saturate(goal, assumed, frozenset(), self.stage.splits)
+            step = self.saturate(goal, assumed, frozenset(), self.stage.splits, self.trial_terms(goal))
+            if step is not None:
+                return step
         if isinstance(goal, Atom) and goal.relation in self.shop.definitions:
             step = self.directly(self.shop.definitions[goal.relation].at(goal.arguments), assumed)
             return None if step is None else self.proof.add("fold", (step,), goal)
-        if not isinstance(goal, Equation):
+        if not isinstance(goal, Equation) or self.stage.kind == "saturation":
             return None
         if goal.left is goal.right:
             return self.proof.reflexivity(goal.left)
@@ -259,6 +263,23 @@ class Attempt:
                     step = self.proof.cases(evidence.prove(self.proof), branches)
                     return block.wrap(step, self.proof)
         return None
+
+    def trial_terms(self, goal: Formula) -> tuple[Term, ...]:
+        """What an existential goal says of its constants and of those of the theory: so that a
+        block has something to find."""
+        if not isinstance(goal, Some) or not goal.variables:
+            return ()
+        signature = self.shop.theory.signature
+        known: list[Term] = [signature.apply(f.name) for f in signature.functions if not f.inputs]
+        variables = sorted(free_variables(goal), key=lambda v: v.name)
+        known += variables
+        pools = [[t for t in known if t.sort == v.sort] for v in goal.variables]
+        found: dict[Term, None] = {}
+        for terms in islice(product(*pools), 16):
+            binding = dict(zip(goal.variables, terms, strict=True))
+            for conjunct in goal.conjuncts:
+                found.update(dict.fromkeys(_ground_terms(substitute_formula(conjunct, binding))))
+        return tuple(found)
 
     def _branches(
         self,

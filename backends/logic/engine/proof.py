@@ -223,3 +223,21 @@ def _variables(steps: Sequence[Step]) -> tuple[Variable, ...]:
         for term in step.substitution:
             found.update(dict.fromkeys(term.variables))
     return tuple(sorted(found, key=lambda v: (v.name, v.sort)))
+
+
+def without_idle_premises(theorem: Theorem) -> Formula | None:
+    """The stronger statement that a proof gives which closes over assumptions it never used; None
+    where it used them all."""
+    proof = Proof()
+    for step in theorem.steps:
+        proof.rests.append(proof._rests(step.id, step.rule, step.premises))
+    last = theorem.steps[-1]
+    if last.rule != "close" or not isinstance(last.conclusion, All):
+        return None
+    used = proof.rests[last.premises[0] - 1]
+    kept = tuple(p for p, h in zip(last.conclusion.premises, last.premises[1:], strict=True) if h in used)
+    if len(kept) == len(last.conclusion.premises):
+        return None
+    if not kept and not last.conclusion.variables:
+        return last.conclusion.conclusion
+    return All(last.conclusion.variables, kept, last.conclusion.conclusion)

@@ -17,7 +17,8 @@ from ....graph.theory.formulas import All, parts, terms_of
 from ..certificates import Certificate, Theorem
 from .attempt import Found, Workshop
 from .block import Counts
-from .proof import Proof
+from .laws import PREFIX, laws
+from .proof import Proof, without_idle_premises
 from .rules import rule_of
 
 BATCH = 8
@@ -47,14 +48,21 @@ class Outcome:
     cycles: list[Cycle] = field(default_factory=list)
     stopped: str = ""
 
+    def stronger(self) -> dict[str, Formula]:
+        """Theorems proved without some of their premises: name -> the statement without these."""
+        found = {t.name: without_idle_premises(t) for t in self.certificate.theorems}
+        return {name: statement for name, statement in found.items() if statement is not None}
+
 
 class Prover:
-    """Proves goals of a theory. `executor` runs attempts elsewhere (see `backends.runtime`)."""
+    """Proves goals of a theory. `executor` runs attempts elsewhere (see `backends.runtime`). With
+    `explore`, laws that nobody stated are tried as lemmas where goals are left."""
 
-    def __init__(self, theory: Theory, executor: Any = None) -> None:
+    def __init__(self, theory: Theory, executor: Any = None, explore: bool = True) -> None:
         self.theory = theory
         self.shop = Workshop(theory)
         self.executor = executor
+        self.explore = explore
         self.theorems: list[Theorem] = []
         self.methods: dict[str, str] = {}
         self.cycles: list[Cycle] = []
@@ -70,7 +78,7 @@ class Prover:
         deadline = (
             None if self.theory.bounds.seconds is None else time.monotonic() + self.theory.bounds.seconds
         )
-        pending = sorted(goals, key=lambda g: goal_key(g.statement, g.name))
+        pending = sorted(goals, key=_goal_order)
         contradiction = self.shop.contradiction()
         stopped = ""
         if contradiction is not None:
@@ -79,7 +87,12 @@ class Prover:
             stopped = "the axioms contradict each other"
         levels = len(self.shop.stages)
         level = 0
+        extra = laws(self.theory) if self.explore else []
         while pending and level < levels and not stopped:
+            if level and extra:
+                pending, extra, level = sorted([*pending, *extra], key=_goal_order), [], 0
+            if level:
+                pending = [g for g in pending if not g.name.startswith(PREFIX)]
             for batch in self._batches(pending, level):
                 if deadline is not None and time.monotonic() > deadline:
                     stopped = "out of time"
@@ -98,13 +111,22 @@ class Prover:
                 continue
             level = 0
         return Outcome(
-            Certificate(self.theory, tuple(self.theorems)),
+            Certificate(self.theory, tuple(self._needed())),
             dict(self.methods),
-            tuple(pending),
+            tuple(g for g in pending if not g.name.startswith(PREFIX)),
             contradiction,
             self.cycles,
             stopped,
         )
+
+    def _needed(self) -> list[Theorem]:
+        """The theorems, without the laws that none of the others cites."""
+        needed, kept = set[str](), list[Theorem]()
+        for theorem in reversed(self.theorems):
+            if theorem.name in needed or not theorem.name.startswith(PREFIX):
+                kept.append(theorem)
+                needed.update(theorem.cited)
+        return kept[::-1]
 
     def _untried(self, pending: Sequence[Goal], level: int) -> list[Goal]:
         now = len(self.shop.rules)
@@ -213,6 +235,10 @@ def definition_theorems(definitions: Sequence[Definition]) -> Iterator[Theorem]:
                 f"{definition.name}.{rule}", proof.close(step, statement.variables, [given])
             )
             yield replace(theorem, statement=statement)
+
+
+def _goal_order(goal: Goal) -> tuple[int, str, str]:
+    return goal_key(goal.statement, goal.name)
 
 
 def goal_key(formula: Formula, name: str) -> tuple[int, str, str]:

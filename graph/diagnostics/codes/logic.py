@@ -178,4 +178,17 @@ wrong:  goals:
 right:  goals:
           cancellation: s(a) * b = s(a) * c -> b = c""",
     ),
+    Code(
+        "G1624",
+        "axioms that contradict each other",
+        """From contradicting axioms everything follows, so no theorem means anything. The explorer shows the
+proof of "false"; the notes name the axioms that it uses. A model under 'models:' would have shown
+which of them is wrong (G1622).
+
+wrong:  sorts:
+          Nat: 0 | s(Nat)
+        axioms:
+          wrong: s(a) = a + 0
+          right: a + 0 = a       # 0 = s(0), and constructors differ""",
+    ),
 )

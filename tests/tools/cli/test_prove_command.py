@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import subprocess
@@ -121,6 +122,43 @@ def test_goals_that_are_false_or_left(
     found = json.loads(capsys.readouterr().out)
     assert [g["name"] for g in found["unproved"]] == ["open"]
     assert "open" in (out / "index.html").read_text(encoding="utf-8")
+
+
+def test_contradicting_axioms_are_reported_with_the_proof(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], small: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    head, goals = SMALL.split("models:")[0], SMALL.split("goals:")[1]
+    small.write_text(f"{head}  wrong: a + b = s(a)\ngoals:{goals}", encoding="utf-8")
+    assert run(monkeypatch, "prove", small, "-o", out) == 1
+    printed = capsys.readouterr().err
+    assert "G1624" in printed
+    assert "its proof uses 'wrong'" in printed
+    proof = next(t for t in records(out / "theorems.jsonl") if t["statement"] == "false")
+    assert "wrong" in proof["rests_on"]
+    assert check((out / "certificates.jsonl").read_text(encoding="utf-8").splitlines()).accepted
+
+
+def test_a_theory_without_goals_is_explored(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], small: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    small.write_text(SMALL.split("goals:")[0], encoding="utf-8")
+    assert run(monkeypatch, "prove", small, "-o", out, "--conjecture", 2) == 0
+    assert "conjectures" in capsys.readouterr().out
+    statements = {t["statement"] for t in records(out / "theorems.jsonl")}
+    assert statements
+    checked = 0
+    for statement in statements:
+        if re.search(r"->|!=|and|or", statement):
+            continue
+        checked += 1
+        left, right = statement.split(" = ")
+        names = sorted(set(re.findall(r"[a-z]\w*", statement)) - {"s"})
+        for values in itertools.product((0, 1, 4), repeat=len(names)):
+            scope = {"s": lambda n: n + 1, **dict(zip(names, values, strict=True))}
+            assert eval(left, scope) == eval(right, scope), statement
+    assert checked
 
 
 def test_what_is_no_theory(
