@@ -223,9 +223,7 @@ class Quantization:
         wanted = [p.layer.input for p in static]
         for plan in static:
             if plan.layer.node.name == "Conv" and plan.activation is not None:
-                end = _after_activation(plan.layer.node, readers)
-                if end not in self.program.graph.outputs:
-                    self.edges[end] = plan.activation
+                self.edges[_after_activation(plan.layer.node, readers)] = plan.activation
         wanted += list(self.edges)
         if wanted:
             unique = list(dict.fromkeys(wanted))
