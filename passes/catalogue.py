@@ -24,6 +24,7 @@ PASSES: dict[str, str] = {
     "diagonalize": ".diagonalization.diagonalize:Diagonalize",
     "chunk_ssm": ".diagonalization.chunking:ChunkSsm",
     "eliminate_dead_code": ".simplify.dead_code:EliminateDeadCode",
+    "smooth": ".quantization.smooth:Smooth",
     "quantize": ".quantization.quantize:Quantize",
     "lower_quantized": ".quantization.lowering:LowerQuantized",
 }

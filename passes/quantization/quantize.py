@@ -112,6 +112,9 @@ class Quantization:
         self.sites: list[Replacement] = []
         self.observers: dict[Value, Observer] = {}
         self.edges: dict[Value, QuantScheme] = {}
+        self.plans: list[Plan] = []
+        self.inputs: dict[Value, list[Array]] = {}
+        self.latest: tuple[Value, list[Array]] | None = None
 
     def run(self) -> Result:
         layers, left = find_layers(self.program)
@@ -119,6 +122,7 @@ class Quantization:
         self._check_coverage(plans, layers, left)
         if self.options.average_bits is not None and plans:
             plans = self._mixed(plans, self.options.average_bits)
+        self.plans = plans
         self._observe(plans)
         self.sites += [self._edge_site(v, s) for v, s in self.edges.items()]
         for plan in plans:
@@ -223,9 +227,7 @@ class Quantization:
         wanted = [p.layer.input for p in static]
         for plan in static:
             if plan.layer.node.name == "Conv" and plan.activation is not None:
-                end = _after_activation(plan.layer.node, readers)
-                if end not in self.program.graph.outputs:
-                    self.edges[end] = plan.activation
+                self.edges[_after_activation(plan.layer.node, readers)] = plan.activation
         wanted += list(self.edges)
         if wanted:
             unique = list(dict.fromkeys(wanted))
@@ -265,9 +267,27 @@ class Quantization:
     def _weights(self, plan: Plan, fed: Value) -> QuantizedArray:
         if plan.weight.rounding not in OPTIMISED:
             return plain_weights(plan.layer, plan.weight, self.context.seed)
-        batches = self._batches(plan.weight.rounding)
-        given = [(self._run([plan.layer.input], b)[0], self._run_quantized(fed, b)) for b in batches]
-        return optimised_weights(plan.layer, plan.weight, given)
+        before = self._float_inputs(plan.weight.rounding)[plan.layer.input]
+        after = self._quantized_inputs(fed, plan.weight.rounding)
+        return optimised_weights(plan.layer, plan.weight, list(zip(before, after, strict=True)))
+
+    def _float_inputs(self, purpose: str) -> dict[Value, list[Array]]:
+        """The inputs of all layers whose rounding needs them, batch by batch, in one run."""
+        if not self.inputs:
+            wanted = list(dict.fromkeys(p.layer.input for p in self.plans if p.weight.rounding in OPTIMISED))
+            for batch in self._batches(purpose):
+                for value, array in run(self.program, wanted, batch).items():
+                    self.inputs.setdefault(value, []).append(array)
+        return self.inputs
+
+    def _quantized_inputs(self, value: Value, purpose: str) -> list[Array]:
+        """What a layer gets from the layers quantized so far. Layers that read the same value share it:
+        equal values are one, so only the last is kept."""
+        moved, probe = self._moved(value)
+        if self.latest is None or self.latest[0] is not moved:
+            found = [run(probe, [moved], batch)[moved] for batch in self._batches(purpose)]
+            self.latest = moved, found
+        return self.latest[1]
 
     def _corrected(self, layer: Layer, new: Node) -> Value:
         """The result with each channel's mean error on calibration data added."""
@@ -290,8 +310,9 @@ class Quantization:
         found = run(self.program, values, batch)
         return [found[v] for v in values]
 
-    def _run_quantized(self, value: Value, batch: Mapping[str, Array]) -> Array:
-        """A value built on the program's own, where the layers so far are quantized."""
+    def _moved(self, value: Value) -> tuple[Value, Program]:
+        """What becomes of the value where the layers so far are quantized, and a program that computes
+        it."""
         name = "~probe"
         probe = replace(
             self.program.with_graph((value,)),
@@ -300,7 +321,12 @@ class Quantization:
             weights=self._weights_so_far(),
         )
         moved = moved_by(probe, self.sites).get(value, value)
-        return run(probe.with_graph((moved,)), [moved], batch)[moved]
+        return moved, probe.with_graph((moved,))
+
+    def _run_quantized(self, value: Value, batch: Mapping[str, Array]) -> Array:
+        """A value built on the program's own, where the layers so far are quantized."""
+        moved, probe = self._moved(value)
+        return run(probe, [moved], batch)[moved]
 
     def _weights_so_far(self) -> Any:
         return self.program.weights.with_arrays(self.store.arrays)

@@ -20,7 +20,8 @@ ROUNDINGS = ("nearest", "stochastic", "gptq", "adaround", "descent")
 class QuantScheme:
     """`axis` is the granularity: one scale (tensor), one for each output channel (out), or one for each
     `block` elements along the inputs of each output channel (in). `grid` may be `power(int4, search)`:
-    the exponent is found from the weights. `table` rounds the levels of a codebook to int8, so that
+    the exponent is found from the weights, and so is the split into exponent and mantissa of
+    `float(4, search)`. `table` rounds the levels of a codebook to int8, so that
     integer kernels run it."""
 
     grid: str = "int8"
@@ -52,11 +53,19 @@ class QuantScheme:
             raise ValueError(f"a percentile between 50 and 100, not {self.percentile}")
 
     @property
+    def searches_format(self) -> bool:
+        """`float(4, search)`: the split into exponent and mantissa is found from the weights."""
+        return self.grid.startswith("float(") and self.searches_exponent
+
+    @property
     def searches_exponent(self) -> bool:
         return self.grid.endswith("search)")
 
     def levels(self, exponent: float = 0.5) -> Grid:
         """The grid; `exponent` stands for one that is to be searched."""
+        if self.searches_format:
+            bits = int(self.grid.partition("(")[2].partition(",")[0])
+            return grid(f"float({bits // 2}, {bits - 1 - bits // 2}, 1)")
         return grid(self.grid.replace("search", f"{exponent:g}"))
 
     def layout(self, rank: int, out_axis: int, in_axis: int) -> Layout:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...graph.types.grids import Grid, codebook
+from ...graph.types.grids import Grid, codebook, grid
 from .layout import Layout
 from .operands import Layer
 from .reconstruction import Problem, compensated, damped, reconstruct
@@ -58,9 +58,12 @@ def _weight_clip(scheme: QuantScheme) -> str:
 
 def weight_grid(array: Array, scheme: QuantScheme, layout: Layout) -> Grid:
     """The scheme's grid, with its exponent searched, or its levels rounded to int8."""
-    found = (
-        scheme.levels(best_exponent(array, scheme, layout)) if scheme.searches_exponent else scheme.levels()
-    )
+    if scheme.searches_format:
+        found = best_format(array, scheme, layout)
+    elif scheme.searches_exponent:
+        found = scheme.levels(best_exponent(array, scheme, layout))
+    else:
+        found = scheme.levels()
     return int8_table(found) if scheme.table and not found.integer else found
 
 
@@ -84,6 +87,19 @@ def best_exponent(array: Array, scheme: QuantScheme, layout: Layout) -> float:
                 scores[near] = error(near)
     best = min(scores, key=lambda a: scores[a])
     return round(best, 4)
+
+
+def best_format(array: Array, scheme: QuantScheme, layout: Layout) -> Grid:
+    """The split of exponent and mantissa bits with the least squared error on the tensor (Chen et al.,
+    arXiv 2408.06995). A real bias multiplies all levels, as a scale does: the search of scales, fitted
+    by least squares for each group, is the search of biases."""
+    bits = int(scheme.grid.partition("(")[2].partition(",")[0])
+    scores: dict[str, float] = {}
+    for exponent in range(1, bits):
+        name = f"float({exponent}, {bits - 1 - exponent}, {2 ** (exponent - 1)})"
+        made = quantize_array(array, grid(name), layout, scale=scheme.scale, clip="mse")
+        scores[name] = float(np.sum((made.dequantize().astype(np.float64) - array) ** 2))
+    return grid(min(scores, key=lambda n: scores[n]))
 
 
 def int8_table(found: Grid) -> Grid:

@@ -277,6 +277,8 @@ def calibration() -> None:
     values = [
         v for n in program.graph.nodes for v in n.outputs[:1] if not v.is_leaf and v.tensor.dtype is FLOAT32
     ]
+    first = run(program, values, batches[0])
+    values = [v for v in values if np.isfinite(first[v]).all()]  # masks are infinite
     outputs = list(program.graph.outputs)
 
     def least(work: Callable[[], object]) -> float:

@@ -63,15 +63,6 @@ message names the largest weights left in float and why.
 """,
     ),
     Code(
-        "G1045",
-        "a scheme without a kernel",
-        """No kernel of the runtime computes this operator on these codes at more than float speed, and the
-recipe forbids anything slower (`slower: refuse`). The message names the layer, the scheme and what
-was tried. Choose another scheme for it, or allow `carrier: float`, which stores codes and
-computes in float.
-""",
-    ),
-    Code(
         "G1046",
         "the runtime does not run the kernels that were planned",
         """After emission the model is loaded and its optimized graph read again. Some operators that should
