@@ -78,7 +78,7 @@ def second_order_sections(numerator: Array, denominator: Array) -> Sections:
 
 
 Exact = tuple[Decimal, Decimal]
-DIGITS, ROUNDS = 60, 40
+DIGITS, ROUNDS = 60, 200
 
 
 def polished(polynomial: Array) -> Array:

@@ -46,6 +46,7 @@ def layer(
         shapes = {"B": (groups, m, inputs, 2), "C": (groups, outputs, m, 2)}
     weights: dict[str, Array] = {"A": a}
     weights |= {n: (draws.standard_normal(s) / states).astype(np.float32) for n, s in shapes.items()}
+    weights = {n: x.astype(np.float32) for n, x in weights.items()}
     u = leaf("Input", "u", TensorType(FLOAT32, (1, groups * inputs, length)))
     w = [leaf("Weight", n, TensorType(FLOAT32, x.shape)) for n, x in weights.items()]
     form = "dense" if dense else "diagonal"
