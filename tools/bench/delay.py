@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from time import process_time
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from ...graph.build.prelude.hippo import legs
 from .plots import curves
 
 COMMAND = "python -m graphwright.tools.bench delay"
-Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+Array = np.ndarray[Any, Any]
 ORDER, STEP, LENGTH, DELAY = 64, 0.01, 1000, 50
 TAUS = {
     "HiPPO (tau 1e-5)": 1e-5,

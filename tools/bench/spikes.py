@@ -88,7 +88,8 @@ def model(tau: float, seed: int) -> Any:
                 mode="chunk",
                 chunk=64,
             )
-            return self.norm(x + self.mix(nn.functional.gelu(y.transpose(1, 2))))
+            found: torch.Tensor = self.norm(x + self.mix(nn.functional.gelu(y.transpose(1, 2))))
+            return found
 
     torch.manual_seed(seed)
     return nn.Sequential(nn.Linear(1, WIDTH), Memory(), Memory()), nn.Linear(WIDTH, 10)
@@ -108,9 +109,10 @@ def accuracies(tau: float, seed: int) -> Array:
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS)
     train = 1297
     for _ in range(EPOCHS):
-        for rows in torch.randperm(train).split(64):
+        for rows in torch.split(torch.randperm(train), 64):  # type: ignore[no-untyped-call]  # torch's stubs
             optimizer.zero_grad()
-            functional.cross_entropy(head(body(inputs[rows]).mean(1)), targets[rows]).backward()
+            loss = functional.cross_entropy(head(body(inputs[rows]).mean(1)), targets[rows])
+            loss.backward()  # type: ignore[no-untyped-call]  # torch's stubs
             optimizer.step()
         schedule.step()
 

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from time import process_time
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def states_error(n: int, tau: float, dtype: str = "float64") -> tuple[float, flo
     entering = np.linalg.solve(vectors, b * (1 - tau) + 0j)
     seconds = process_time() - start
     values = np.linalg.svd(vectors, compute_uv=False)
-    kind = np.complex64 if dtype == "float32" else np.complex128
+    kind: Any = np.complex64 if dtype == "float32" else np.complex128
     poles_, vectors_, entering_ = (x.astype(kind) for x in (poles, vectors, entering))
     spikes = np.abs(poles.imag)
     s4d = np.abs(np.linalg.eigvals(a + 0.5 * np.outer(b, b)).imag)

@@ -73,7 +73,7 @@ def seconds(run: Callable[[], object], budget: float = SECONDS) -> float:
 
 
 def onnx_seconds(program: Program, budget: float = SECONDS) -> float:
-    model = OnnxBackend().load(program)
+    model = OnnxBackend(threads=1).load(program)
     shape = [int(str(d)) for d in program.graph.inputs[0].tensor.shape]
     feeds = {"u": np.random.default_rng(1).standard_normal(shape).astype(np.float32)}
     return seconds(lambda: model.run(feeds), budget)
@@ -190,7 +190,7 @@ def memory() -> None:
     """G13: what a run adds to the process's peak."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     program = chunks(layer(256, 64, 65536, dense=False), 64)
-    model = OnnxBackend().load(program)
+    model = OnnxBackend(threads=1).load(program)
     model.run({"u": np.ones((1, 256, 65536), np.float32)})
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     print(f"G13 peak of L=65536, H=256 <= 400 MB: {grown:.0f} MB {_met(grown <= 400)}")
