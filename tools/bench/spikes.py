@@ -109,7 +109,7 @@ def accuracies(tau: float, seed: int) -> Array:
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS)
     train = 1297
     for _ in range(EPOCHS):
-        for rows in torch.split(torch.randperm(train), 64):  # type: ignore[no-untyped-call]  # torch's stubs
+        for rows in torch.split(torch.randperm(train), 64):
             optimizer.zero_grad()
             loss = functional.cross_entropy(head(body(inputs[rows]).mean(1)), targets[rows])
             loss.backward()  # type: ignore[no-untyped-call]  # torch's stubs
