@@ -163,12 +163,12 @@ def gramian_of(a: Array, b: Array) -> Array | None:
     """P = A P Aᵀ + B Bᵀ by Smith's doubling; None where the powers of A do not die out."""
     total, power = b @ b.T, a
     for _ in range(64):
-        step = power @ total @ power.T
-        total = total + step
-        power = power @ power
+        with np.errstate(over="ignore", invalid="ignore"):
+            step = power @ total @ power.T
         size = float(np.max(np.abs(step), initial=0.0))
-        if not np.isfinite(size):
+        if not size < 1e150:
             return None
+        total, power = total + step, power @ power
         if size <= 1e-17 * float(np.max(np.abs(total), initial=0.0)):
             return np.asarray((total + total.T) / 2)
     return None

@@ -109,7 +109,7 @@ def certify(
         parameter,
         bound,
         form.condition,
-        2 * UNIT[dtype] * summed,
+        UNIT[dtype] * summed,
     )
 
 

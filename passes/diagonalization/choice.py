@@ -21,13 +21,15 @@ DISCRETE_ONLY = frozenset({"lossless"})
 class Wanted:
     """What is asked: an error of at most `tolerance` times the system's largest gain, T1 and the
     roundings to expect together, for numbers in `dtype`, inputs of `length` steps, and a state carried
-    from chunk to chunk of `chunk` steps. `truncate` > 0 first drops Hankel singular values that sum
+    from chunk to chunk of `chunk` steps. `arithmetic` weighs the roundings (0: the numbers alone
+    count, for kernels made in float64). `truncate` > 0 first drops Hankel singular values that sum
     to that share of the largest. `candidates` are tried in order."""
 
     tolerance: float = 1e-3
     dtype: str = "float32"
     length: int = 1024
     chunk: int = 64
+    arithmetic: float = 1.0
     truncate: float = 0.0
     candidates: tuple[str, ...] = tuple(CANDIDATES)
     draws: Draws = field(default_factory=Draws)
@@ -85,16 +87,20 @@ def _search(
         best: tuple[Diagonal, Certificate] | None = None
         for candidate in _forms(name, system, discrete, wanted, dt, method):
             found = assessed(discrete, candidate, exact, wanted)
-            if found is not None and (best is None or found[1].score < best[1].score):
+            if found is not None and (best is None or _score(found, wanted) < _score(best, wanted)):
                 best = found
         if best is None:
             tried.append(f"{name}: does not apply")
             continue
-        tried.append(f"{best[1].kind}: {_share(best[1].score, norm)}")
-        if best[1].score <= limit or norm == 0.0:
+        tried.append(f"{best[1].kind}: {_share(_score(best, wanted), norm)}")
+        if _score(best, wanted) <= limit or norm == 0.0:
             return Outcome(*best, "", tuple(tried), discrete)
     reason = f"no candidate keeps {wanted.tolerance:g}: " + "; ".join(tried)
     return Outcome(None, None, reason, tuple(tried), discrete)
+
+
+def _score(found: tuple[Diagonal, Certificate], wanted: Wanted) -> float:
+    return found[1].gain + wanted.arithmetic * found[1].expected
 
 
 def _share(gain: float, norm: float) -> str:
@@ -150,7 +156,9 @@ def assessed(
             exact=exact,
             chunk=wanted.chunk,
         )
-        if np.isfinite(found.score) and (best is None or found.score < best[1].score):
+        if np.isfinite(found.score) and (
+            best is None or _score((option, found), wanted) < _score(best, wanted)
+        ):
             best = option, found
     return best
 

@@ -116,9 +116,9 @@ class _Session:
             numbers.dtype,
             options.length,
             options.chunk,
-            options.truncate,
-            options.candidates,
-            Draws(self.seed, options.best_of, options.steps),
+            truncate=options.truncate,
+            candidates=options.candidates,
+            draws=Draws(self.seed, options.best_of, options.steps),
         )
         found: list[Outcome] = []
         for group in range(numbers.groups):

@@ -27,7 +27,8 @@ def refitted(form: Diagonal, kernel: Array, dtype: Any) -> Diagonal:
     steps = powers(form.poles, length)
     responses = (steps[:, :, None] * form.b[None]).transpose(0, 2, 1).reshape(rows, -1)
     design = 2 * np.concatenate([responses.real, -responses.imag], axis=1)
-    scale = np.linalg.norm(design, axis=0)
+    # one scale for both parts of a pole: the imaginary part of a real one is nothing but rounding
+    scale = np.tile(np.linalg.norm(responses, axis=0), 2)
     scale[scale == 0] = 1.0
     start = np.concatenate([form.c.real, form.c.imag], axis=1)
     wanted = kernel.transpose(0, 2, 1).reshape(rows, outputs) - design @ start.T

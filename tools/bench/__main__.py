@@ -7,7 +7,17 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
-SECTIONS = ("scale", "encoder", "digits", "exports", "quantization")
+SECTIONS = (
+    "scale",
+    "encoder",
+    "digits",
+    "exports",
+    "quantization",
+    "state_space",
+    "state_space_speed",
+    "delay",
+    "spikes",
+)
 
 
 def main() -> int:

@@ -1,0 +1,61 @@
+"""Second-order sections against SciPy, and the generated cases of the bench, a few of them."""
+
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+import scipy.signal
+
+from graphwright.passes.diagonalization.certificates import absolute_gain
+from graphwright.passes.diagonalization.choice import Wanted, diagonalise
+from graphwright.passes.diagonalization.sections import (
+    companion_polynomials,
+    polished,
+    second_order_sections,
+)
+from graphwright.passes.diagonalization.system import System, kernel
+from graphwright.tools.bench.recurrences import recurrences
+from graphwright.tools.bench.state_space import violated
+
+
+def test_roots_of_a_cluster_are_those_of_more_digits() -> None:
+    mpmath.mp.dps = 60
+    polynomial = np.poly(0.9 * np.ones(6) + 0.01 * np.arange(6))
+    wanted = mpmath.polyroots([mpmath.mpf(float(c)) for c in polynomial], maxsteps=500, extraprec=200)
+    wanted = np.sort_complex(np.array([complex(z) for z in wanted]))
+    np.testing.assert_allclose(np.sort_complex(polished(polynomial)), wanted, rtol=1e-14)
+
+
+def test_sections_are_the_filter() -> None:
+    b, a = scipy.signal.butter(7, 0.2)
+    impulse = np.zeros(200)
+    impulse[0] = 1
+    for numerator in (b, np.concatenate([[0.0, 0.0], b[:5]])):
+        found = second_order_sections(numerator, a).kernel(200)
+        np.testing.assert_allclose(found, scipy.signal.lfilter(numerator, a, impulse), atol=1e-9)
+
+
+def test_the_recurrence_that_no_diagonal_form_keeps_is_declined_and_has_sections() -> None:
+    system, _, _ = recurrences()["companion AR(16)"]
+    assert diagonalise(system, Wanted(length=256)).reason
+    polynomials = companion_polynomials(system)
+    assert polynomials is not None
+    exact = kernel(system, 256)[:, 0, 0]
+    run = second_order_sections(*polynomials).kernel(256, "float32")
+    assert np.abs(run - exact).sum() <= 1e-3 * np.abs(exact).sum()
+    assert companion_polynomials(System(np.eye(2), np.ones((2, 1)), np.ones((1, 2)))) is None
+
+
+def test_generated_certificates_hold() -> None:
+    broken, declined = violated(30, seed=7)
+    assert broken == 0
+    assert declined < 10
+
+
+def test_a_certificate_that_is_too_good_would_be_seen() -> None:
+    system, _, _ = recurrences(16)["Ginibre RNN"]
+    found = diagonalise(system, Wanted(length=64))
+    assert found.form is not None
+    assert found.certificate is not None
+    assert found.certificate.gain > 0
+    assert absolute_gain(kernel(system, 64)) > found.certificate.gain
