@@ -27,6 +27,14 @@ ELEMENTWISE: dict[str, tuple[str | None, ...]] = {
     "Sin": ("g * cos(a)",),
     "Cos": ("-g * sin(a)",),
     "Tan": ("g * (1 + y * y)",),
+    "Gelu": (
+        "g * (0.5 * (1 + erf(a / sqrt(2))) + a * exp(-a * a / 2) / sqrt(2 * pi)) if approximate != 'tanh' else "
+        "g * (0.5 * (1 + tanh(sqrt(2 / pi) * (a + 0.044715 * a ** 3))) + 0.5 * a * sqrt(2 / pi) * "
+        "(1 + 0.134145 * a * a) * (1 - tanh(sqrt(2 / pi) * (a + 0.044715 * a ** 3)) ** 2))",
+    ),
+    "Mish": ("g * (tanh(softplus(a)) + a * (1 - tanh(softplus(a)) ** 2) * sigmoid(a))",),
+    "HardSwish": ("where(a <= -3, 0, where(a < 3, g * (a / 3 + 0.5), g))",),
+    "Swish": ("g * (sigmoid(alpha * a) + alpha * a * sigmoid(alpha * a) * (1 - sigmoid(alpha * a)))",),
     "Asin": ("g / sqrt(1 - a * a)",),
     "Acos": ("-g / sqrt(1 - a * a)",),
     "Atan": ("g / (1 + a * a)",),

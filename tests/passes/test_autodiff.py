@@ -24,6 +24,8 @@ EXPRESSIONS = [
     "sinh(x) + cosh(x) * tanh(x)",
     "sigmoid(x) + softplus(x) + erf(x) + reciprocal(x)",
     "Relu(x - 1) + LeakyRelu(x - 1, alpha=0.2) + Elu(x - 1) + Selu(x - 1) + Celu(x - 1, alpha=0.7)",
+    "Gelu(x - 1) + Gelu(x - 1, approximate='tanh')",
+    "Mish(x - 1) + HardSwish(4 * x - 4) + Swish(x - 1, alpha=1.3)",
     "Asinh(x) + Acosh(x + 1) + Atanh(x / 2) + Softsign(x)",
     "maximum(x, 0.9) * minimum(x, 1.1) + clip(x, 0.5, 1.3)",
     "where(x > 1, x * x, 3 * x)",
