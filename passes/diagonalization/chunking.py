@@ -222,9 +222,10 @@ class Powers:
         column, row = np.abs(self.b), np.abs(self.c)
         total = np.zeros(row.shape[:2])
         depth = np.log2(chunk * self.b.shape[2] + 2 * self.b.shape[1]) * 4 + 12
-        for step in range(length):
-            total = total + (row @ column).sum(axis=2) * (depth + 8 * step / chunk)
-            column = size[:, :, None] * column if self.poles is not None else size @ column
+        with np.errstate(over="ignore", invalid="ignore"):
+            for step in range(length):
+                total = total + (row @ column).sum(axis=2) * (depth + 8 * step / chunk)
+                column = size[:, :, None] * column if self.poles is not None else size @ column
         return float(2 * total.max()) if np.isfinite(total).all() else float("inf")
 
 

@@ -53,6 +53,7 @@ def report() -> None:
 
 
 def measured() -> dict[str, Errors]:
+    """The errors of every system on 24 held-out signals, each with a readout trained on 48."""
     draws = np.random.default_rng(0)
     train, test = signals(draws, 48), signals(draws, 24)
     spikes = spike_frequencies()

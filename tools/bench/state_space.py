@@ -174,6 +174,7 @@ def _tightness(found: Outcome) -> float:
 
 
 def truncation() -> Iterator[Line]:
+    """G10: real states left of 64, and the certified share of the gain."""
     names = (
         "gamma filter",
         "DAG diffusion",

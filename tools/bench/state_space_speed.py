@@ -26,9 +26,9 @@ SECONDS = 0.4
 def report() -> None:
     """The table side by side, then the goals."""
     print(f"command: {COMMAND}")
+    memory()  # first: it reads the process's peak, which the others raise
     beside()
     regret()
-    memory()
 
 
 def layer(
