@@ -147,7 +147,8 @@ def _sort_of(variable: BoundName, names: Names) -> str:
     if len(sorts) == 1:
         return sorts[0].name
     message = f"the sort of '{variable.name}' is not known"
-    hint = f"write '{variable.name} in {sorts[0].name}', or declare it under 'variables:'"
+    example = sorts[0].name if sorts else "SORT"
+    hint = f"write '{variable.name} in {example}', or declare it under 'variables:'"
     raise fail("G1601", message, variable.span, hint=hint)
 
 
