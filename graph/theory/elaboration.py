@@ -147,7 +147,7 @@ def _sort_of(variable: BoundName, names: Names) -> str:
     if len(sorts) == 1:
         return sorts[0].name
     message = f"the sort of '{variable.name}' is not known"
-    example = sorts[0].name if sorts else "SORT"
+    example = sorts[0].name if sorts else "Nat"
     hint = f"write '{variable.name} in {example}', or declare it under 'variables:'"
     raise fail("G1601", message, variable.span, hint=hint)
 
