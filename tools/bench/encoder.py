@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import tempfile
 from dataclasses import replace
 from multiprocessing import get_context
@@ -83,10 +82,19 @@ def mapped_weights(layers: int = 100) -> tuple[float, float]:
 def _growth(path: str, layers: int) -> tuple[float, float]:
     mapped = np.memmap(path, np.float32, "r", shape=(layers, 1024, 1024))
     program = _chain(mapped)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    before = _peak()
     PassManager().run(program, parse_passes(("freeze_parameters", "simplify")), verify="none")
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    after = _peak()
     return mapped.nbytes / 2**20, after - before
+
+
+def _peak() -> float:
+    """The most memory that this process held, in MB. (`ru_maxrss` would count what its parent held
+    before the process became itself.)"""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return float("nan")
 
 
 def _chain(mapped: np.ndarray[Any, Any]) -> Program:
