@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 from ....graph.ir import Origin, Program, Value
+from ....graph.ir.numbering import Numbered
 
 
-class Names:
+class Names(Numbered):
     """Hands out each name once. Names of inputs and outputs are reserved before all others."""
 
     def __init__(self, program: Program) -> None:
-        self.taken: set[str] = set()
+        super().__init__()
         self.nodes: set[str] = set()
-        self._next: dict[str, int] = {}
         self._preferred: dict[Value, str] = {}
         for name, value in program.names.items():
             self._preferred.setdefault(value, name)
-
-    def reserve(self, name: str) -> str:
-        """The name itself, or a numbered one where it is taken."""
-        if name not in self.taken:
-            self.taken.add(name)
-            return name
-        number = self._next.get(name, 2)
-        while f"{name}_{number}" in self.taken:
-            number += 1
-        self._next[name] = number + 1
-        self.taken.add(f"{name}_{number}")
-        return f"{name}_{number}"
 
     def prefer(self, value: Value, name: str) -> None:
         self._preferred[value] = name
 
     def of(self, value: Value) -> str:
         """A new name for a value: one of the program's where it has any, else its operator's."""
-        return self.reserve(self._preferred.get(value) or value.node.operator.name.lower())
+        return self.take(self._preferred.get(value) or value.node.operator.name.lower())
 
     def node(self, origin: Origin | None, output: str) -> str:
         """A node's name: the imported node's, else its first result's."""

@@ -51,7 +51,7 @@ class Writer:
         for leaf in self.program.graph.inputs:
             name = leaf.node.attribute("name")
             if leaf.role != "Parameter" or name in fed:
-                self.leaves[leaf] = self.names.reserve(name)
+                self.leaves[leaf] = self.names.take(name)
                 write_value_info(self.leaves[leaf], leaf.type, main.input.add())
         outputs = self._output_names()
         for leaf in self.program.graph.inputs:
@@ -89,8 +89,8 @@ class Writer:
 
     def _output_names(self) -> list[str]:
         """Reserves the outputs' names; a new state is named after its state."""
-        names = [self.names.reserve(n) for n in self.program.output_names]
-        new_states = [self.names.reserve(f"{n}.next") for n in self.program.updates]
+        names = [self.names.take(n) for n in self.program.output_names]
+        new_states = [self.names.take(f"{n}.next") for n in self.program.updates]
         if new_states:
             renewed = dict(zip(new_states, self.program.updates, strict=True))
             self.model.metadata_props.add(key=UPDATES_KEY, value=json.dumps(renewed))
@@ -237,5 +237,5 @@ class Writer:
         for value in body.inputs[:formal]:
             scope[value] = self.names.of(value)
             write_value_info(scope[value], value.type, proto.input.add())
-        outputs = [self.names.reserve(f"{proto.name}_result") for _ in body.outputs]
+        outputs = [self.names.take(f"{proto.name}_result") for _ in body.outputs]
         self._graph(proto, body, scope, outputs)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable
 
+from ...ir.numbering import Numbered
 from ..names import DTYPE_NAMES, RESERVED
 
 _WORD = re.compile(r"[^A-Za-z0-9]+")
@@ -53,31 +53,12 @@ def snake(text: str) -> str:
     return _HUMP.sub("_", text.replace("MatMul", "Matmul")).lower()
 
 
-class Names:
-    """One flat namespace: every name once, later ones numbered. The same calls give the same names."""
-
-    def __init__(self, taken: Iterable[str] = ()) -> None:
-        self._taken = set(taken)
-        self._next: dict[str, int] = {}
+class Names(Numbered):
+    """The names of a block: made readable, each once."""
 
     def take(self, wanted: str) -> str:
         """The name made readable, or with the first free number."""
-        base = readable(wanted)
-        if base not in self._taken:
-            self._taken.add(base)
-            return base
-        count = self._next.get(base, 2)
-        while f"{base}_{count}" in self._taken:
-            count += 1
-        self._next[base] = count + 1
-        self._taken.add(f"{base}_{count}")
-        return f"{base}_{count}"
-
-    def reserve(self, names: Iterable[str]) -> None:
-        self._taken.update(names)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._taken
+        return super().take(readable(wanted))
 
 
 def document_name(text: str) -> str:
