@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -19,6 +18,7 @@ from ...graph.types import FLOAT32, TensorType, symbol
 from ...passes.manager.manager import PassManager
 from ...passes.manager.pipeline import parse_passes
 from ..documents import open_unit
+from .memory import apart, status_megabytes
 
 PASSES = (
     "freeze_parameters",
@@ -75,26 +75,16 @@ def mapped_weights(layers: int = 100) -> tuple[float, float]:
         with path.open("wb") as file:
             for i in range(layers):
                 file.write(np.full((1024, 1024), i, np.float32).tobytes())
-        with get_context("spawn").Pool(1) as pool:
-            return pool.apply(_growth, (str(path), layers))
+        return apart(_growth, str(path), layers)
 
 
 def _growth(path: str, layers: int) -> tuple[float, float]:
     mapped = np.memmap(path, np.float32, "r", shape=(layers, 1024, 1024))
     program = _chain(mapped)
-    before = _peak()
+    before = status_megabytes("VmHWM")
     PassManager().run(program, parse_passes(("freeze_parameters", "simplify")), verify="none")
-    after = _peak()
+    after = status_megabytes("VmHWM")
     return mapped.nbytes / 2**20, after - before
-
-
-def _peak() -> float:
-    """The most memory that this process held, in MB. (`ru_maxrss` would count what its parent held
-    before the process became itself.)"""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    return float("nan")
 
 
 def _chain(mapped: np.ndarray[Any, Any]) -> Program:

@@ -21,6 +21,7 @@ import onnx
 
 from ..testing.exports.catalogue import ARCHITECTURES
 from ..testing.exports.exporting import exported
+from .memory import status_megabytes
 from .peers import Tool, load_tool
 from .sessions import Array, difference, open_session, optimized_operators, results
 
@@ -109,17 +110,12 @@ def _peak_growth(tool: Tool, model: onnx.ModelProto) -> float:
     try:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
-        before = _status("VmRSS")
+        before = status_megabytes("VmRSS")
         with _quiet():
             tool(copy)
-        return (_status("VmHWM") - before) / 1024
+        return status_megabytes("VmHWM") - before
     except OSError:
         return math.nan
-
-
-def _status(key: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(key))
 
 
 @contextlib.contextmanager

@@ -143,6 +143,9 @@ def _summary(rows: Sequence[Row]) -> None:
 def _totals(rows: Sequence[Row]) -> None:
     """A line a tool, over the exports that every tool gets right."""
     common = [r for r in rows if not any(c.problem for c in r.costs.values())]
+    if not common:
+        print("no export that every tool gets right, so no totals")
+        return
     print(f"over the {len(common)} exports that every tool gets right:")
     for tool in rows[0].costs:
         found = [r.costs[tool] for r in common]
@@ -152,7 +155,7 @@ def _totals(rows: Sequence[Row]) -> None:
         right = sum(not r.costs[tool].problem for r in rows)
         print(
             f"  {tool:<14}{seconds:7.2f} CPU s {megabytes:5.0f} MB {nodes:6} nodes; latency over ours:"
-            f" median {median(slower or [math.nan]):.2f}, at most {max(slower, default=math.nan):.2f};"
+            f" median {median(slower):.2f}, at most {max(slower):.2f};"
             f" right on {right} of {len(rows)}"
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import process_time, thread_time
 from typing import Any
@@ -31,6 +32,7 @@ from ..documents import Overrides, open_unit
 from ..metering import recipe_context
 from ..programs import load_weights, open_program, save_weights
 from ..training import train_unit, trained_program
+from .sessions import open_session
 
 Array = np.ndarray[Any, Any]
 
@@ -68,18 +70,9 @@ def instruction_set() -> str:
 # --- layers -----------------------------------------------------------------------------------------
 
 
-def session(model: bytes) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-
 def least_times(models: Sequence[bytes], feeds: Mapping[str, Array], seconds: float = 1.0) -> list[float]:
     """The least CPU milliseconds of each, run in turn."""
-    loaded = [session(m) for m in models]
+    loaded = [open_session(m) for m in models]
     best = [float("inf")] * len(loaded)
     stop = process_time() + seconds
     while process_time() < stop:
@@ -291,7 +284,7 @@ def calibration() -> None:
 
     plain = least(lambda: [run(program, outputs, b) for b in batches])
     for name, histogram in (("range", False), ("range and histogram", True)):
-        seconds = least(lambda histogram=histogram: observe(program, values, batches, histogram))  # type: ignore[misc]
+        seconds = least(partial(observe, program, values, batches, histogram))
         print(f"{name:<20} {seconds / plain:.2f}x a forward run, {len(values)} values")
     print("state: 5,120 bytes of histogram a value, whatever the number of samples")
 
@@ -332,7 +325,7 @@ def _tools(
 ) -> dict[str, Callable[[], None]]:
     from onnxruntime import quantization as tools
 
-    class Reader(tools.CalibrationDataReader):  # type: ignore[misc]
+    class Reader(tools.CalibrationDataReader):  # type: ignore[misc]  # a class without types
         def __init__(self) -> None:
             self.rows = iter([{"image": b["image"]} for b in batches])
 
@@ -360,7 +353,7 @@ def _tools(
 
 def _peer_line(name: str, model: bytes, base: bytes, context: Context, seconds: float) -> None:
     rows = context.data["evaluation"]
-    loaded = session(model)
+    loaded = open_session(model)
     output = loaded.get_outputs()[0].name
     right = [loaded.run([output], {"image": b["image"]})[0].argmax(axis=1) == b["label"] for b in rows]
     before, after = least_times((base, model), {"image": rows[0]["image"]})
