@@ -14,6 +14,7 @@ from ..backends.runtime.feeds import prepare
 from ..backends.runtime.samples import draw, size_choices
 from ..graph.diagnostics import fail
 from ..graph.ir import Program
+from .faults import last_line
 
 Array = np.ndarray[Any, Any]
 FILES = {"onnx": "model.onnx", "torch": "model.pt2"}
@@ -87,13 +88,8 @@ class OnnxFile:
         try:
             results = self.session.run(names, given)
         except Exception as error:  # onnxruntime raises private C++ exception types
-            raise fail("G1120", f"ONNX Runtime failed on the sample inputs: {_last_line(error)}") from error
+            raise fail("G1120", f"ONNX Runtime failed on the sample inputs: {last_line(error)}") from error
         return dict(zip(names, results, strict=True))
-
-
-def _last_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
 
 
 class TorchFile:

@@ -78,8 +78,11 @@ def read_recipe(path: str) -> Recipe:
     from ..graph.spec.resolution import STANDARD_LIBRARY
     from .vocabulary import vocabulary
 
-    own = STANDARD_LIBRARY / "recipes" / path
-    found = str(own) if not Path(path).exists() and own.is_file() else path
+    found = path
+    if not Path(path).exists():
+        names = [path, f"{path}.yaml"]
+        own = (STANDARD_LIBRARY / "recipes" / name for name in names)
+        found = next((str(file) for file in own if file.is_file()), path)
     document = read_document(found, vocabulary=vocabulary())
     if document.recipe is None:
         raise fail("G1302", f"'{path}' is a {document.kind}, not a recipe", document.name.span)

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..graph.ir import Program
 from .exported_archives import check_archive, refused
+from .faults import first_line
 
 
 def import_exported(path: Path, sizes: Mapping[str, int] | None = None) -> Program:
@@ -44,7 +45,7 @@ def _load(path: Path) -> Any:
     except MemoryError:
         raise refused(path, "it does not fit into memory") from None
     except Exception as error:
-        raise refused(path, _first_line(error)) from error
+        raise refused(path, first_line(error)) from error
     finally:
         torch.load = before
 
@@ -53,7 +54,7 @@ def _to_onnx(path: Path, exported: Any) -> Any:
     import torch
 
     try:
-        import onnxscript  # noqa: F401
+        import onnxscript  # noqa: F401  # only whether it is there
     except ImportError:
         hint = "pip install 'graphwright[import]'"
         raise refused(path, "torch's ONNX exporter needs the package onnxscript", hint) from None
@@ -62,12 +63,7 @@ def _to_onnx(path: Path, exported: Any) -> Any:
         assert program is not None
         return program.model_proto
     except Exception as error:
-        raise refused(path, f"torch can't export it: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    lines = (str(error) or type(error).__name__).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__
+        raise refused(path, f"torch can't export it: {first_line(error)}") from error
 
 
 @contextmanager

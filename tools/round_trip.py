@@ -19,6 +19,7 @@ from ..graph.types.dimensions import symbol
 from ..graph.types.types import TensorType, Type
 from ..passes.manager.pass_ import Context
 from ..passes.outlining.tidying import Tidy
+from .faults import first_line
 
 Array = np.ndarray[Any, Any]
 
@@ -153,21 +154,17 @@ def _by_values(before: Program, after: Program, names: Mapping[str, str], seed: 
         try:
             expected = _run(before, feeds)
         except Exception as error:  # whatever the runtime says of a model that states what it can't keep
-            failed = f"the model does not run at the sizes {sizes}: {_first_line(error)}"
+            failed = f"the model does not run at the sizes {sizes}: {first_line(error)}"
             continue
         try:
             actual = _run(after, given)
         except Exception as error:
-            raise fail("G1223", f"the spec does not run where the model does: {_first_line(error)}") from None
+            raise fail("G1223", f"the spec does not run where the model does: {first_line(error)}") from None
         labels = (*before.output_names, *before.updates)
         for name, left, right in zip(labels, expected, actual, strict=True):
             largest = max(largest, _compare(name, right, left, sizes))
         compared += 1
     return Agreement("values", largest=largest) if compared else Agreement("unchecked", failed)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:200]
 
 
 def _run(program: Program, feeds: Mapping[str, Any]) -> list[Any]:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 import graphwright
+from graphwright.graph.diagnostics import SpecError
 from graphwright.graph.spec.reader import read_document
-from graphwright.tools.compilation import choose_pipeline, compile_program
+from graphwright.tools.compilation import choose_pipeline, compile_program, read_recipe
 
 SPECS = Path(graphwright.__file__).parent / "specs"
 
@@ -44,3 +45,11 @@ def test_the_lossy_recipe_reads():
     assert [step.name.text for step in recipe.passes] == ["fold_batch_norm", "prune_channels", "quantize"]
     assert [len(step.budget) for step in recipe.passes] == [0, 1, 1]
     assert len(recipe.budget) == 2
+
+
+@pytest.mark.parametrize("name", ["standard", "standard.yaml"])
+def test_a_bare_name_is_a_recipe_of_the_library(monkeypatch, tmp_path, name):
+    monkeypatch.chdir(tmp_path)
+    assert read_recipe(name).passes
+    with pytest.raises(SpecError):
+        read_recipe("no-such-recipe")
