@@ -191,6 +191,6 @@ def data_source(reading: Reading, node: YamlNode) -> Label | None:
         )
         reading.error("G0907", f"there is no data set '{base}'", label.span, hint=hint)
         return None
-    if reading.attempt(lambda: parse_expression(node)) is None:  # type: ignore[arg-type]
+    if reading.attempt(lambda: parse_expression(node)) is None:  # type: ignore[arg-type]  # a scalar: its text was just read
         return None
     return label

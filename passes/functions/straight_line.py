@@ -7,13 +7,20 @@ instruction is the result. The cost is the number of instructions: what does not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 ADD, SUB, MUL, DIV = range(4)
 SYMBOLS = "+-*/"
 COMMUTATIVE = (ADD, MUL)
+_ARITHMETIC: tuple[Callable[[Any, Any], Any], ...] = (
+    operator.add,
+    operator.sub,
+    operator.mul,
+    operator.truediv,
+)
 
 Instruction = tuple[int, int, int]
 Number = TypeVar("Number")
@@ -39,7 +46,7 @@ class StraightLine:
         for operation, a, b in self.instructions:
             left = constants[-a - 1] if a < 0 else values[a]
             right = constants[-b - 1] if b < 0 else values[b]
-            values.append(_apply(operation, left, right))
+            values.append(_ARITHMETIC[operation](left, right))
         return values[-1]
 
     def text(self, constants: Sequence[object] | None = None) -> str:
@@ -54,20 +61,6 @@ class StraightLine:
             f"t{i} = {name(a)} {SYMBOLS[operation]} {name(b)}"
             for i, (operation, a, b) in enumerate(self.instructions, 1)
         )
-
-
-def _apply(operation: int, left: Number, right: Number) -> Number:
-    a: object = left
-    b: object = right
-    if operation == ADD:
-        result = a + b  # type: ignore[operator]  # any arithmetic: float, mpf, arb, longdouble arrays
-    elif operation == SUB:
-        result = a - b  # type: ignore[operator]
-    elif operation == MUL:
-        result = a * b  # type: ignore[operator]
-    else:
-        result = a / b  # type: ignore[operator]
-    return result  # type: ignore[no-any-return]
 
 
 def canonical(instructions: Sequence[Instruction]) -> tuple[StraightLine, tuple[int, ...]] | None:

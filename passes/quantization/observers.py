@@ -125,8 +125,8 @@ def range_scale(low: float, high: float, found: Grid, zero: bool) -> tuple[float
 def _restored(numbers: Array, low: float, high: float, found: Grid, zero: bool) -> Array:
     scale, point = range_scale(low, high, found, zero)
     wide, shift = np.float32(scale), None if point is None else np.float32(point)
-    codes = nearest(numbers, wide, found, shift)  # type: ignore[arg-type]  # a scalar broadcasts
-    return decode(codes, wide, found, shift)  # type: ignore[arg-type]
+    codes = nearest(numbers, wide, found, shift)
+    return decode(codes, wide, found, shift)
 
 
 def _squared(numbers: Array, weights: Array, low: float, high: float, found: Grid, zero: bool) -> float:

@@ -124,7 +124,7 @@ def adaround(problem: Problem, steps: int = 400, rate: float = 2e-2, seed: int =
             beta = 20 - 18 * (i / steps - 0.2) / 0.8
             loss = loss + 0.01 * (1 - (2 * h - 1).abs() ** beta).sum() / len(target)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's stubs
         optimizer.step()
     up = (v.detach() > 0).numpy()
     codes: Array = (low + up).astype(np.uint8)

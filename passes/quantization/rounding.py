@@ -15,6 +15,8 @@ from ...graph.types.grids import Grid, full_range, grid
 from .layout import Layout
 
 Array = np.ndarray[Any, Any]
+Operand = Array | np.floating[Any]
+"""Numbers of an array, or one for all."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class QuantizedArray:
 # --- rounding -------------------------------------------------------------------------------------
 
 
-def nearest(x: Array, scale: Array, found: Grid, zero: Array | None = None) -> Array:
+def nearest(x: Array, scale: Operand, found: Grid, zero: Operand | None = None) -> Array:
     """The code of the level nearest to x / scale (+ zero), ties as `PINNED`. x is float32; `scale` and
     `zero` broadcast with it."""
     with np.errstate(over="ignore"):
@@ -96,7 +98,7 @@ def stochastic(
     return codes.astype(np.uint8)
 
 
-def decode(codes: Array, scale: Array, found: Grid, zero: Array | None = None) -> Array:
+def decode(codes: Array, scale: Operand, found: Grid, zero: Operand | None = None) -> Array:
     levels = np.asarray(found.levels, np.float32)[codes]
     value: Array = (levels - zero if zero is not None else levels) * scale
     return value
@@ -142,7 +144,7 @@ class ScaleFormat:
 
     def _nearest(self, ratio: Array) -> Array:
         assert self.grid is not None
-        return nearest(ratio, np.float32(1), self.grid)  # type: ignore[arg-type]
+        return nearest(ratio, np.float32(1), self.grid)
 
 
 def _floor_power(ratio: Array, found: Grid) -> Array:
@@ -266,7 +268,7 @@ def _refined(
     for _ in range(2):
         scales = best[1]
         scale, zero = scales.scale[:, None], None if scales.zero is None else scales.zero[:, None]
-        units = decode(nearest(groups, scale, found, zero), np.float32(1), found, zero)  # type: ignore[arg-type]
+        units = decode(nearest(groups, scale, found, zero), np.float32(1), found, zero)
         fitted = np.einsum("ij,ij->i", groups, units, dtype=np.float64)
         norm = np.einsum("ij,ij->i", units, units, dtype=np.float64)
         ratio = np.where((norm > 0) & (fitted > 0), fitted / np.maximum(norm, 1e-300), scales.scale)

@@ -23,7 +23,7 @@ TABLE = """
     cast-same:           Cast(x, to=t) -> x                    if has_dtype(x, t)
     cast-cast:           Cast(Cast(x, to=s), to=t) -> Cast(x, to=t)   if lossless(x, s, t)
     cast-like:           CastLike(x, y) -> Cast(x, to=dtype_of(y))
-"""  # noqa: E501
+"""  # noqa: E501  # a table, a rule a line
 
 MOVES = ("Reshape", "Squeeze", "Unsqueeze", "Flatten")
 """Operators that keep the elements in their order and give them another shape."""

@@ -58,7 +58,7 @@ TABLE = """
     mean-one:          Mean(x) -> x
     concat-one:        Concat(x, axis=a) -> x
     clip-clip:         Clip(Clip(x, const(a), const(b)), const(c), const(d)) -> Clip(x, inside(a, c, d), inside(b, c, d)) if ordered(a, b), ordered(c, d)
-"""  # noqa: E501
+"""  # noqa: E501  # a table, a rule a line
 
 
 @dataclass(frozen=True)

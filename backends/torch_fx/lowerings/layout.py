@@ -159,7 +159,7 @@ def trilu(x: Tensor, k: Any = 0, upper: int = 1) -> Tensor:
     rows = torch.arange(x.shape[-2], device=x.device).unsqueeze(-1)
     columns = torch.arange(x.shape[-1], device=x.device)
     kept = columns - rows >= diagonal if upper else columns - rows <= diagonal
-    return moved(lambda t: torch.where(kept, t, torch.zeros_like(t)), x)  # type: ignore[no-any-return]
+    return moved(lambda t: torch.where(kept, t, torch.zeros_like(t)), x)  # type: ignore[no-any-return]  # generic over tensors
 
 
 def depth_to_space(x: Any, *, blocksize: int, mode: str = "DCR") -> Any:
@@ -323,7 +323,7 @@ def tensor_scatter(
     view = [1] * past_cache.dim()
     view[0], view[axis] = places.shape[0], places.shape[1]
     index = places.reshape(view).expand(update.shape)
-    return moved_together(lambda x, u: torch.scatter(x, axis, index, u), past_cache, update)  # type: ignore[no-any-return]
+    return moved_together(lambda x, u: torch.scatter(x, axis, index, u), past_cache, update)  # type: ignore[no-any-return]  # generic over tensors
 
 
 def compress(data: Any, condition: Tensor, axis: int | None = None) -> Any:

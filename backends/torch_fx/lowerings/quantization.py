@@ -58,7 +58,7 @@ def quantize_linear(
     scale = spread(y_scale.to(dtype), x, axis, block_size)
     quotient = x.to(dtype) / scale
     if output_dtype not in _RANGES:
-        return cast(quotient, to=output_dtype, saturate=saturate)  # type: ignore[no-any-return]
+        return cast(quotient, to=output_dtype, saturate=saturate)  # type: ignore[no-any-return]  # generic over tensors
     low, high = _RANGES[output_dtype]
     code = torch.round(quotient).to(torch.float64)
     if y_zero_point is not None:
