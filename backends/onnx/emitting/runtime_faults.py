@@ -1,10 +1,12 @@
-"""What ONNX Runtime gets wrong or refuses, written so that it does not come to that.
+"""What ONNX Runtime or the ONNX checker gets wrong or refuses, written so that it does not come to that.
 
-Measured with 1.31.1; models are mostly run there, so every target avoids these:
+Measured with ONNX Runtime 1.31.1; models are mostly run there, so every target avoids these:
 
 - `MatMul(Transpose(A), v)` with a vector v is fused to a FusedMatMul that takes A untransposed:
   silently other numbers.
 - Range of vectors of one element is refused, as its shape inference wants scalars.
+- OneHot of a single index is refused: shape inference wants indices with an axis, though the
+  standard lets them have any rank.
 - A Transpose that moves nothing, before a Gemm or a MatMul with an Add, is folded as if it swapped
   the axes (microsoft/onnxruntime#32228).
 """
@@ -53,6 +55,18 @@ def range_of_scalars(node: Node) -> Sequence[Value] | None:
     return (apply("Range", *bounds),)
 
 
+def _one_hot_of_scalar(node: Node) -> bool:
+    return node.inputs[0] is not None and node.inputs[0].tensor.dims == ()
+
+
+def one_hot_of_vector(node: Node) -> Sequence[Value] | None:
+    if not _one_hot_of_scalar(node):
+        return None
+    first = constant(np.array([0]))
+    rows = apply("OneHot", apply("Unsqueeze", node.inputs[0], first), *node.inputs[1:])
+    return (apply("Squeeze", rows, first),)
+
+
 def matrix_times_vector(node: Node) -> Sequence[Value] | None:
     """The product by a matrix of one column."""
     left, right = node.inputs
@@ -70,9 +84,11 @@ _FAULTS: Mapping[str, Callable[[Node], bool]] = {
     "MatMul": _transposed_times_vector,
     "Transpose": _moves_nothing,
     "Range": _range_of_vectors,
+    "OneHot": _one_hot_of_scalar,
 }
 AROUND: Mapping[str, Callable[[Node], Sequence[Value] | None]] = {
     "MatMul": matrix_times_vector,
     "Transpose": no_transpose,
     "Range": range_of_scalars,
+    "OneHot": one_hot_of_vector,
 }

@@ -315,6 +315,18 @@ def test_a_transpose_that_moves_nothing_before_a_gemm(ort: Any) -> None:
     np.testing.assert_allclose(ort(m, {"a": left, "b": right})[0], left @ right, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("axis", [0, -1])
+def test_one_hot_of_a_single_index(axis: int, ort: Any) -> None:
+    index = leaf("Input", "index", TensorType(INT64, ()))
+    values = constant(np.array([2, 5], np.float32))
+    hot = apply("OneHot", index, constant(np.int64(4)), values, axis=axis)
+    program = Program("one", Graph((index,), (hot,)), ("hot",))
+    model = emit(program)
+    check(model)
+    (found,) = ort(model, {"index": np.array(2)})
+    np.testing.assert_array_equal(found, np.array([2, 2, 5, 2], np.float32))
+
+
 def test_opsets_out_of_range() -> None:
     x = leaf("Input", "x", tensor(3, dtype=INT64))
     for opset in (17, 29):
