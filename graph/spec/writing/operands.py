@@ -101,7 +101,8 @@ class Operands:
         if value.constant is None or not is_static(value):
             return self.operand(index)
         rank = self.rank(other)
-        if value.constant.size == 1 and rank is not None and value.constant.ndim <= rank:
+        broadcasts = self.node.name != "MatMul" and rank is not None and value.constant.ndim <= rank
+        if value.constant.size == 1 and broadcasts:
             return as_side(value.constant.reshape(()), self.dtype(other))
         return as_side(value.constant, self.dtype(other))
 
