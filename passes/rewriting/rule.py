@@ -228,7 +228,8 @@ def _build(tree: ast.expr, found: Match, functions: Mapping[str, Function], site
             keywords = {k.arg or "": _evaluate(k.value, found, functions, site) for k in tree.keywords}
             return _operation(name, tree.args, keywords, found, functions, site)
         result = _evaluate(tree, found, functions, site)
-        return site.constant(result) if isinstance(result, np.ndarray) else result
+        # Arithmetic on arrays without axes gives NumPy scalars.
+        return site.constant(np.asarray(result)) if isinstance(result, np.ndarray | np.generic) else result
     raise ValueError(f"no replacement: {ast.unparse(tree)}")
 
 

@@ -42,6 +42,18 @@ def test_rules_that_undo_each_other_are_named(make):
     assert "back (1)" in diagnostic.message
 
 
+def test_a_function_may_give_a_numpy_scalar(make):
+    """Arithmetic on two constants without axes does."""
+    table = rules(
+        "twice: x * const(c) * const(d) -> x * product(c, d)",
+        {"product": lambda c, d: c.constant * d.constant},
+    )
+    x, two, three = make.input(), make.const(np.float32(2)), make.const(np.float32(3))
+    y = make.apply("Mul", make.apply("Mul", x, two), three)
+    found = rewrite(make.program(y), table, "test")
+    assert found.program.graph.outputs == (make.apply("Mul", x, make.const(np.float32(6))),)
+
+
 def test_a_rule_that_grows_its_own_result_is_stopped(make):
     table = rules("grow: Abs(x) -> Abs(Tanh(x))", {})
     with pytest.raises(SpecError) as error:
