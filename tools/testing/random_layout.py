@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from ...graph.ir import Value, apply, apply_all, constant
+from ...graph.ir.node import SMALL
 from ...graph.types import FLOAT32, INT64
 from ...graph.types.dimensions import Dimension
 from .random_graphs import (
@@ -166,7 +167,7 @@ def _scatter_elements(graph: RandomGraph, name: str) -> Results:
 def _scatter_nd(graph: RandomGraph, name: str) -> Results:
     x = graph.value(FLOAT32, is_static)
     shape = _static_shape(x)
-    count = graph.integer(1, shape[0] + 1)
+    count = graph.integer(1, min(shape[0], SMALL) + 1)
     rows = graph.rng.permutation(shape[0])[:count].reshape(-1, 1).astype(np.int64)
     updates = graph.parameter((count, *shape[1:]))
     return [(apply(name, x, constant(rows), updates), max(1.0, graph.bound(x)))]
