@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .formulas import All, Atom, Equation, Falsehood, Formula, Or, Some, is_negation, negation
+from .formulas import All, Atom, Equation, Falsehood, Formula, Or, Some, free_variables, is_negation, negation
 from .notation import AND, ARROW, ATOM, COMPARISON, INFIX, NOT, OR, PREFIX, PREFIX_SIGNS, QUANTIFIER, SUM
 from .terms import Application, Term, Variable
 
@@ -21,8 +21,11 @@ def print_formula(formula: Formula, *, sorts: bool = True) -> str:
 
 def print_statement(formula: Formula) -> str:
     """A closed formula as people state it: the variables of an outermost `all` are left out, for
-    they are bound again by reading."""
+    they are bound again by reading. (One that nothing mentions would not be: then all are written.)"""
     if not isinstance(formula, All):
+        return print_formula(formula, sorts=False)
+    mentioned = free_variables(All((), formula.premises, formula.conclusion))
+    if not set(formula.variables) <= set(mentioned):
         return print_formula(formula, sorts=False)
     premises, conclusion = formula.premises, formula.conclusion
     if isinstance(conclusion, Falsehood) and premises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from graphwright.graph.diagnostics import Source, SpecError
@@ -102,7 +102,9 @@ def test_printed_formulas_read_back(formula: Formula) -> None:
     assert read(print_formula(formula)) == formula
 
 
+@settings(max_examples=400)
 @given(formulas)
+@example(All((Variable("x", "Nat"),), (), All((Variable("x", "Nat"),), (), FALSEHOOD)))
 def test_printed_statements_read_back(formula: Formula) -> None:
     statement = close(formula)
     assert free_variables(statement) == ()
