@@ -115,6 +115,8 @@ class Construction:
     def _check_meeting(self, operands: Sequence[Value], result: Value) -> None:
         """Warns where broadcasting operands of different rank makes a named dimension meet itself:
         [B] with [B, 1] gives [B, B] (R14)."""
+        if any(v.tensor.dims is None for v in (*operands, result)):
+            return
         ranks = [v.tensor.rank for v in operands]
         dims = result.tensor.dims or ()
         if min(ranks) == max(ranks) or len(dims) < 2 or self.span is None:
