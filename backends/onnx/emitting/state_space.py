@@ -34,10 +34,10 @@ from .state_space_tables import (
 MIDDLE_LENGTH = 1024
 """The length that a symbolic one is taken for when a chunk is chosen."""
 LAST = 2**62
-CACHED = 2**19
+CACHED = 2**20
 """Numbers of u that a block of groups should not exceed; fewer than LEAST_BLOCK groups cost more in operators
 than a cache saves."""
-LEAST_BLOCK = 32
+LEAST_BLOCK = 64
 
 
 def lti_ssm(node: Node) -> Sequence[Value]:
@@ -230,14 +230,19 @@ def block_of(fed: Value) -> int:
 
 
 def _chunks(tables: ChunkTables, fed: Value, start: Value) -> tuple[Value, Value]:
-    """A length that is no multiple of the chunk gets zeros in front, which leave the zero state as it is."""
-    groups, chunk = size(fed, 1), tables.chunk
+    """A length that is no multiple of the chunk gets zeros in front, which leave the zero state as it is.
+
+    One row has its tensors without the batch: ONNX Runtime takes a Transpose into a product for rank 3 alone."""
+    groups, chunk, states = size(fed, 1), tables.chunk, tables.jump.states
+    batch = [] if fed.tensor.shape[0] == 1 else [0]
     padded, missing = _padded(fed, chunk)
     rows = transpose(reshape(padded, 0, 0, 0, -1, chunk), 0, 1, 3, 2, 4) if tables.inputs > 1 else padded
-    rows = reshape(rows, 0, groups, -1, tables.inputs * chunk)  # [batch, G, chunks, I T]
-    entering = transpose(matmul(rows, tables.end), 2, 0, 1, 3)
+    rows = reshape(rows, *batch, groups, -1, tables.inputs * chunk)  # [batch, G, chunks, I T]
+    first, back = ((2, 0, 1, 3), (1, 2, 0, 3)) if batch else ((1, 0, 2), (1, 0, 2))
+    entering = reshape(transpose(matmul(rows, tables.end), *first), 0, -1, groups, states)
     last, before = _scan(start, entering, tables.jump, before=True)
-    local, carried = matmul(rows, tables.local), matmul(transpose(before, 1, 2, 0, 3), tables.out)
+    seen = reshape(before, 0, *([-1] if batch else []), groups, states)
+    local, carried = matmul(rows, tables.local), matmul(transpose(seen, *back), tables.out)
     y = add(_steps(local, tables), _steps(carried, tables))
     if missing is None:
         return y, last
@@ -269,10 +274,12 @@ def _split_groups(value: Value, count: int, block: int, lead: int) -> Value:
 
 
 def _steps(y: Value, tables: ChunkTables) -> Value:
-    """[batch, G, chunks, O T] as [batch, G·O, L]."""
+    """[batch, G, chunks, O T], or without the batch of one, as [batch, G·O, L]."""
+    batch = [1] if y.tensor.rank == 3 else [0]
+    groups = size(tables.out, 0)
     if tables.outputs > 1:
-        y = transpose(reshape(y, 0, 0, 0, tables.outputs, tables.chunk), 0, 1, 3, 2, 4)
-    return reshape(y, 0, size(tables.out, 0) * tables.outputs, -1)
+        y = transpose(reshape(y, *batch, groups, -1, tables.outputs, tables.chunk), 0, 1, 3, 2, 4)
+    return reshape(y, *batch, groups * tables.outputs, -1)
 
 
 def _backwards(reached: Value) -> Value:
