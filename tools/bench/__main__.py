@@ -15,6 +15,7 @@ SECTIONS = (
     "quantization",
     "state_space",
     "state_space_speed",
+    "state_space_choice",
     "delay",
     "spikes",
 )
