@@ -74,10 +74,11 @@ def _check_signature(
 
 def _renamed(type_: Type, sizes: Mapping[str, str]) -> str:
     """The type's text with the sizes called as in the spec."""
-    if not isinstance(type_, TensorType) or type_.dims is None:
+    if not isinstance(type_, TensorType) or type_.axes is None:
         return str(type_)
     symbols = {old: symbol(new) for old, new in sizes.items() if old != new}
-    return str(TensorType(type_.dtype, tuple(with_sizes(d, symbols) for d in type_.dims)))
+    axes = tuple(None if d is None else with_sizes(d, symbols) for d in type_.axes)
+    return str(TensorType.of(type_.dtype, axes))
 
 
 def _leaf(program: Program, name: str) -> Value | None:

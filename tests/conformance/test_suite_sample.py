@@ -1,6 +1,7 @@
-"""One case of the standard's suite an operator, through every check. All of them: `make conformance`.
+"""One case of the standard's suite an operator, through every check, and the types of every case. All
+checks of all cases: `make conformance`.
 
-A single test, so that one process makes the cases.
+In one file, so that one process makes the cases.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from graphwright.backends.reference import ReferenceBackend
 from graphwright.graph.diagnostics import SpecError
 from graphwright.graph.operators import operator_names
 from graphwright.tools.conformance.cases import PREVIEW, Case, all_cases
-from graphwright.tools.conformance.outcome import CHECKS, PASSED, CaseRecord
+from graphwright.tools.conformance.outcome import ABSENT, CHECKS, FAILED, PASSED, CaseRecord
 from graphwright.tools.conformance.reasons import REASONS, unexplained
 from graphwright.tools.conformance.run import group, run_case
 from graphwright.tools.conformance.suite_comparison import Difference, require_similar
@@ -21,6 +22,8 @@ from graphwright.tools.conformance.torch_check import program_inputs
 
 WITHOUT_REFERENCE = {"ImageDecoder"}
 """Needs codecs."""
+REFUSED_BY_ONNX = ["node/test_mvn"]
+"""By strict inference, so that there is nothing to compare with."""
 ROUNDS_OTHERWISE = 2e-2
 """Of 16-bit floats: the reference computes them in float32."""
 
@@ -62,6 +65,19 @@ def test_a_case_of_every_operator() -> None:
     assert [d for c in read if (d := reference_disagrees(c)) is not None] == []
     _reasons_name_cases(cases)
     _other_domains_are_named(cases)
+
+
+def test_every_type_equals_or_refines_the_strict_inference() -> None:
+    """Of every case that is read; where one does not, ONNX is wrong, and the page says how."""
+    records = [run_case(c.key, ("types",)) for c in all_cases()]
+    assert unexplained(records) == []
+    failed = [r for r in records if r.status("types") == FAILED]
+    assert [r.key for r in failed] == [c for r in REASONS if r.check == "types" for c in r.cases]
+    assert all(r.text.startswith("ONNX is wrong: ") for r in REASONS if r.check == "types")
+    read = [r for r in records if r.status("import") == PASSED]
+    absent = [r.key for r in read if r.status("types") == ABSENT]
+    assert len(read) - len(absent) > 2000
+    assert absent == REFUSED_BY_ONNX
 
 
 def _reasons_name_cases(cases: Sequence[Case]) -> None:
