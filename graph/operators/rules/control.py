@@ -29,7 +29,7 @@ from ...types.types import Axis, SequenceType, TensorType, Type
 from ..attributes import Attribute
 from ..operator import AttributeSpec, Call, Formal, Operand, RuleError, TypeRule
 from .broadcasting import require_equal
-from .operands import integers, normal_axis, present, refuse, tensor, whole_content
+from .operands import integers, may_be_one, normal_axis, present, refuse, tensor, whole_content
 
 Body = Any
 """A Graph: `inputs` and `outputs` are values. (The graph module builds on this one.)"""
@@ -95,7 +95,7 @@ def _captures(call: Call) -> int:
 
 
 def _if(call: Call) -> Sequence[Type]:
-    if tensor(call, 0).axes not in (None, (), (1,)):
+    if not may_be_one(tensor(call, 0)):
         raise RuleError("G0405", f"the condition of If is one bool; this is {tensor(call, 0)}", (0,))
     captures = call.inputs[1:]
     if call.attribute("captures", len(captures)) != len(captures):
@@ -133,7 +133,7 @@ def _loop(call: Call) -> Sequence[Type]:
         if (
             not isinstance(declared, TensorType)
             or declared.dtype is not dtype
-            or declared.axes not in (None, (), (1,))
+            or not may_be_one(declared)
         ):
             raise _disagree(call, f"argument {position} of the body is {declared}, not {dtype.name}[]")
     for position in range(2, len(call.inputs)):

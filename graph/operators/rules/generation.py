@@ -22,6 +22,7 @@ from .operands import (
     dtype_attribute,
     floats,
     integers,
+    may_be_one,
     normal_axis,
     refuse,
     require_rank,
@@ -127,7 +128,7 @@ def _known_size(call: Call, types: Sequence[Type]) -> Sequence[Known | None]:
 def _range(call: Call) -> Sequence[Type]:
     for index in range(3):
         found = tensor(call, index)
-        if found.axes not in (None, (), (1,)):
+        if not may_be_one(found):
             raise RuleError("G0405", f"Range needs scalars; this is {found}", (index,))
     return (TensorType.of(tensor(call, 0).dtype, (_range_length(call),)),)
 

@@ -116,6 +116,12 @@ def normal_axes(call: Call, axes: Sequence[int], rank: int, operand: int = 0) ->
     return found
 
 
+def may_be_one(found: TensorType) -> bool:
+    """Whether it may hold one number, as a scalar or as a vector."""
+    axes = found.axes
+    return not axes or (len(axes) == 1 and axes[0] in (1, None))
+
+
 def require_rank(call: Call, index: int, low: int, high: int | None = None) -> TensorType:
     """The tensor at `index`, whose rank, where known, is in low..high. Raises RuleError G0405."""
     found = tensor(call, index)

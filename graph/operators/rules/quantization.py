@@ -8,16 +8,16 @@ from ...types.dtypes import FLOAT32, UINT8, DType
 from ...types.types import TensorType, Type
 from ..operator import Call, RuleError, TypeRule
 from .broadcasting import require_equal, require_same_shape
-from .operands import dtype_attribute, normal_axis, of_known, optional_tensor, present, tensor
+from .operands import dtype_attribute, may_be_one, normal_axis, of_known, optional_tensor, present, tensor
 
 
 def check_granularity(call: Call) -> None:
     """Checks the scale's shape: a scalar, one number for each index of `axis`, or one for each
     block of `block_size`. Raises RuleError G0401, G0405, G0461, G0464."""
     found, scale = tensor(call, 0), tensor(call, 1)
-    if present(call, 2) and not (_is_single(call, 1) and _is_single(call, 2)):
+    if present(call, 2) and not (may_be_one(scale) and may_be_one(tensor(call, 2))):
         require_same_shape(call, 1, 2)
-    if found.axes is None or scale.axes is None or len(scale.axes) == 0 or scale.axes == (1,):
+    if found.axes is None or scale.axes is None or may_be_one(scale):
         return
     block = call.attribute("block_size")
     axis = normal_axis(call, call.attribute("axis"), len(found.axes))
@@ -35,10 +35,6 @@ def check_granularity(call: Call) -> None:
     for i, (have, size) in enumerate(zip(scale.axes, found.axes, strict=True)):
         wanted = of_known(lambda n: (n + block - 1) // block, size) if i == axis else size
         require_equal(call, have, wanted, (1, 0))
-
-
-def _is_single(call: Call, index: int) -> bool:
-    return tensor(call, index).axes in ((), (1,))
 
 
 def _quantize(call: Call) -> Sequence[Type]:

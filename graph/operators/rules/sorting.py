@@ -9,7 +9,7 @@ from ...types.types import TensorType, Type
 from ..operator import Call, Known, KnownRule, RuleError, TypeRule
 from .broadcasting import require_equal
 from .contents import from_array, in_range, operand_array, small_integer
-from .operands import content, integers, normal_axis, require_rank, tensor, times
+from .operands import content, integers, may_be_one, normal_axis, require_rank, tensor, times
 
 
 def _top_k(call: Call) -> Sequence[Type]:
@@ -27,7 +27,7 @@ def _top_k(call: Call) -> Sequence[Type]:
 
 def _one_element(call: Call, index: int) -> None:
     found = tensor(call, index)
-    if found.axes not in (None, (), (1,)):
+    if not may_be_one(found):
         raise RuleError("G0405", f"{call.operator.name} needs one number here; this is {found}", (index,))
 
 
