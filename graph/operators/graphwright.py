@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..types.dtypes import UINT8
+from ..types.refinement import may_be_equal
 from ..types.types import TensorType, Type
 from .attributes import Attribute, make_attribute
 from .operator import AttributeSpec, Call, Formal, Operator, RuleError
@@ -32,7 +33,8 @@ def _matrix(call: Call, index: int) -> TensorType:
         raise RuleError(
             "G0405", f"{call.operator.name} needs matrices, rank 2 or more; this is {found}", (index,)
         )
-    if found.dims is not None and found.dims[-1] != found.dims[-2]:
+    rows, columns = found.axes[-2:] if found.axes is not None else (None, None)
+    if rows != columns and rows is not None and columns is not None:
         raise RuleError("G0406", f"{call.operator.name} needs square matrices; this is {found}", (index,))
     return found
 
@@ -43,7 +45,7 @@ def _square(call: Call) -> Sequence[Type]:
 
 def _log_det(call: Call) -> Sequence[Type]:
     found = _matrix(call, 0)
-    return (TensorType(found.dtype, found.shape[:-2]),)
+    return (TensorType.of(found.dtype, found.axes[:-2] if found.axes is not None else None),)
 
 
 def _solve(call: Call) -> Sequence[Type]:
@@ -57,7 +59,7 @@ def _solve(call: Call) -> Sequence[Type]:
             f"the right-hand side must have rank {matrix.rank} like the matrix; it is {found}",
             (1, 0),
         )
-    if found.shape[:-1] != matrix.shape[:-1]:
+    if found.axes is None or matrix.axes is None or not may_be_equal(found.axes[:-1], matrix.axes[:-1]):
         raise RuleError("G0402", f"cannot solve {matrix} with right-hand side {found}", (0, 1))
     return (found,)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ...types.dtypes import BY_CODE, UINT8
 from ...types.grids import MOST_LEVELS
-from ...types.types import TensorType, Type
+from ...types.types import Type
 from ..operator import Call, RuleError
 from .operands import tensor
 from .quantization import check_granularity
@@ -34,11 +34,11 @@ def quantize_codes(call: Call) -> Sequence[Type]:
     if dtype is None or dtype.kind != "uint" or 2**dtype.bits < len(levels):
         name = dtype.name if dtype is not None else "no dtype"
         raise RuleError("G0468", f"{name} does not hold the codes of {len(levels)} levels")
-    return (TensorType(dtype, tensor(call, 0).dims),)
+    return (tensor(call, 0).with_dtype(dtype),)
 
 
 def dequantize_codes(call: Call) -> Sequence[Type]:
     """levels[codes] * scale, in the scale's dtype."""
     check_granularity(call)
     _levels(call)
-    return (TensorType(tensor(call, 1).dtype, tensor(call, 0).dims),)
+    return (tensor(call, 0).with_dtype(tensor(call, 1).dtype),)
