@@ -3,7 +3,7 @@
 The engine decides which goals a cycle tries and at which stage; the graph decides the rest. A goal
 is tried by the block that lists it, with the rules in that block's mail, and a theorem becomes a
 rule once the body brought it into a state. Laws that the engine tries on its own account are tried
-by the first block, which assumes nothing.
+by the block that assumes nothing.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class GridProver(Prover):
         self.body = body
         self.states = list(states)
         self.blocks = [n for n in body.nodes if n.operator.name == "Block"]
+        self.first = next((b for b in self.blocks if not b.attribute("scope")), self.blocks[0])
         self.owner = {g: b for b in self.blocks for g in b.attribute("goals") or ()}
         for theorem in given.theorems:
             self.theorems.append(theorem)
@@ -72,7 +73,7 @@ class GridProver(Prover):
         found: Tried,
     ) -> None:
         """The blocks' attempts at their goals of the batch, and what each of them then knows."""
-        first = self.blocks[0]
+        first = self.first
         together = self.shop.stages[level].kind == "completion"
         tasks: list[tuple[Workshop, list[Goal]]] = []
         for block in blocks:

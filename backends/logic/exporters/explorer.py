@@ -6,10 +6,11 @@ The bytes depend on the theory, the proofs and the verdicts only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 
 from ....graph.theory import Goal
+from ....graph.theory.infix_printer import print_formula
 from ..certificates import Theorem
 from ..facts import Facts
 from ..results import accepted, counted, unproved
@@ -45,7 +46,12 @@ class Explorer:
         self.facts = facts
         self.theorems = accepted(facts)
         self.numbers = {t.name: n for n, t in enumerate(self.theorems, 1)}
-        self.places = {name: f"a{n}" for n, name in enumerate(facts.theory.statements, 1)}
+        self.places = {axiom.name: f"a{n}" for n, axiom in enumerate(facts.theory.axioms, 1)}
+        for number, definition in enumerate(facts.theory.definitions, len(self.places) + 1):
+            for name in (definition.name, f"{definition.name}.unfold", f"{definition.name}.fold"):
+                self.places[name] = f"a{number}"
+        datatypes = enumerate(facts.theory.signature.datatypes, 1)
+        self.datatypes = {f"datatype {d.relation or d.sort}": f"d{n}" for n, d in datatypes}
         self.used: dict[str, list[str]] = {}
         for theorem in self.theorems:
             for name in theorem.cited:
@@ -56,11 +62,11 @@ class Explorer:
 
     def users(self, name: str, folder: str) -> str:
         """Links to the proofs that cite a statement; `folder` is where those lie from the page."""
-        found = [
-            f'<a href="{folder}{self.numbers[user]}.html" title="{escape(user)}">{self.numbers[user]}</a>'
-            for user in self.used.get(name, ())
-        ]
-        return ", ".join(found)
+        return self._links(self.used.get(name, ()), folder)
+
+    def _links(self, users: Iterable[str], folder: str) -> str:
+        numbers = sorted((self.numbers[user], user) for user in users)
+        return ", ".join(f'<a href="{folder}{n}.html" title="{escape(user)}">{n}</a>' for n, user in numbers)
 
     def index(self) -> str:
         """The page of the theory."""
@@ -96,7 +102,7 @@ class Explorer:
         return (
             '<input id="search" type="search" placeholder="Search statements, names, methods" '
             'aria-label="Search theorems">'
-            f'<table id="theorems"><thead>{head}</thead><tbody>\n{chr(10).join(rows)}\n</tbody></table>'
+            f'<table id="theorems" class="list"><thead>{head}</thead><tbody>\n{chr(10).join(rows)}\n</tbody></table>'
             '<p id="none" class="soft" hidden>No theorem has this.</p>'
         )
 
@@ -113,23 +119,30 @@ class Explorer:
     def _axioms(self) -> str:
         rows = []
         theory = self.facts.theory
-        licences = {a.name: a.licence for a in theory.axioms}
-        licences |= {f"{d.name}.unfold": d.licence for d in theory.definitions}
-        for name, formula in theory.statements.items():
-            licence = licences.get(name, "")
-            note = f'<div class="soft">{escape(licence)}</div>' if licence else ""
-            rows.append(
-                f'<tr id="{self.places[name]}"><td class="formula">{statement(formula)}</td>'
-                f'<td>{escape(name)}{note}</td><td class="soft">{self.users(name, "proofs/")}</td></tr>'
-            )
+        for axiom in theory.axioms:
+            users = self.users(axiom.name, "proofs/")
+            rows.append(self._row(axiom.name, statement(axiom.statement), users, axiom.licence))
+        for definition in theory.definitions:
+            text = f"{print_formula(definition.head)} means {print_formula(definition.body, sorts=False)}"
+            resting = [n for n in self.numbers if definition.name in self.facts.rests[n]]
+            users = self._links(resting, "proofs/")
+            rows.append(self._row(definition.name, escape(text), users, definition.licence))
         for datatype in theory.signature.datatypes:
             parts = [(c, ", ".join(theory.signature.function[c].inputs)) for c in datatype.constructors]
             made = " | ".join(f"{c}({i})" if i else c for c, i in parts)
             what = f"{datatype.relation} over {datatype.sort}" if datatype.relation else datatype.sort
             says = "induction" if datatype.relation else "induction, injectivity, disjointness"
+            place = self.datatypes[f"datatype {datatype.relation or datatype.sort}"]
             rows.append(
-                f'<tr><td class="formula">{escape(what)}: {escape(made)}</td>'
+                f'<tr id="{place}"><td class="formula">{escape(what)}: {escape(made)}</td>'
                 f'<td>datatype</td><td class="soft">{says}</td></tr>'
             )
         head = "<tr><th>statement</th><th>name</th><th>used by</th></tr>"
         return f"<table>{head}\n{chr(10).join(rows)}</table>"
+
+    def _row(self, name: str, text: str, users: str, licence: str) -> str:
+        note = f'<div class="soft">{escape(licence)}</div>' if licence else ""
+        return (
+            f'<tr id="{self.places[name]}"><td class="formula">{text}</td>'
+            f'<td>{escape(name)}{note}</td><td class="soft">{users}</td></tr>'
+        )

@@ -59,7 +59,7 @@ class ProofPage:
             f"<p>Rests on {sources}.</p>",
             f"<p>Used by {users}.</p>" if users else "",
             "<h2>Proof</h2>",
-            '<table class="steps"><tr><th class="n">step</th><th>formula</th><th>by</th></tr>',
+            '<table class="list steps"><tr><th class="n">step</th><th>formula</th><th>by</th></tr>',
             *rows,
             "</table>",
             self._rules(),
@@ -77,9 +77,9 @@ class ProofPage:
         return f"<nav>{''.join(links)}</nav>"
 
     def _source(self, name: str) -> str:
-        """What a theorem rests on: an axiom, a definition (its unfolding's row), a datatype."""
-        places = self.explorer.places
-        place = places.get(name) or places.get(f"{name}.unfold")
+        """What a theorem rests on: an axiom, a definition, a datatype."""
+        places = self.explorer.places | self.explorer.datatypes
+        place = places.get(name)
         return f'<a href="../index.html#{place}">{escape(name)}</a>' if place else escape(name)
 
     def _rules(self) -> str:

@@ -26,7 +26,7 @@ a { color: var(--link); text-decoration: none; } a:hover { text-decoration: unde
 .accepted { color: var(--good); } .rejected { color: var(--bad); font-weight: 600; }
 .verdicts { display: flex; flex-wrap: wrap; gap: .2rem 1.4rem; padding: 0; margin: .6rem 0; list-style: none; }
 nav { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; border-bottom: 1px solid var(--line); padding-bottom: .5rem; }
-nav :last-child { margin-left: auto; }
+nav :first-child { margin-right: auto; }
 table { border-collapse: collapse; width: 100%; }
 th { text-align: left; font-weight: 600; background: var(--tint); }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
@@ -40,10 +40,11 @@ tr:target td { background: var(--mark); } tr { scroll-margin-top: .5rem; }
 [hidden] { display: none; }
 @media (max-width: 44rem) {
   .wide { display: none; } th, td { padding: .25rem .35rem; } body { padding: .8rem .7rem 3rem; }
-  .steps tr { display: grid; grid-template-columns: 2.4rem 1fr; padding: .2rem 0;
+  .list tr { display: grid; grid-template-columns: 2.2rem 1fr; column-gap: .6rem; padding: .25rem 0;
     border-bottom: 1px solid var(--line); }
-  .steps td, .steps th { border: 0; padding: .1rem .35rem; } .steps tr:first-child { display: none; }
-  .steps td:last-child { grid-column: 2; width: auto; color: var(--soft); font-size: 14px; }
+  .list tr[hidden], .list th { display: none; } .list td { border: 0; padding: 0; } .list td.n { width: auto; }
+  .list td:nth-child(n+3) { grid-column: 2; color: var(--soft); font-size: 14px; } .list td.wide { display: none; }
+  .list td:empty { display: none; } .steps td:last-child { width: auto; }
 }
 """
 
