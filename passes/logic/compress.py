@@ -14,14 +14,14 @@ from ...graph.ir import Program
 from ...graph.theory import Equation, Falsehood, Formula
 from ..manager.contract import Certified
 from ..manager.pass_ import Context, Result
-from .theory_pass import BOTH, theorems_node, with_result
+from .theory_pass import BOTH, LICENCE, theorems_node, with_result
 
 
 @dataclass(frozen=True)
 class Compress:
     """Shortens proofs: what was shown before from no more assumptions is not shown again, chains of
-    chains become one, steps that nothing needs go; then lemmas go that are no goals and that no
-    proof cites."""
+    chains become one, steps that nothing needs go; then lemmas go that are neither goals nor a
+    licence and that no proof cites."""
 
     name: ClassVar[str] = "compress"
     variants: ClassVar[frozenset[str]] = BOTH
@@ -36,11 +36,12 @@ class Compress:
             return Result(program, visits=len(program.graph.nodes))
         before = read_theorems(node.attribute("proofs") or (), theory)
         shorter = [compressed(t) for t in before]
-        kept = needed(shorter, {g.name for g in theory.goals})
+        methods = dict(zip((t.name for t in before), node.attribute("methods") or (), strict=True))
+        licences = {name for name, method in methods.items() if method == LICENCE}
+        kept = needed(shorter, licences.union(g.name for g in theory.goals))
         steps = sum(len(t.steps) for t in before) - sum(len(t.steps) for t in kept)
         if not steps:
             return Result(program, visits=len(before))
-        methods = dict(zip((t.name for t in before), node.attribute("methods") or (), strict=True))
         axioms = node.inputs[0]
         assert axioms is not None
         lines, stopped = theorem_lines(theory, kept), node.attribute("stopped") or ""
@@ -49,9 +50,9 @@ class Compress:
         return Result(with_result(program, made), hits=hits, visits=len(before))
 
 
-def needed(theorems: Sequence[Theorem], goals: set[str]) -> list[Theorem]:
-    """The theorems that are goals, a contradiction, or cited by one that is kept."""
-    wanted, kept = set(goals), list[Theorem]()
+def needed(theorems: Sequence[Theorem], wanted: set[str]) -> list[Theorem]:
+    """The theorems that are wanted, a contradiction, or cited by one that is kept."""
+    wanted, kept = set(wanted), list[Theorem]()
     for theorem in reversed(theorems):
         if theorem.name in wanted or isinstance(theorem.statement, Falsehood):
             kept.append(theorem)

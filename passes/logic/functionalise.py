@@ -40,7 +40,7 @@ from ..manager.contract import Certified
 from ..manager.pass_ import Context, Result
 from .lowering import lower
 from .model_functions import function_of
-from .theory_pass import BOTH, relowered, theorems_node
+from .theory_pass import BOTH, LICENCE, relowered, theorems_node
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Functionalise:
         changed = functionalised(theory, licences)
         proofs = [t for one in licences for t in licence_proofs(one)]
         axioms = lower(changed).names["axioms"]
-        known = theorems_node(axioms, theorem_lines(changed, proofs), ["licence"] * len(proofs))
+        known = theorems_node(axioms, theorem_lines(changed, proofs), [LICENCE] * len(proofs))
         notes += [one.text for one in licences]
         return Result(
             relowered(program, changed, known.outputs[0]),

@@ -13,6 +13,9 @@ from .lowering import lower
 BOTH = frozenset({"train", "infer"})
 """The variants that passes over theories take: a theory has one program."""
 
+LICENCE = "licence"
+"""The method of a theorem that says what an axiom said before a relation became a function."""
+
 
 def relowered(program: Program, theory: Theory, known: Value | None = None) -> Program:
     """The grid of a changed theory; theorems of an earlier run stay (`known` where there are none)."""

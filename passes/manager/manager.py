@@ -314,7 +314,9 @@ class _Compile:
             if isinstance(contract, Certified):
                 verification = certified(before, result.program, contract)
                 if verification.verdict is Verdict.BROKEN:
-                    record = self.records.pop(index)
+                    record = self.records[index]
+                    self.records = self.records[:index]
+                    self.program, self.last = before, record.before
                     raise self._broken(step, before, result, verification, record)
         return Verdict.HOLDS, ""
 
