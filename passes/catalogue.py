@@ -27,6 +27,13 @@ PASSES: dict[str, str] = {
     "smooth": ".quantization.smooth:Smooth",
     "quantize": ".quantization.quantize:Quantize",
     "lower_quantized": ".quantization.lowering:LowerQuantized",
+    "functionalise": ".logic.functionalise:Functionalise",
+    "conjecture": ".logic.conjecture:Conjecture",
+    "filter": ".logic.filter:Filter",
+    "prove": ".logic.prove:Prove",
+    "compress": ".logic.compress:Compress",
+    "certify": ".logic.certify:Certify",
+    "export": ".logic.export:Export",
 }
 """name -> module (relative to this package) and class."""
 

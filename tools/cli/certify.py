@@ -31,7 +31,7 @@ def command(
 
     Exit code 0 where all accept, 1 where one rejects. Nothing of the file is run.
     """
-    from ..proofs.checkers import all_verdicts
+    from ...backends.logic.checkers import all_verdicts
     from ..proofs.loading import read_lines
     from ..proofs.pipeline import write_text
 

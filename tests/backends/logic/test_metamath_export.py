@@ -7,11 +7,11 @@ import re
 
 import pytest
 
+from graphwright.backends.logic.checkers import ABSENT, ACCEPTED, metamath_verdict, python_verdict
 from graphwright.backends.logic.exporters.metamath import export_metamath, theorem_labels
 from graphwright.backends.logic.exporters.records import ExportError, read_records
 from graphwright.backends.logic.kernel import check
-from graphwright.tools.proofs.checkers import ABSENT, ACCEPTED, metamath_verdict, python_verdict
-from graphwright.tools.proofs.metamath_verifier import verify
+from graphwright.backends.logic.metamath_verifier import verify
 from graphwright.tools.proofs.pipeline import Proved
 from graphwright.tools.testing.certificate_mutation import mutations
 
