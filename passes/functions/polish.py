@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .batch import Batch
+from .batch import Batch, Tape
 from .fitting import Problem, fit, residuals
 from .straight_line import StraightLine
 from .target import Target
@@ -18,6 +18,7 @@ _LAWSON_ROUNDS = 15
 _EXCHANGES = 12
 _CHECK_NODES = 512
 _LEVEL = 1.001
+_SETTLING_NODES, _SETTLING_STEPS = 32, 24
 
 
 def polish(
@@ -34,7 +35,7 @@ def polish(
     weights = np.ones_like(x)
     for _ in range(_LAWSON_ROUNDS):
         with np.errstate(all="ignore"):
-            size = np.abs(residuals(batch, batch.values(x, found), Problem(x, y, base)))[0, 0]
+            size = np.abs(residuals(batch, found, Problem(x, y, base)))[0, 0]
             weights = weights * (size / np.max(size)) ** 0.5 + np.longdouble(1e-9)
             weights /= np.mean(weights)
             found = fit(batch, found, Problem(x, y, base * weights), 4).constants
@@ -69,13 +70,13 @@ def _levelled(batch: Batch, constants: Array, least: float, target: Target) -> t
 def _exchange(batch: Batch, constants: Array, problem: Problem) -> Array | None:
     """The step after which, to first order, the error is level and alternates at its present extrema.
     None where it has too few of them."""
-    slots = batch.values(problem.x, constants)
-    residual = residuals(batch, slots, problem)[0, 0]
+    tape = Tape(batch, 1, problem.x, problem.weights)
+    residual = ((tape.evaluate(constants) - problem.y) * problem.weights)[0, 0]
     count = constants.shape[-1]
     points = _alternation(residual, count + 1)
     if len(points) < count + 1:
         return None
-    rows = (batch.jacobian(slots) * problem.weights)[:, 0, 0, points].T
+    rows = tape.jacobian()[:, 0, 0, points].T
     signs = np.where(np.arange(count + 1) % 2 == 0, 1, -1).astype(residual.dtype)
     matrix = np.concatenate([rows, -signs[:, None]], axis=1)
     solved = _solve(matrix, -residual[points])
@@ -109,10 +110,28 @@ def _solve(matrix: Array, right: Array) -> Array:
     return solved
 
 
+def settled(
+    program: StraightLine, constants: Array, target: Target, precise: bool
+) -> tuple[tuple[float | np.longdouble, ...], float]:
+    """Constants for an archive with their largest error over many nodes: as they are, or (`precise`) by least
+    squares in long doubles from there."""
+    batch = Batch((program,))
+    given = np.array(constants, np.longdouble).reshape(1, 1, -1)
+    error = largest_error(batch, given, target)
+    if not precise:
+        return tuple(float(c) for c in constants), error
+    x, y = target.samples(_SETTLING_NODES)
+    fitted = fit(batch, given, Problem(x, y, 1 / target.scale(y)), _SETTLING_STEPS, accelerate=True)
+    better = largest_error(batch, fitted.constants, target)
+    if better < error:
+        given, error = fitted.constants, better
+    return tuple(given[0, 0]), error
+
+
 def largest_error(batch: Batch, constants: Array, target: Target) -> float:
     """The largest error of the first program's first constants over many nodes."""
     x, y = target.samples(_CHECK_NODES)
     with np.errstate(all="ignore"):
-        values = batch.result(batch.values(x, constants.astype(np.longdouble)))[0, 0]
+        values = Tape(batch, 1, x, x).evaluate(constants.astype(np.longdouble))[0, 0]
         error = np.max(np.abs(values - y) / target.scale(y))
     return float(error) if np.isfinite(error) else float("inf")
