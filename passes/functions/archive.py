@@ -91,16 +91,24 @@ class Archive:
         for niche in sorted(self.niches):
             yield from self.niches[niche]
 
-    def parent(self, random: Random) -> Entry:
-        """A uniform niche, poor ones of their cost mostly passed over; in it the better ones more often."""
-        niches = sorted(self.niches)
+    def parents(self) -> Parents:
+        """Draws of parents from the archive as it is now."""
+        return Parents(self)
+
+
+class Parents:
+    """Draws: a uniform niche, poor ones of their cost mostly passed over; in it the better ones more often."""
+
+    def __init__(self, archive: Archive) -> None:
+        niches = sorted(((n, kept) for n, kept in archive.niches.items() if kept), key=lambda at: at[0])
         bests: dict[float, float] = {}
-        for niche in niches:
-            bests[niche[0]] = min(bests.get(niche[0], float("inf")), self.niches[niche][0].error)
+        for (cost, _), kept in niches:
+            bests[cost] = min(bests.get(cost, float("inf")), kept[0].error)
+        self._niches = [(kept, kept[0].error > _POOR * bests[cost]) for (cost, _), kept in niches]
+
+    def draw(self, random: Random) -> Entry:
         while True:
-            niche = random.choice(niches)
-            kept = self.niches[niche]
-            if kept[0].error > _POOR * bests[niche[0]] and random.random() < _SKIP_POOR:
+            kept, poor = random.choice(self._niches)
+            if poor and random.random() < _SKIP_POOR:
                 continue
-            rank = min(int(len(kept) * random.random() ** 2), len(kept) - 1)
-            return kept[rank]
+            return kept[min(int(len(kept) * random.random() ** 2), len(kept) - 1)]

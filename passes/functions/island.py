@@ -7,7 +7,7 @@ from random import Random
 
 import numpy as np
 
-from .archive import Archive, Entry
+from .archive import Archive, Entry, Parents
 from .cost import Cost
 from .mutation import EMPTY, mutate
 from .race import Child, Race
@@ -77,8 +77,9 @@ class _Island:
     def generation(self) -> None:
         settings = self.stretch.settings
         children: list[Child] = []
+        parents = self.archive.parents()
         for _ in range(settings.children * 20):
-            child = self._child()
+            child = self._child(parents)
             if child is not None:
                 children.append(child)
             if len(children) == settings.children:
@@ -88,9 +89,9 @@ class _Island:
         for entry in race.run(children, self._rng):
             self.archive.add(entry)
 
-    def _child(self) -> Child | None:
+    def _child(self, parents: Parents) -> Child | None:
         settings, random = self.stretch.settings, self._random
-        parent = self.archive.parent(random)
+        parent = parents.draw(random)
         if random.random() < settings.restart:
             parent = Entry(EMPTY, (), float("inf"), 0.0)
         found = mutate(parent.program, random, settings.most, self.stretch.cost)

@@ -102,7 +102,7 @@ class Race:
     def _settled(self, entry: Entry) -> Entry:
         """The entry with its error over many nodes; one that rounding hides is first fitted in long doubles."""
         precise = entry.error < _PRECISE
-        constants, error = settled(entry.program, np.array(entry.constants), self.target, precise)
+        constants, error = settled(entry.program, [float(c) for c in entry.constants], self.target, precise)
         return Entry(entry.program, constants, error, entry.cost)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from math import pi
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 RELATIVE, ABSOLUTE = "relative", "absolute"
+_NEAR = (10, 20, 30)
+"""Distances of nodes beside a zero: 2^-10, …"""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Target:
 
     def samples(self, count: int) -> tuple[Array, Array]:
         """Chebyshev nodes of the interval and the function there, as long doubles, correctly rounded
-        to 64 bits; nodes where a relative error has no meaning (y = 0) are left out."""
+        to 64 bits. Where a relative error meets a zero of the function, that node is left out and nodes close
+        to it are added: a program must vanish there too."""
         return _samples(self, count)
 
     def scale(self, y: Array) -> Array:
@@ -56,21 +58,32 @@ class Target:
         return np.abs(y) if self.error == RELATIVE else np.ones_like(y)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def _samples(target: Target, count: int) -> tuple[Array, Array]:
     import mpmath
 
     with mpmath.workprec(120):
+        low, high = mpmath.mpf(target.low), mpmath.mpf(target.high)
         nodes = [
-            (target.low + target.high) / mpmath.mpf(2)
-            - (mpmath.mpf(target.high) - target.low) / 2 * mpmath.cos(pi * (i + mpmath.mpf("0.5")) / count)
+            (low + high) / 2 - (high - low) / 2 * mpmath.cos(mpmath.pi * (i + mpmath.mpf("0.5")) / count)
             for i in range(count)
         ]
-        xs = [_long(x) for x in nodes]
+        xs = sorted([_long(x) for x in (*nodes, *_beside_zeros(target))])
         ys = [_long(target.exact(_multiple(x))) for x in xs]
     x, y = np.array(xs, np.longdouble), np.array(ys, np.longdouble)
     keep = y != 0 if target.error == RELATIVE else np.ones(len(y), bool)
     return x[keep], y[keep]
+
+
+def _beside_zeros(target: Target) -> list[mpf]:
+    """Points close to the function's zeros at 0 and 1, for a relative error."""
+    import mpmath
+
+    if target.error != RELATIVE:
+        return []
+    zeros = [z for z in (0, 1) if target.low <= z <= target.high and target.exact(mpmath.mpf(z)) == 0]
+    near = [z + sign * mpmath.mpf(2) ** -k for z in zeros for sign in (-1, 1) for k in _NEAR]
+    return [x for x in near if target.low <= x <= target.high]
 
 
 def _long(value: mpf) -> np.longdouble:
