@@ -74,7 +74,7 @@ def _exchange(batch: Batch, constants: Array, problem: Problem, part: float) -> 
     tape = Tape(batch, 1, problem.x, problem.weights)
     residual = ((tape.evaluate(constants) - problem.y) * problem.weights)[0, 0]
     count = constants.shape[-1]
-    points = _alternation(residual, count + 1)
+    points = alternation(residual, count + 1)
     if len(points) < count + 1:
         return None
     x, y, weights = problem.x[points], problem.y[points], problem.weights[points]
@@ -91,7 +91,7 @@ def _exchange(batch: Batch, constants: Array, problem: Problem, part: float) -> 
     return constants
 
 
-def _alternation(residual: Array, count: int) -> Array:
+def alternation(residual: Array, count: int) -> Array:
     """The extrema of runs of one sign, at most `count`: the smaller end is dropped while there are more."""
     change = np.flatnonzero(np.diff(np.signbit(residual)))
     runs = np.split(np.arange(len(residual)), change + 1)

@@ -42,6 +42,11 @@ class Target:
         if self.error not in (RELATIVE, ABSOLUTE):
             raise fail("G1502", f"the error is 'relative' or 'absolute', not '{self.error}'")
 
+    @property
+    def name(self) -> str:
+        """What files and functions are called by."""
+        return self.function
+
     def exact(self, x: mpf) -> mpf:
         """The function's value in mpmath's working precision."""
         found: mpf = FUNCTIONS[self.function](x)
@@ -53,6 +58,14 @@ class Target:
         to it are added: a program must vanish there too."""
         return _samples(self, count)
 
+    def precise_samples(self, count: int) -> tuple[Array, Array, Array]:
+        """Those nodes, the function there and what errors are divided by, in mpmath's working precision, as arrays
+        of objects."""
+        xs = _nodes(self, count)
+        pairs = [(x, y) for x in xs if (y := self.exact(x)) != 0 or self.error == ABSOLUTE]
+        x, y = (np.array(list(column), object) for column in zip(*pairs, strict=True))
+        return x, y, np.abs(y) if self.error == RELATIVE else np.array([1] * len(y), object)
+
     def scale(self, y: Array) -> Array:
         """What a residual f - y is divided by."""
         return np.abs(y) if self.error == RELATIVE else np.ones_like(y)
@@ -63,16 +76,19 @@ def _samples(target: Target, count: int) -> tuple[Array, Array]:
     import mpmath
 
     with mpmath.workprec(120):
-        low, high = mpmath.mpf(target.low), mpmath.mpf(target.high)
-        nodes = [
-            (low + high) / 2 - (high - low) / 2 * mpmath.cos(mpmath.pi * (i + mpmath.mpf("0.5")) / count)
-            for i in range(count)
-        ]
-        xs = sorted([_long(x) for x in (*nodes, *_beside_zeros(target))])
+        xs = [_long(x) for x in _nodes(target, count)]
         ys = [_long(target.exact(_multiple(x))) for x in xs]
     x, y = np.array(xs, np.longdouble), np.array(ys, np.longdouble)
     keep = y != 0 if target.error == RELATIVE else np.ones(len(y), bool)
     return x[keep], y[keep]
+
+
+def _nodes(target: Target, count: int) -> list[mpf]:
+    import mpmath
+
+    low, high = mpmath.mpf(target.low), mpmath.mpf(target.high)
+    turns = [mpmath.cos(mpmath.pi * (i + mpmath.mpf("0.5")) / count) for i in range(count)]
+    return sorted([(low + high) / 2 - (high - low) / 2 * turn for turn in turns] + _beside_zeros(target))
 
 
 def _beside_zeros(target: Target) -> list[mpf]:
