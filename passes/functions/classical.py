@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -120,11 +121,12 @@ def _cores(
 ) -> Iterator[tuple[str, Callable[[_Draft, int], int]]]:
     for degree in range(1, most // 2 + 1):
         coefficients = _polynomial(u, core, weights, degree) * part ** np.arange(degree + 1)
-        yield f"polynomial {degree}", lambda d, v, c=coefficients: _horner(d, v, c)
+        yield f"polynomial {degree}", partial(_horner, coefficients=coefficients)
     for upper, lower in [(n + k, n) for n in range(1, most // 3 + 2) for k in (-1, 0, 1)]:
         parts = _continued(*_rational(u, core, weights, upper, lower))
         if parts is not None:
-            yield f"fraction {upper}/{lower}", lambda d, v, p=_at_part(*parts, part): _fraction(d, v, *p)
+            head, rungs = _at_part(*parts, part)
+            yield f"fraction {upper}/{lower}", partial(_fraction, head=head, rungs=rungs)
 
 
 def _horner(draft: _Draft, u: int, coefficients: Array) -> int:
@@ -177,18 +179,24 @@ def _rational(u: Array, y: Array, weights: Array, upper: int, lower: int) -> tup
 
 def _continued(numerator: Array, denominator: Array) -> tuple[Array, list[tuple[float, float]]] | None:
     """The continued fraction of a quotient by Euclid's algorithm; None where a leading remainder vanishes."""
-    quotient, rest = np.polynomial.polynomial.polydiv(numerator, denominator)
+    quotient, rest = _divided(numerator, denominator)
     head = quotient if len(numerator) >= len(denominator) else np.empty(0)
-    rungs = []
+    rungs: list[tuple[float, float]] = []
     above, below = denominator, rest
     while len(above) > 1:
         if len(below) != len(above) - 1 or below[-1] == 0 or not np.all(np.isfinite(below)):
             return None
-        quotient, rest = np.polynomial.polynomial.polydiv(above, below)
+        quotient, rest = _divided(above, below)
         slope = quotient[1]
-        rungs.append((1 / slope, quotient[0] / slope))
+        rungs.append((float(1 / slope), float(quotient[0] / slope)))
         above, below = below, rest / slope
-    return head, [(c, a) for c, a in rungs]
+    return head, rungs
+
+
+def _divided(above: Array, below: Array) -> tuple[Array, Array]:
+    """Quotient and remainder of polynomials, lowest coefficients first."""
+    found: tuple[Array, Array] = np.polynomial.polynomial.polydiv(above, below)
+    return found
 
 
 def _at_part(
@@ -223,7 +231,12 @@ def _shapes(target: Target) -> Iterator[_Shape]:
     yield _Shape(" in x² times x", square, times_x, lambda x: x * x, lambda x, y: y / x, lambda x, y: x)
     yield _Shape(" times x", plain, times_x, lambda x: x, lambda x, y: y / x, lambda x, y: x)
     yield _Shape(
-        " in x² times x, and 1/2", square, half_and_times_x, lambda x: x * x, lambda x, y: (y - 0.5) / x, lambda x, y: x
+        " in x² times x, and 1/2",
+        square,
+        half_and_times_x,
+        lambda x: x * x,
+        lambda x, y: (y - 0.5) / x,
+        lambda x, y: x,
     )
     yield _Shape(
         " in x² times x², and x/2",
@@ -264,9 +277,12 @@ def _logarithmic() -> Iterator[_Shape]:
         return x - 1
 
     def s(x: Array) -> Array:
-        return (x - 1) / (x + 1)
+        found: Array = (x - 1) / (x + 1)
+        return found
 
-    yield _Shape(" in x - 1 times x - 1", less_one, times_first, shifted, lambda x, y: y / (x - 1), lambda x, y: x - 1)
+    yield _Shape(
+        " in x - 1 times x - 1", less_one, times_first, shifted, lambda x, y: y / (x - 1), lambda x, y: x - 1
+    )
     yield _Shape(
         " in x times x - 1",
         lambda draft: less_one(draft) * 0,
@@ -276,7 +292,14 @@ def _logarithmic() -> Iterator[_Shape]:
         lambda x, y: x - 1,
     )
     yield _Shape(" in s times s", ratio, times_ratio, s, lambda x, y: y / s(x), lambda x, y: s(x))
-    yield _Shape(" in s² times s", squared_ratio, times_ratio, lambda x: s(x) ** 2, lambda x, y: y / s(x), lambda x, y: s(x))
+    yield _Shape(
+        " in s² times s",
+        squared_ratio,
+        times_ratio,
+        lambda x: s(x) ** 2,
+        lambda x, y: y / s(x),
+        lambda x, y: s(x),
+    )
 
 
 def _squared(times: int) -> Iterator[_Shape]:

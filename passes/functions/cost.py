@@ -49,5 +49,6 @@ def _fusable(program: StraightLine) -> int:
     single = {o for o in reads if o > 0 and reads.count(o) == 1}
     products = {i for i, row in enumerate(program.instructions, 1) if row[0] == MUL} & single
     return sum(
-        operation in (ADD, SUB) and (a in products or b in products) for operation, a, b in program.instructions
+        operation in (ADD, SUB) and (a in products or b in products)
+        for operation, a, b in program.instructions
     )

@@ -40,7 +40,9 @@ class Search:
         if not self.archive.niches:
             self.archive.add(Entry(EMPTY, (), _error_of_x(self.target), 0.0))
 
-    def plant(self, programs: Iterable[tuple[StraightLine, tuple[float | np.longdouble, ...], float]]) -> None:
+    def plant(
+        self, programs: Iterable[tuple[StraightLine, tuple[float | np.longdouble, ...], float]]
+    ) -> None:
         """Adds programs known before, with their constants and errors."""
         for program, constants, error in programs:
             self.archive.add(Entry(program, constants, error, self.cost.of(program)))

@@ -32,10 +32,10 @@ def refine(program: StraightLine, constants: Sequence[Any], target: Target) -> t
     with mpmath.workprec(_BITS):
         best = [_exact(c) for c in constants]
         x, y, scale = _samples(target)
-        best = _squares(program, best, target)
+        best = _squares(program, best, target) if best else best
         residual = _residual(program, best, x, y, scale)
         least = max(abs(residual))
-        for _ in range(_EXCHANGES):
+        for _ in range(_EXCHANGES if best else 0):
             before = least
             for part in _PARTS:
                 tried = _exchange(program, best, x, y, scale, residual, part)
@@ -103,7 +103,7 @@ def _squares(program: StraightLine, constants: list[mpf], target: Target) -> lis
             solved = mpmath.lu_solve(
                 mpmath.matrix((columns.T @ columns).tolist()), mpmath.matrix((-columns.T @ now).tolist())
             )
-        except (ZeroDivisionError, ValueError):
+        except (ZeroDivisionError, ValueError, TypeError):  # singular, or no numbers
             break
         constants = [c + s for c, s in zip(constants, solved, strict=True)]
     return best
@@ -138,7 +138,7 @@ def _exchange(
             matrix[i, count] = mpmath.mpf(part) * (-1) ** (i + 1)
         try:
             solved = mpmath.lu_solve(matrix, mpmath.matrix(list(wanted - now)))
-        except (ZeroDivisionError, ValueError):
+        except (ZeroDivisionError, ValueError, TypeError):  # singular, or no numbers
             return None
         tried = [c + s for c, s in zip(tried, solved, strict=False)]
     return tried

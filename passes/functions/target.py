@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...graph.diagnostics import did_you_mean, fail
+from .fpcore import evaluate, parsed
 
 if TYPE_CHECKING:
     from mpmath import mpf
@@ -23,15 +25,16 @@ _NEAR = (10, 20, 30)
 @dataclass(frozen=True)
 class Target:
     """A function on [low, high] with the error to make small. `relative`: |f - y| / |y|; `absolute`:
-    |f - y|."""
+    |f - y|. `source`: the text of an FPCore, which is then the function, and `function` its name."""
 
     function: str
     low: float
     high: float
     error: str = RELATIVE
+    source: str = ""
 
     def __post_init__(self) -> None:
-        if self.function not in FUNCTIONS:
+        if not self.source and self.function not in FUNCTIONS:
             raise fail(
                 "G1501",
                 f"there is no function '{self.function}' to search for",
@@ -45,12 +48,20 @@ class Target:
     @property
     def name(self) -> str:
         """What files and functions are called by."""
-        return self.function
+        found = re.sub(r"[^A-Za-z0-9]+", "_", self.function).strip("_").lower()
+        return found if found[:1].isalpha() else f"f{found}"
 
     def exact(self, x: mpf) -> mpf:
-        """The function's value in mpmath's working precision."""
-        found: mpf = FUNCTIONS[self.function](x)
-        return found
+        """The function's value in mpmath's working precision. Raises SpecError (G1502) where it has no real one."""
+        try:
+            found = evaluate(parsed(self.source), x) if self.source else FUNCTIONS[self.function](x)
+            real = isinstance(found, type(x)) and abs(found) < float("inf")
+        except (ZeroDivisionError, ValueError, OverflowError):
+            real = False
+        if not real:
+            raise fail("G1502", f"{self.function} has no real value at {float(x):.6g}, within the domain")
+        value: mpf = found
+        return value
 
     def samples(self, count: int) -> tuple[Array, Array]:
         """Chebyshev nodes of the interval and the function there, as long doubles, correctly rounded
@@ -80,6 +91,8 @@ def _samples(target: Target, count: int) -> tuple[Array, Array]:
         ys = [_long(target.exact(_multiple(x))) for x in xs]
     x, y = np.array(xs, np.longdouble), np.array(ys, np.longdouble)
     keep = y != 0 if target.error == RELATIVE else np.ones(len(y), bool)
+    if 2 * np.count_nonzero(keep) < len(keep):
+        raise fail("G1502", f"{target.function} is zero on its domain: a relative error has no meaning")
     return x[keep], y[keep]
 
 

@@ -95,7 +95,9 @@ def begin(
     if not same:
         given = f"{found.target.function} on {found.target.low:g} to {found.target.high:g}, seed {found.seed}"
         message = f"the journal in '{folder}' is of another search: {given}"
-        raise fail("G1503", message, hint="--fresh begins anew; else the options must be those of that search")
+        raise fail(
+            "G1503", message, hint="--fresh begins anew; else the options must be those of that search"
+        )
     return found
 
 
@@ -194,6 +196,19 @@ def hexadecimal(value: mpf) -> str:
     return f"{'-' if sign else ''}0x{int(mantissa):x}p{int(exponent):+d}"
 
 
+def leave(target: Target, found: list[Found], folder: Path, provenance: Mapping[str, object]) -> None:
+    """Writes the front: FUNCTION.yaml, a library of float64 functions, and programs/FUNCTION_COST.yaml, specs with
+    exact constants."""
+    write_atomically(folder / f"{target.name}.yaml", library(target, found).encode("utf-8"))
+    for one in found:
+        path = folder / "programs" / f"{_called(target, one)}.yaml"
+        write_atomically(path, program_spec(target, one, provenance).encode("utf-8"))
+
+
+def _called(target: Target, one: Found) -> str:
+    return f"{target.name}_{one.cost:g}".replace(".", "_")
+
+
 def library(target: Target, found: list[Found]) -> str:
     """A spec of kind library: one function a program, `exp2_5(x)` of cost 5, constants in float64."""
     lines = [
@@ -205,7 +220,7 @@ def library(target: Target, found: list[Found]) -> str:
     ]
     for one in found:
         lines += [
-            f"  {target.name}_{one.cost:g}:".replace(".", "_"),
+            f"  {_called(target, one)}:",
             f"    doc: {one.operations} operations; largest {target.error} error {one.error:.3g} in exact arithmetic.",
             "    inputs:",
             "      x: float[...]",
@@ -222,7 +237,7 @@ def program_spec(target: Target, one: Found, provenance: Mapping[str, object]) -
     lines = [
         "graphwright: 1",
         "kind: graph",
-        f"name: {target.name}_{one.cost:g}".replace(".", "_"),
+        f"name: {_called(target, one)}",
         f"doc: {target.name} in {one.operations} operations; largest {target.error} error {one.error:.4g} in exact"
         " arithmetic.",
         "inputs:",
