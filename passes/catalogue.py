@@ -26,6 +26,7 @@ PASSES: dict[str, str] = {
     "eliminate_dead_code": ".simplify.dead_code:EliminateDeadCode",
     "smooth": ".quantization.smooth:Smooth",
     "quantize": ".quantization.quantize:Quantize",
+    "quantize_trained": ".quantization.trained:QuantizeTrained",
     "lower_quantized": ".quantization.lowering:LowerQuantized",
 }
 """name -> module (relative to this package) and class."""

@@ -99,14 +99,14 @@ def _layer(node: Node, program: Program, readers: Mapping[Value, Sequence[tuple[
     if weight is None or not isinstance(weight.type, TensorType) or not weight.type.dtype.is_float:
         return None
     array = constant_array(weight, program)
-    axes = _axes(node, array) if array is not None else None
+    axes = weight_axes(node, array) if array is not None else None
     if array is None or axes is None:
         return None
     feeds = tuple(n.name for n, _ in readers.get(node.outputs[0], ()))
     return Layer(node, _name(weight, node, program), weight, array, *axes, feeds)
 
 
-def _axes(node: Node, array: Array) -> tuple[int, int] | None:
+def weight_axes(node: Node, array: Array) -> tuple[int, int] | None:
     """(output channels, inputs) of the weight; None where it is no matrix or kernel."""
     if node.name in ("Conv", "ConvTranspose"):
         if array.ndim < 3 or (node.name == "ConvTranspose" and node.attribute("group", 1) != 1):
