@@ -129,4 +129,12 @@ right:  quantize: {weights: {grid: binary, surrogate: sine(auto)}, stages: 0.5}
 right:  quantize: {weights: nvfp4, gradients: e2m1, stochastic: gradients}
 """,
     ),
+    Code(
+        "G0974",
+        "an unknown study",
+        """A study is a set of options of `quantize:`, each combination of which is trained once.
+
+right:  graphwright study fp4 models/digits_mlp.yaml --epochs 5
+""",
+    ),
 )
