@@ -25,6 +25,8 @@ PASSES: dict[str, str] = {
     "chunk_ssm": ".diagonalization.chunking:ChunkSsm",
     "eliminate_dead_code": ".simplify.dead_code:EliminateDeadCode",
     "smooth": ".quantization.smooth:Smooth",
+    "hadamard": ".quantization.rotation:Hadamard",
+    "equalize": ".quantization.equalize:Equalize",
     "quantize": ".quantization.quantize:Quantize",
     "quantize_trained": ".quantization.trained:QuantizeTrained",
     "lower_quantized": ".quantization.lowering:LowerQuantized",

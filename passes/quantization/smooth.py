@@ -55,7 +55,8 @@ class Smooth:
             factors = smoothing(peaks[x], layers, self.strength)
             divided = _divided(x, factors, program, store, layers[0].name)
             sites += [_site(layer, divided, factors, store) for layer in layers]
-        return _result(program, sites, store, len(chosen))
+        text = f"{len(sites)} layers that read {len(chosen)} values"
+        return applied(program, sites, store, text, "smooth")
 
 
 def channel_peaks(program: Program, values: Sequence[Value], context: Context) -> dict[Value, Array]:
@@ -122,7 +123,8 @@ def _site(layer: Layer, x: Value, factors: Array, store: Store) -> Replacement:
     return Replacement((layer.node.outputs[0],), (new.outputs[0],), "smooth")
 
 
-def _result(program: Program, sites: Sequence[Replacement], store: Store, count: int) -> Result:
+def applied(program: Program, sites: Sequence[Replacement], store: Store, text: str, rule: str) -> Result:
+    """The program with these sites replaced and its weights pruned."""
     wider = program.with_weights(store.arrays)
     moved = moved_by(wider, sites)
     made = wider.with_graph(
@@ -131,5 +133,4 @@ def _result(program: Program, sites: Sequence[Replacement], store: Store, count:
         origins={moved.get(v, v): o for v, o in wider.origins.items()},
     )
     made = replace(made, weights=wider.weights.only(stored_names(made)))
-    text = f"{len(sites)} layers that read {count} values"
-    return Result(made, tuple(sites), (text,), {"smooth": len(sites)}, scratch=store.arrays)
+    return Result(made, tuple(sites), (text,), {rule: len(sites)}, scratch=store.arrays)
