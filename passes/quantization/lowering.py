@@ -268,11 +268,14 @@ class Lowering:
         value = next(c.weight for c in candidates if c.kind == kind)
         if kind == "nbits":
             self.kernels["MatMulNBits"] += 1
-            if user.outputs[0].tensor.rank == 2:
+            if user.outputs[0].tensor.rank == 2 and self._is_biased(user):
                 return _apart(user, value), kind
         if value is stored.node.outputs[0]:
             return None, kind
         return Replacement(stored.node.outputs, (value,), f"{kind}-weights", "bits"), kind
+
+    def _is_biased(self, user: Node) -> bool:
+        return any(n.name == "Add" for n, _ in self.readers.get(user.outputs[0], ()))
 
     def _blocked(self, stored: Stored) -> Value | None:
         """The weights as 4- or 8-bit integers with scales for blocks along the inputs, which the runtime
@@ -286,7 +289,7 @@ class Lowering:
                 stored.block >= 16 and stored.block & (stored.block - 1) == 0 and length % stored.block == 0
             )
             return node.outputs[0] if fits else None
-        block = next((b for b in (128, 64, 32) if length % b == 0), None)
+        block = next((b for b in (256, 128, 64, 32) if length % b == 0), None)
         if block is None or (stored.axis != 1 and stored.scale.ndim):
             return None
         shape = (length // block, stored.codes.shape[1])

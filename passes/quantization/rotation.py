@@ -61,7 +61,8 @@ def signed_hadamard(size: int, seed: int) -> Array:
     while len(found) < size:
         found = np.block([[found, found], [found, -found]])
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], (size, 1))
-    return (signs * found / np.sqrt(size)).astype(np.float32)
+    matrix: Array = (signs * found / np.sqrt(size)).astype(np.float32)
+    return matrix
 
 
 def _rotated(x: Value, rotation: Array, store: Store) -> Value:
