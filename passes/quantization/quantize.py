@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...graph.diagnostics import fail
-from ...graph.ir import Node, Origin, Program, Value, apply, consumers, rebuild
+from ...graph.ir import Node, Origin, Program, Value, apply, consumers, rebuild, topological
 from ...graph.types import FLOAT32
 from ..manager.application import moved_by
 from ..manager.contract import Budget, Contract
@@ -129,6 +129,8 @@ class Quantization:
         self.inputs: dict[Value, list[Array]] = {}
         self.sensitivity: list[str] = []
         self.latest: tuple[Value, list[Array]] | None = None
+        self.readers = consumers(program.graph.nodes)
+        self.prefix: list[dict[Value, Array]] = []
 
     def run(self) -> Result:
         layers, left = find_layers(self.program)
@@ -265,16 +267,17 @@ class Quantization:
     # --- what was seen ---
 
     def _observe(self, plans: Sequence[Plan]) -> None:
-        readers = consumers(self.program.graph.nodes)
         static = [p for p in plans if p.activation is not None and not p.activation.dynamic]
         wanted = [p.layer.input for p in static]
         for plan in static:
             if plan.layer.node.name == "Conv" and plan.activation is not None:
-                self.edges[_after_activation(plan.layer.node, readers)] = plan.activation
+                self.edges[_after_activation(plan.layer.node, self.readers)] = plan.activation
         wanted += list(self.edges)
         if wanted:
             unique = list(dict.fromkeys(wanted))
-            self.observers = observe(self.program, unique, self._batches("a static scale"))
+            ranges = all(p.activation is None or p.activation.clip == "absmax" for p in static)
+            batches = self._batches("a static scale")
+            self.observers = observe(self.program, unique, batches, histogram=not ranges)
 
     def _batches(self, purpose: str) -> Batches:
         return calibration_batches(self.context, purpose)
@@ -311,7 +314,7 @@ class Quantization:
         if plan.weight.rounding not in OPTIMISED:
             return plain_weights(plan.layer, plan.weight, self.context.seed)
         before = self._float_inputs(plan.weight.rounding)[plan.layer.input]
-        after = self._quantized_inputs(fed, plan.weight.rounding)
+        after = self._quantized_inputs(plan.layer, fed, plan.weight.rounding)
         return optimised_weights(plan.layer, plan.weight, list(zip(before, after, strict=True)))
 
     def _float_inputs(self, purpose: str) -> dict[Value, list[Array]]:
@@ -323,14 +326,37 @@ class Quantization:
                     self.inputs.setdefault(value, []).append(array)
         return self.inputs
 
-    def _quantized_inputs(self, value: Value, purpose: str) -> list[Array]:
+    def _quantized_inputs(self, layer: Layer, fed: Value, purpose: str) -> list[Array]:
         """What a layer gets from the layers quantized so far. Layers that read the same value share it:
-        equal values are one, so only the last is kept."""
-        moved, probe = self._moved(value)
-        if self.latest is None or self.latest[0] is not moved:
-            found = [run(probe, [moved], batch)[moved] for batch in self._batches(purpose)]
-            self.latest = moved, found
+        equal values are one, so only the last is kept. What later layers need of the way there is kept too,
+        so that each step computes only what is new."""
+        probe = replace(self._probe(fed), weights=self._weights_so_far())
+        moving = moved_by(probe, self.sites)
+        target = moving.get(fed, fed)
+        if self.latest is not None and self.latest[0] is target:
+            return self.latest[1]
+        probe = probe.with_graph((target,))
+        batches = self._batches(purpose)
+        self.prefix = self.prefix or [{} for _ in batches]
+        wanted = dict.fromkeys([target, *(moving.get(v, v) for v in self._needed_later(layer))])
+        for i, batch in enumerate(batches):
+            self.prefix[i] = run(probe, list(wanted), batch, known=self.prefix[i])
+        self.latest = target, [known[target] for known in self.prefix]
         return self.latest[1]
+
+    def _needed_later(self, layer: Layer) -> list[Value]:
+        """The values on the way to the layer's input that are read beside it."""
+        nodes = topological([layer.input])
+        inside = set(nodes)
+        return [
+            v
+            for node in nodes
+            for v in node.outputs
+            if not v.is_leaf and any(n not in inside for n, _ in self.readers.get(v, ()))
+        ]
+
+    def _probe(self, value: Value) -> Program:
+        return replace(self.program.with_graph((value,)), output_names=("~probe",), updates=())
 
     def _corrected(self, layer: Layer, new: Node) -> Value:
         """The result with each channel's mean error on calibration data added."""
@@ -356,13 +382,7 @@ class Quantization:
     def _moved(self, value: Value) -> tuple[Value, Program]:
         """What becomes of the value where the layers so far are quantized, and a program that computes
         it."""
-        name = "~probe"
-        probe = replace(
-            self.program.with_graph((value,)),
-            output_names=(name,),
-            updates=(),
-            weights=self._weights_so_far(),
-        )
+        probe = replace(self._probe(value), weights=self._weights_so_far())
         moved = moved_by(probe, self.sites).get(value, value)
         return moved, probe.with_graph((moved,))
 
