@@ -195,8 +195,8 @@ def _continued(numerator: Array, denominator: Array) -> tuple[Array, list[tuple[
 
 def _divided(above: Array, below: Array) -> tuple[Array, Array]:
     """Quotient and remainder of polynomials, lowest coefficients first."""
-    found: tuple[Array, Array] = np.polynomial.polynomial.polydiv(above, below)
-    return found
+    divide: Callable[[Array, Array], tuple[Array, Array]] = np.polynomial.polynomial.polydiv
+    return divide(above, below)
 
 
 def _at_part(

@@ -36,6 +36,7 @@ def report() -> None:
 
 
 def goals() -> Iterator[Goal]:
+    """Mean accuracy by start and level of noise over the seeds, and G11."""
     found: dict[str, Array] = {}
     for name, tau in STARTS.items():
         rows = np.array([trained(tau, seed) for seed in SEEDS])

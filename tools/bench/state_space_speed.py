@@ -39,6 +39,7 @@ def report() -> None:
 
 
 def goals() -> Iterator[Goal]:
+    """Memory, then the layers side by side at each width, then the time an element by length."""
     yield memory()
     for width in RATIOS:
         yield from beside(width)
