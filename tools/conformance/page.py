@@ -29,7 +29,8 @@ MEANING = """
   programs train, compile and export; *eager* ones run only.
 - **gradient**: torch's derivatives in float64 agree with finite differences along random
   directions; places without a derivative are left out and counted.
-- **types**: every type equals or refines what `onnx.shape_inference` infers in strict mode.
+- **types**: every type equals or refines what `onnx.shape_inference` infers in strict mode. A size
+  that it makes up (`unk__0`) says nothing; what the model's own names say is equal is equal for us.
 - **export**: our model in ONNX Runtime gives what the original gives there; where the runtime
   does not run the original, what the suite expects.
 - **older**: the same of the case's node as a model of each older opset (7 and up) at which its
