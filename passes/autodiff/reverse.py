@@ -11,12 +11,13 @@ from ...graph.build.construction import Construction
 from ...graph.build.evaluation import evaluate
 from ...graph.build.meanings import Meaning, Tensor
 from ...graph.build.scope import FileScope, Frame
-from ...graph.diagnostics import Source, Span, fail
+from ...graph.diagnostics import Source, Span, SpecError, fail
 from ...graph.ir import Node, Origin, Value, topological
 from ...graph.spec.documents import Block, Document, Label
 from ...graph.spec.expression_parser import parse_expression
 from ...graph.spec.expressions import Expression
 from ...graph.types import Dimension, TensorType
+from ...graph.types.types import UnknownShape
 from .rules import ELEMENTWISE, NO_GRADIENT
 
 Cotangents = Sequence[Value | None]
@@ -70,7 +71,10 @@ class Reverse:
         wanted: set[Value],
         sums: dict[Value, Value],
     ) -> None:
-        shares = self._shares(node, cotangents)
+        try:
+            shares = self._shares(node, cotangents)
+        except UnknownShape as error:
+            raise self._no_derivative(node, f"here: {error}") from None
         for value, share in zip(node.inputs, shares, strict=False):
             if value is None or share is None or not _is_float(value):
                 continue
@@ -87,9 +91,13 @@ class Reverse:
             return self._elementwise(node, first)
         rule = STRUCTURAL.get(node.name)
         if rule is None:
-            span = next(iter(self.origins.get(node.outputs[0], Origin()).spans), None)
-            raise fail("G0712", f"the operator {node.operator.qualified_name} has no derivative", span)
+            raise self._no_derivative(node)
         return rule(self, node, cotangents)
+
+    def _no_derivative(self, node: Node, why: str = "") -> SpecError:
+        span = next(iter(self.origins.get(node.outputs[0], Origin()).spans), None)
+        message = f"the operator {node.operator.qualified_name} has no derivative {why}".rstrip()
+        return fail("G0712", message, span)
 
     def _elementwise(self, node: Node, g: Value) -> list[Value | None]:
         names = dict(zip("abc", node.inputs, strict=False))

@@ -144,6 +144,20 @@ def test_an_operator_without_a_derivative_is_named(tmp_path: Path) -> None:
     assert (found.span.line, found.span.column, found.span.end_column) == (7, 6, 20)
 
 
+def test_a_derivative_that_needs_a_size_only_a_run_tells_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "picked.yaml"
+    path.write_text(
+        "graphwright: 1\nkind: graph\nname: picked\ninputs:\n  x: float32[n, 3]\nnodes:\n"
+        "  picked: x[NonZero(x[:, 0] > 0)[0]]\n  g: grad(sum(picked * picked), wrt=x)\noutputs: [g]\n"
+    )
+    with pytest.raises(SpecError) as raised:
+        load(path)
+    (found,) = raised.value.diagnostics
+    assert found.code == "G0712"
+    assert "float32[_, 3] is not known before a run" in found.message
+    assert found.span is not None
+
+
 def test_a_gradient_that_is_zero_everywhere_is_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "zero.yaml"
     path.write_text(

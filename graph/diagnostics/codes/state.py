@@ -76,6 +76,7 @@ stop_gradient), so its gradient is zero.""",
         "G0712",
         "an operator without a derivative",
         """grad differentiates through this operator, but no derivative is known for it. Take the gradient
-around it (stop_gradient), or write the function in operators that have one.""",
+around it (stop_gradient), or write the function in operators that have one. Where only a run tells the
+size of an operand, most derivatives can't be written down: mask with where(…) instead of selecting.""",
     ),
 )

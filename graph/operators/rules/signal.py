@@ -42,8 +42,8 @@ def _parts(call: Call) -> int:
 
 
 def _sizes_along_any_axis(call: Call, sizes: Axes) -> Axes:
-    """The shape where it is not known which axis is transformed: the sizes of all others are kept, and
-    of a full transform of unchanged length every one."""
+    """The shape where it is not known which axis is transformed: a full transform of unchanged length
+    keeps every size but the last, of another one any size may be new."""
     if call.attribute("onesided") or present(call, 1):
         return (*(None,) * (len(sizes) - 1), _parts(call))
     return (*sizes[:-1], 2)
