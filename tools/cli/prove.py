@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ...backends.logic.engine.prover import Cycle
     from ..proofs.pipeline import Proved
 
+SECONDS = 60.0
+
 
 @click.command("prove")
 @click.argument("spec")
@@ -28,7 +30,11 @@ if TYPE_CHECKING:
     type=click.IntRange(min=0),
     help="Also try what the models suggest, of at most so many operators a side.",
 )
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop searching after so long.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Stop searching after so long; else the spec's limit, else 60.",
+)
 @click.option("--cycles", type=click.IntRange(min=1), help="Rounds in which theorems become lemmas.")
 @click.option("--rounds", type=click.IntRange(min=1), help="Rounds of saturation an obligation.")
 @click.option("--depth", type=click.IntRange(min=0), help="Nested inductions.")
@@ -61,6 +67,7 @@ def command(
     from ..proofs.pipeline import prove, resume, with_bounds, write
 
     theory = with_goals(open_theory(spec), goals)
+    seconds = seconds or theory.bounds.seconds or SECONDS
     theory = with_bounds(theory, seconds=seconds, cycles=cycles, rounds=rounds, depth=depth)
     refuse_false_goals(theory)
     own = frozenset(g.name for g in theory.goals)
@@ -126,7 +133,8 @@ def summary(proved: Proved, folder: str) -> str:
     if len(left) > 10:
         lines.append(f"  … and {len(left) - 10} more")
     if proved.outcome.stopped:
-        lines.append(f"  stopped: {proved.outcome.stopped}")
+        hint = "; --seconds gives it more" if proved.outcome.stopped == "out of time" else ""
+        lines.append(f"  stopped: {proved.outcome.stopped}{hint}")
     for verdict in proved.verdicts:
         detail = f" ({verdict.detail})" if verdict.detail else ""
         lines.append(f"  {verdict.checker:<18} {verdict.verdict}{detail}")

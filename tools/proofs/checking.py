@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from ...graph.diagnostics import Diagnostic, Note, SpecError
 from ...graph.spec.documents import Document
-from ...graph.theory import Axiom, Goal, Theory
-from ...graph.theory.evaluation import counterexample
+from ...graph.theory import Axiom, Formula, GeneratedModel, Goal, Model, Theory
+from ...graph.theory.evaluation import Counterexample, counterexample
 from ...graph.theory.infix_printer import print_statement
 from ...graph.theory.reader import parse_theory
 
@@ -23,9 +23,10 @@ def check_theory(document: Document) -> list[Diagnostic]:
 def false_statements(theory: Theory) -> Iterator[Diagnostic]:
     """G1622 for an axiom that fails in a model of the theory, G1623 for a goal that does."""
     for model in theory.models:
+        fails = _evaluation(theory, model)
         statements: tuple[Axiom | Goal, ...] = (*theory.axioms, *theory.goals)
         for statement in statements:
-            found = counterexample(statement.statement, model)
+            found = fails(statement.statement)
             if found is None:
                 continue
             is_axiom = isinstance(statement, Axiom)
@@ -37,11 +38,20 @@ def false_statements(theory: Theory) -> Iterator[Diagnostic]:
             yield Diagnostic(code, message, statement.span, hint, notes)
         for definition in theory.definitions:
             for statement_ in (definition.unfolding, definition.folding):
-                found = counterexample(statement_, model)
+                found = fails(statement_)
                 if found is not None:
                     message = f"'{definition.name}' differs from its definition in '{model.name}': {found}"
                     yield Diagnostic("G1622", message, definition.span)
                     break
+
+
+def _evaluation(theory: Theory, model: Model) -> Callable[[Formula], Counterexample | None]:
+    """What finds counterexamples in a model."""
+    if isinstance(model, GeneratedModel):
+        from ...passes.logic.refutation import Terms
+
+        return Terms(theory, model).counterexample
+    return lambda statement: counterexample(statement, model)
 
 
 def refuse_false_goals(theory: Theory) -> None:

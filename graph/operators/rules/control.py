@@ -130,11 +130,7 @@ def _loop(call: Call) -> Sequence[Type]:
     body = _body_of(call, "body", operands)
     for position, dtype in ((0, INT64), (1, BOOL)):
         declared = body.inputs[position].type
-        if (
-            not isinstance(declared, TensorType)
-            or declared.dtype is not dtype
-            or not may_be_one(declared)
-        ):
+        if not isinstance(declared, TensorType) or declared.dtype is not dtype or not may_be_one(declared):
             raise _disagree(call, f"argument {position} of the body is {declared}, not {dtype.name}[]")
     for position in range(2, len(call.inputs)):
         _pass_argument(call, body, position, call.inputs[position], position)
