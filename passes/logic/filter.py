@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ...backends.logic.reading import theory_of
 from ...graph.diagnostics import Diagnostic, Note, SpecError
 from ...graph.ir import Program
-from ...graph.theory import Axiom, Formula, Goal, Theory
+from ...graph.theory import Axiom, Formula, GeneratedModel, Goal, Model, Theory
 from ...graph.theory.evaluation import Counterexample, counterexample
 from ...graph.theory.infix_printer import print_statement
 from ..manager.contract import Certified
 from ..manager.pass_ import Context, Result
+from .refutation import Terms
 from .theory_pass import BOTH, relowered
 
 
@@ -62,10 +63,11 @@ def refuted(theory: Theory, statement: Formula) -> Counterexample | None:
 def false_statements(theory: Theory) -> Iterator[Diagnostic]:
     """G1622 for an axiom that fails in a model of the theory, G1623 for a goal that does."""
     for model in theory.models:
+        fails = _evaluation(theory, model)
         goals = [g for g in theory.goals if not g.conjectured]
         statements: tuple[Axiom | Goal, ...] = (*theory.axioms, *goals)
         for statement in statements:
-            found = counterexample(statement.statement, model)
+            found = fails(statement.statement)
             if found is None:
                 continue
             is_axiom = isinstance(statement, Axiom)
@@ -77,8 +79,15 @@ def false_statements(theory: Theory) -> Iterator[Diagnostic]:
             yield Diagnostic(code, message, statement.span, hint, notes)
         for definition in theory.definitions:
             for statement_ in (definition.unfolding, definition.folding):
-                found = counterexample(statement_, model)
+                found = fails(statement_)
                 if found is not None:
                     message = f"'{definition.name}' differs from its definition in '{model.name}': {found}"
                     yield Diagnostic("G1622", message, definition.span)
                     break
+
+
+def _evaluation(theory: Theory, model: Model) -> Callable[[Formula], Counterexample | None]:
+    """What finds counterexamples in a model."""
+    if isinstance(model, GeneratedModel):
+        return Terms(theory, model).counterexample
+    return lambda statement: counterexample(statement, model)
