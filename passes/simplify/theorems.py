@@ -20,7 +20,6 @@ _CAST = "it is about number formats, which exact arithmetic has none of"
 
 UNSTATED: dict[str, str] = {
     "identity": _NO_OPERATION,
-    "clip-clip": "a law of distributive lattices that the prover does not find within its bounds",
     "dropout": _NO_OPERATION,
     "stop-gradient": _NO_OPERATION,
     "max-one": _ONE_OPERAND,
