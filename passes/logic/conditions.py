@@ -8,7 +8,7 @@ injectivity); `relational` combines atoms over shared variables, as the publishe
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations, product
+from itertools import combinations, permutations, product
 
 import numpy as np
 
@@ -46,27 +46,50 @@ def relational(
     theory: Theory, valuations: Sequence[Valuation], variables: Sequence[Variable], most: int = 2
 ) -> Iterator[All]:
     """Atoms over the variables: up to `most` premises and a conclusion (an atom or an equation of
-    two variables) whose variables occur in the premises."""
-    seen = set[str]()
+    two variables) whose variables occur in the premises. Each statement needs all its premises.
+
+    Atoms are rows of truth values at all points; a set of premises is compared with all
+    conclusions at once.
+    """
     atoms = [
         Atom(r.name, arguments)
         for r in theory.signature.relations
         for arguments in product(*([v for v in variables if v.sort == s] for s in r.inputs))
     ]
     equal = [Equation(a, b) for a, b in combinations(variables, 2) if a.sort == b.sort]
+    heads: list[Formula] = [*atoms, *equal]
+    if not atoms:
+        return
+    rows = np.stack([truth(valuations, h) for h in heads])
+    mentioned = np.array([[v in _variables(h) for v in variables] for h in heads])
+    seen = set[str]()
+    for chosen, follows in _implications(rows, len(atoms), most):
+        if chosen:
+            strange = (mentioned & ~mentioned[list(chosen)].any(axis=0)).any(axis=1)
+            follows = follows & ~strange
+        else:
+            follows[len(atoms) :] = False
+        for place in np.flatnonzero(follows):
+            statement = _canonical(tuple(atoms[i] for i in chosen), heads[place])
+            if str(statement) not in seen:
+                seen.add(str(statement))
+                yield statement
+
+
+def _implications(rows: Array, atoms: int, most: int) -> Iterator[tuple[tuple[int, ...], Array]]:
+    """(places of premises among the first `atoms` rows, which rows hold wherever these do and follow
+    from no fewer of them), for premises that hold somewhere together."""
+    implied: dict[tuple[int, ...], Array] = {}
     for count in range(most + 1):
-        for premises in combinations(atoms, count):
-            used = {v for p in premises for v in _variables(p)}
-            heads: tuple[Formula, ...] = (*atoms, *equal)
-            for head in heads:
-                inside = set(_variables(head))
-                if (
-                    head in premises
-                    or (count and not inside <= used)
-                    or (not count and isinstance(head, Equation))
-                ):
-                    continue
-                yield from _kept(valuations, premises, head, seen)
+        for chosen in combinations(range(atoms), count):
+            holds = rows[list(chosen)].all(axis=0)
+            implied[chosen] = np.asarray(rows[:, holds].all(axis=1))
+            new = implied[chosen].copy()
+            new[list(chosen)] = False
+            for fewer in combinations(chosen, count - 1) if count else ():
+                new &= ~implied[fewer]
+            if holds.any():
+                yield chosen, new
 
 
 def _kept(
@@ -93,7 +116,7 @@ def _kept(
 def _canonical(premises: Sequence[Formula], conclusion: Formula) -> All:
     """Of all orders of the premises, with variables named by first occurrence, the least text."""
     found = []
-    for order in {tuple(premises), tuple(reversed(premises))}:
+    for order in set(permutations(premises)):
         variables = tuple(dict.fromkeys(v for f in (*order, conclusion) for v in _variables(f)))
         names = dict(zip(variables, standard_names(variables), strict=True))
         inside = tuple(substitute_formula(p, names) for p in order)

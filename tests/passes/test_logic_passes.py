@@ -1,4 +1,4 @@
-"""Conjectures, grids, and the rewrite rules of the simplify passes as theorems."""
+"""Conjectures, and grids as graphs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from graphwright.graph.theory.evaluation import counterexample
 from graphwright.graph.theory.reader import read_theory
 from graphwright.passes.logic.conjecture import conjecture
 from graphwright.passes.logic.lowering import lower, scopes
-from graphwright.passes.simplify import algebra, identities
 
 SPECS = Path(kernel.__file__).parents[2] / "specs" / "logic"
 PLUS, TIMES = {"+": lambda x, y: x + y}, {"*": lambda x, y: x * y}
@@ -115,20 +114,3 @@ def test_a_grid_is_one_fixpoint_over_a_trie_of_premises(name: str) -> None:
     assert len(blocks) == len(scopes(found)) == len(grid.inputs)
     shown = [text.split(":")[0] for b in blocks for text in b.attribute("goals") or ()]
     assert sorted(shown) == sorted(g.name for g in found.goals)
-
-
-def rules_of(table: str) -> set[str]:
-    return {line.split(":")[0].strip() for line in table.splitlines() if ":" in line}
-
-
-def test_the_rewrite_rules_of_arithmetic_are_theorems() -> None:
-    found = theory("rewrites")
-    assert all(counterexample(a.statement, m) is None for a in found.axioms for m in found.models)
-    proved = {g.name for g in found.goals}
-    assert proved <= rules_of(algebra.TABLE) | rules_of(identities.TABLE)
-    assert rules_of(algebra.TABLE) - proved == {"log-softmax"}  # not about ring operations
-    outcome = Prover(found).run(found.goals)
-    assert not outcome.unproved
-    verdict = kernel.check(outcome.certificate.lines(), header(found))
-    assert verdict.accepted
-    assert proved <= set(verdict.theorems)
