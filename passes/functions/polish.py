@@ -22,6 +22,7 @@ _PARTS = (1.0, 0.5, 0.2, 0.05)
 _NEWTON_STEPS = 6
 _CHECK_NODES = 512
 _LEVEL = 1.001
+_ALIKE = 1.25
 _SETTLING_NODES = 32
 
 
@@ -92,12 +93,13 @@ def _exchange(batch: Batch, constants: Array, problem: Problem, part: float) -> 
 
 
 def alternation(residual: Array, count: int) -> Array:
-    """The extrema of runs of one sign, at most `count`: the smaller end is dropped while there are more."""
+    """The extrema of runs of one sign, at most `count`: the smaller end is dropped while there are more; of ends alike
+    the first (errors that mirror themselves say the same on both sides)."""
     change = np.flatnonzero(np.diff(np.signbit(residual)))
     runs = np.split(np.arange(len(residual)), change + 1)
     points = [int(run[np.argmax(np.abs(residual[run]))]) for run in runs]
     while len(points) > count:
-        points.pop(0 if abs(residual[points[0]]) < abs(residual[points[-1]]) else -1)
+        points.pop(0 if abs(residual[points[0]]) < _ALIKE * abs(residual[points[-1]]) else -1)
     return np.array(points, int)
 
 

@@ -21,6 +21,8 @@ from .target import Target
 Array = np.ndarray[Any, Any]
 Child = tuple[StraightLine, tuple[float | None, ...]]
 """A program, and of each constant the parent's value (None: it is new)."""
+_CLOSEST = 10
+"""Nodes nearer than 2^-10 to a zero would outweigh all others while constants are far off."""
 _PRECISE = 1e-11
 """Errors below this are fitted in long doubles: rounding is no longer small beside them."""
 
@@ -101,7 +103,7 @@ class Race:
 
     def _settled(self, entry: Entry) -> Entry:
         """The entry with its error over many nodes; one that rounding hides is first fitted in long doubles."""
-        precise = entry.error < _PRECISE
+        precise = entry.error < _PRECISE or self.target.vanishes
         constants, error = settled(entry.program, [float(c) for c in entry.constants], self.target, precise)
         return Entry(entry.program, constants, error, entry.cost)
 
@@ -135,5 +137,5 @@ def starting_points(
 
 @lru_cache(maxsize=8)
 def _problem(target: Target, nodes: int) -> Problem:
-    x, y = target.samples(nodes)
+    x, y = target.samples(nodes, _CLOSEST)
     return Problem(x.astype(np.float64), y.astype(np.float64), (1 / target.scale(y)).astype(np.float64))

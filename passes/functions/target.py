@@ -63,16 +63,21 @@ class Target:
         value: mpf = found
         return value
 
-    def samples(self, count: int) -> tuple[Array, Array]:
+    def samples(self, count: int, closest: int = _NEAR[-1]) -> tuple[Array, Array]:
         """Chebyshev nodes of the interval and the function there, as long doubles, correctly rounded
         to 64 bits. Where a relative error meets a zero of the function, that node is left out and nodes close
-        to it are added: a program must vanish there too."""
-        return _samples(self, count)
+        to it are added, down to 2^-closest beside it: a program must vanish there too."""
+        return _samples(self, count, closest)
+
+    @property
+    def vanishes(self) -> bool:
+        """Whether a relative error meets a zero."""
+        return bool(_beside_zeros(self, _NEAR[-1]))
 
     def precise_samples(self, count: int) -> tuple[Array, Array, Array]:
         """Those nodes, the function there and what errors are divided by, in mpmath's working precision, as arrays
         of objects."""
-        xs = _nodes(self, count)
+        xs = _nodes(self, count, _NEAR[-1])
         pairs = [(x, y) for x in xs if (y := self.exact(x)) != 0 or self.error == ABSOLUTE]
         x, y = (np.array(list(column), object) for column in zip(*pairs, strict=True))
         return x, y, np.abs(y) if self.error == RELATIVE else np.array([1] * len(y), object)
@@ -83,11 +88,11 @@ class Target:
 
 
 @lru_cache(maxsize=32)
-def _samples(target: Target, count: int) -> tuple[Array, Array]:
+def _samples(target: Target, count: int, closest: int) -> tuple[Array, Array]:
     import mpmath
 
     with mpmath.workprec(120):
-        xs = [_long(x) for x in _nodes(target, count)]
+        xs = [_long(x) for x in _nodes(target, count, closest)]
         ys = [_long(target.exact(_multiple(x))) for x in xs]
     x, y = np.array(xs, np.longdouble), np.array(ys, np.longdouble)
     keep = y != 0 if target.error == RELATIVE else np.ones(len(y), bool)
@@ -96,22 +101,25 @@ def _samples(target: Target, count: int) -> tuple[Array, Array]:
     return x[keep], y[keep]
 
 
-def _nodes(target: Target, count: int) -> list[mpf]:
+def _nodes(target: Target, count: int, closest: int) -> list[mpf]:
     import mpmath
 
     low, high = mpmath.mpf(target.low), mpmath.mpf(target.high)
     turns = [mpmath.cos(mpmath.pi * (i + mpmath.mpf("0.5")) / count) for i in range(count)]
-    return sorted([(low + high) / 2 - (high - low) / 2 * turn for turn in turns] + _beside_zeros(target))
+    return sorted(
+        [(low + high) / 2 - (high - low) / 2 * turn for turn in turns] + _beside_zeros(target, closest)
+    )
 
 
-def _beside_zeros(target: Target) -> list[mpf]:
+@lru_cache(maxsize=32)
+def _beside_zeros(target: Target, closest: int) -> list[mpf]:
     """Points close to the function's zeros at 0 and 1, for a relative error."""
     import mpmath
 
     if target.error != RELATIVE:
         return []
     zeros = [z for z in (0, 1) if target.low <= z <= target.high and target.exact(mpmath.mpf(z)) == 0]
-    near = [z + sign * mpmath.mpf(2) ** -k for z in zeros for sign in (-1, 1) for k in _NEAR]
+    near = [z + sign * mpmath.mpf(2) ** -k for z in zeros for sign in (-1, 1) for k in _NEAR if k <= closest]
     return [x for x in near if target.low <= x <= target.high]
 
 

@@ -19,6 +19,8 @@ SECTIONS = (
     "state_space_choice",
     "delay",
     "spikes",
+    "function_search",
+    "function_search_seeds",
 )
 
 

@@ -42,7 +42,7 @@ def command() -> None:
     help="What a program costs: operations, or a target's costs with or without fused multiply-adds.",
 )
 @click.option("--core", help="Which FPCore of a file, by its name.")
-@click.option("--empty", is_flag=True, help="Begin from x alone, not from the textbook forms.")
+@click.option("--empty", is_flag=True, help="Begin from x alone, not from the textbook forms and ladders.")
 @click.option(
     "--exhaustive", type=click.IntRange(1, 6), help="Fit every program of at most so many operations."
 )
@@ -76,9 +76,9 @@ def function_command(
 ) -> None:
     """Programs of + - * / for FUNCTION (exp2, log2, sin, …, or a file of FPCore): for each cost the most exact.
 
-    Begins from the textbook forms. Ctrl-C stops and keeps what was found; the next run in the same folder
-    goes on, and ends where it would have without the stop. Writes the front: a library of functions
-    (FUNCTION.yaml), one program spec each (programs/), and the journal.
+    Begins from the textbook forms and ladders of rungs w + c / w. Ctrl-C stops and keeps what was found; the
+    next run in the same folder goes on, and ends where it would have without the stop. Writes the front: a
+    library of functions (FUNCTION.yaml), one program spec each (programs/), and the journal.
     """
     from ...passes.functions.island import Settings
     from ..search.enumeration import enumerate_programs

@@ -19,6 +19,7 @@ from ...passes.functions.classical import forms
 from ...passes.functions.cost import Cost, CostTable, OperationCount
 from ...passes.functions.evolution import Executor, Search
 from ...passes.functions.island import Settings
+from ...passes.functions.ladders import ladders
 from ...passes.functions.polish import polish
 from ...passes.functions.refinement import refine
 from ...passes.functions.straight_line import SYMBOLS, StraightLine
@@ -76,13 +77,15 @@ def begin(
     cost: str = "operations",
     classical: bool = False,
 ) -> Search:
-    """The search of the folder's journal, or a new one; `classical`: planted with the textbook forms. Raises
-    SpecError: G1503 where the journal is of another search."""
+    """The search of the folder's journal, or a new one; `classical`: planted with the textbook forms and ladders.
+    Raises SpecError: G1503 where the journal is of another search."""
     path = folder / JOURNAL
     new = Search(target, settings, seed, COSTS[cost])
     if fresh or not path.exists():
         if classical:
             new.plant((f.program, f.constants, f.error) for f in forms(target, settings.most, new.cost))
+            rungs = ladders(target, settings.most, seed, new.cost)
+            new.plant((e.program, e.constants, e.error) for e in rungs)
         return new
     try:
         data = json.loads(path.read_text(encoding="utf-8"))

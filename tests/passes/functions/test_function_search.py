@@ -18,6 +18,7 @@ from graphwright.passes.functions.cost import CostTable
 from graphwright.passes.functions.evolution import Search
 from graphwright.passes.functions.fitting import Problem, fit
 from graphwright.passes.functions.island import Settings
+from graphwright.passes.functions.ladders import family, ladders
 from graphwright.passes.functions.mutation import EMPTY, mutate
 from graphwright.passes.functions.polish import polish, settled
 from graphwright.passes.functions.straight_line import ADD, DIV, MUL, SUB, canonical, structure_key
@@ -139,6 +140,17 @@ def test_classical_forms_are_as_exact_as_the_tables(target, expected):
     for operations, digits in expected.items():
         best = min(f.error for f in found if f.program.operations <= operations)
         assert -math.log10(best) > digits - 0.02
+
+
+def test_ladders_beat_textbook_forms_by_far():
+    """Reference table 2.3: tanh in 5 operations, 4.83 digits textbook, 5.86 evolved; true errors."""
+    found = [e for e in ladders(Target("tanh", 0.0, 1.0), 5, 0) if e.cost == 5]
+    best = min(found, key=lambda e: e.error)
+    assert -math.log10(best.error) > 5.7
+    assert true_error(best.program, best.constants, Target("tanh", 0.0, 1.0)) == pytest.approx(
+        best.error, rel=0.01
+    )
+    assert len({structure_key(p) for p in family()}) > 500
 
 
 def test_a_relative_error_beside_a_zero_is_seen():

@@ -1,0 +1,100 @@
+"""Function programs: the shipped fronts beside the textbook forms, measured anew, and the goals of the search."""
+
+from __future__ import annotations
+
+import math
+from time import process_time
+
+import numpy as np
+
+from ...passes.functions.batch import Batch
+from ...passes.functions.evolution import Search
+from ...passes.functions.fitting import Problem, fit
+from ...passes.functions.island import Settings
+from ...passes.functions.refinement import measured
+from ...passes.functions.target import ABSOLUTE, Target
+from ..search.fronts import TARGETS, shipped, textbook
+from ..search.function_search import Found, finished
+
+COMMAND = "python -m graphwright.tools.bench function_search"
+SIZES = range(2, 13)
+PUBLISHED = 3.556e-15
+"""The largest absolute error of the published ten-operation program for exp2 on (0, 1]."""
+_SPEED_EPOCHS = 3
+
+
+def report() -> None:
+    print(f"command: {COMMAND}")
+    ahead, below = _table()
+    print(f"below a textbook form: {below or 'none'}; ahead by 1.5 digits at some size: {', '.join(ahead)}")
+    print(
+        f"goal 3 none below, 1.5 digits ahead for at least 5: {'yes' if not below and len(ahead) >= 5 else 'NO'}"
+    )
+    _published()
+    _speed()
+
+
+def _table() -> tuple[list[str], list[str]]:
+    """Prints digits; (functions ahead by 1.5 digits somewhere, 'function size' where a textbook form is better)."""
+    print("digits   " + " ".join(f"{n:>6}" for n in SIZES))
+    ahead, below = [], []
+    for name, target in TARGETS.items():
+        known, found = textbook(target, SIZES[-1]), shipped(name)
+        ours = {n: _digits(found, target, n) for n in SIZES}
+        theirs = {n: -math.log10(known[n].error) for n in SIZES}
+        print(f"{name:8} " + " ".join(f"{ours[n]:6.2f}" for n in SIZES))
+        print("textbook " + " ".join(f"{theirs[n]:6.2f}" for n in SIZES))
+        if any(ours[n] >= theirs[n] + 1.5 for n in SIZES):
+            ahead.append(name)
+        below += [f"{name} {n}" for n in SIZES if ours[n] < theirs[n] - 0.001]
+    return ahead, below
+
+
+def _digits(found: list[Found], target: Target, size: int) -> float:
+    errors = [measured(f.program, f.constants, target) for f in found if f.operations <= size]
+    return -math.log10(min(errors))
+
+
+def _published() -> None:
+    """Goal 2: in the published program's metric, the largest absolute error."""
+    target = Target("exp2", 0.0, 1.0, ABSOLUTE)
+    ten = max((f for f in shipped("exp2") if f.operations <= 10), key=lambda f: f.operations)
+    levelled = finished(ten.program, ten.constants, target, ten.cost)
+    rounded = min(measured(ten.program, [float(c) for c in one.constants], target) for one in (ten, levelled))
+    real, double = PUBLISHED / levelled.error, PUBLISHED / rounded
+    print(
+        f"goal 2 exp2 in {ten.operations} operations, absolute error {levelled.error:.4g}: {real:.1f} times less"
+    )
+    print(f"  with float64 constants {rounded:.4g}: {double:.1f} times less (goals: 25 and 14)")
+
+
+def _speed() -> None:
+    """Goal 9: structures a second, and evaluations to fit the published structure's five constants."""
+    search = Search(TARGETS["exp2"], Settings(), 0)
+    start = process_time()
+    for _ in range(_SPEED_EPOCHS):
+        search.step()
+    print(f"goal 9 structures a CPU second: {search.fitted / (process_time() - start):.0f} (goal: 1000)")
+    evaluations, digits = _published_fit()
+    print(
+        f"  the published structure from random constants: {digits:.2f} digits after {evaluations:,} evaluations"
+    )
+    print("  (CMA-ES of population 128: 48,000 evaluations a run, at best 9 digits: reference page)")
+
+
+def _published_fit() -> tuple[int, float]:
+    from ...passes.functions.straight_line import ADD, DIV, MUL, canonical
+
+    core = [(DIV, -1, 0), (ADD, 0, 1), (DIV, -2, 2), (ADD, 2, 3), (ADD, 4, -3), (DIV, -4, 5), (ADD, 6, -5)]
+    made = canonical([*core, (MUL, 7, 7), (MUL, 8, 8), (MUL, 9, 9)])
+    assert made is not None
+    target, program, steps, starts = TARGETS["exp2"], made[0], 50, 64
+    x, y = (v.astype(np.float64) for v in target.samples(24))
+    rng, done, best = np.random.default_rng(0), 0, 0.0
+    while best < 14 and done < 3_000_000:
+        shape = (1, starts, program.constants)
+        points = 10.0 ** rng.uniform(-1.5, 3.5, shape) * rng.choice([-1.0, 1.0], shape)
+        found = fit(Batch((program,)), points, Problem(x, y, 1 / y), steps, accelerate=True)
+        done += 2 * steps * starts
+        best = max(best, -math.log10(float(np.min(found.largest))))
+    return done, best
