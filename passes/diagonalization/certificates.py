@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .diagonal import Diagonal, amplification, diagonal_kernel
+from .growth import reliable_kernel
 from .system import Array, System, eigenvalues, kernel
 
 AXIS = 1e-5
@@ -87,19 +88,19 @@ def certify(
     kind: str = "",
     parameter: float = 0.0,
     bound: float | None = None,
-    exact: Array | None = None,
+    exact: tuple[Array, float] | None = None,
     chunk: int = 1,
 ) -> Certificate:
     """T1 for a discrete system and the diagonal form (already rounded to what the program
-    holds) that replaces it, run in chunks of `chunk` steps. `exact` is the system's kernel where it is
-    known already. T2 is left infinite: `with_tail` adds it.
+    holds) that replaces it, run in chunks of `chunk` steps. `exact` is the system's
+    `reliable_kernel` where it is known already. T2 is left infinite: `with_tail` adds it.
 
     T1 is enlarged by what float64 itself may have lost in both kernels."""
-    old = kernel(system, length) if exact is None else exact
+    old, lost = reliable_kernel(system, length) if exact is None else exact
     new = diagonal_kernel(form, length)
     summed = amplification(form, length)
     # n-fold products and sums, `length` of them one after another at most, in float64
-    slack = 4 * UNIT["float64"] * (summed * (form.order + np.log2(length + 1)) + _dense_slack(system, old))
+    slack = lost + 4 * UNIT["float64"] * summed * (form.order + np.log2(length + 1))
     return Certificate(
         kind or "eig",
         absolute_gain(old - new) + slack,
@@ -113,10 +114,6 @@ def certify(
         form.condition,
         UNIT[dtype] * summed,
     )
-
-
-def _dense_slack(system: System, old: Array) -> float:
-    return float(system.order * absolute_gain(old))
 
 
 def rounding_growth(form: Diagonal, length: int, chunk: int = 1) -> float:
