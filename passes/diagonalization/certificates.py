@@ -181,6 +181,16 @@ def diagonal_tail(form: Diagonal, length: int) -> float:
 # --- energy ---------------------------------------------------------------------------------------
 
 
+def response_gain(difference: Array, rest: float = 0.0) -> float:
+    """An upper bound on the gain from ‖u‖₂ to ‖Δy‖₂ by the difference of the impulse responses [length, outputs,
+    inputs] and what the later steps sum to: the peak over 8 frequencies a step, which a polynomial of that degree
+    exceeds by no more than 1 / cos(π / 16) (Ehlich and Zeller 1964). Unlike a Hamiltonian of both systems
+    it loses nothing where their difference is small."""
+    count = 8 * len(difference)
+    peak = np.linalg.norm(np.fft.rfft(difference, count, axis=0), 2, axis=(1, 2)).max(initial=0.0)
+    return float(peak / np.cos(np.pi / 16)) + rest
+
+
 def error_system(system: System, other: System) -> System:
     """The difference of two systems of one kind, as one of the sum of their orders."""
     n, m = system.order, other.order
@@ -208,7 +218,8 @@ def real_system(form: Diagonal) -> System:
 def energy_gain(system: System, tolerance: float = 1e-4) -> float:
     """An upper bound on the H-infinity norm (the gain from ‖u‖₂ to ‖y‖₂), within `tolerance` of it:
     bisection on the Hamiltonian's imaginary eigenvalues (Boyd, Balakrishnan, Kabamba 1989), a
-    discrete system first made continuous by z = (1 + s) / (1 - s). Infinite where it is unstable."""
+    discrete system first made continuous by z = (1 + s) / (1 - s). Infinite where it is unstable. For the
+    small difference of two systems float64 loses digits: `response_gain` does not."""
     if not system.is_stable:
         return np.inf
     a, b, c, d = _continuous(system)

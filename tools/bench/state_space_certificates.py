@@ -11,10 +11,12 @@ from ...passes.diagonalization.candidates import Draws, dissipation, lossless
 from ...passes.diagonalization.certificates import (
     UNIT,
     absolute_gain,
-    energy_gain,
+    diagonal_tail,
     error_system,
     real_system,
+    response_gain,
     rounding_growth,
+    tail_gain,
     worst_input,
 )
 from ...passes.diagonalization.choice import Outcome, Wanted, diagonalise
@@ -78,16 +80,20 @@ def lasting_gain() -> Iterator[float]:
 
 
 def energy() -> Iterator[float]:
+    """Against the gain at 1001 frequencies and at the poles' own."""
     for found in _outcomes(12):
         assert found.form is not None and found.discrete is not None
-        error = error_system(found.discrete, real_system(found.form))
-        bound = energy_gain(error)
-        if np.isfinite(bound) and bound > 1e-9 * energy_gain(found.discrete):
-            yield bound / _sup(error, _circle(error.a))
+        moved = kernel(found.discrete, 4096) - diagonal_kernel(found.form, 4096)
+        rest = tail_gain(found.discrete, 4096) + diagonal_tail(found.form, 4096)
+        if np.isfinite(rest) and rest <= 0.1 * absolute_gain(moved):
+            points = _circle(real_system(found.form).a)
+            powers = points[:, None] ** -np.arange(4096)
+            grid = np.tensordot(powers, moved, 1)
+            yield response_gain(moved, rest) / float(np.linalg.norm(grid, 2, axis=(1, 2)).max())
 
 
 def _circle(a: Array) -> Array:
-    angles = np.concatenate([np.linspace(0, np.pi, 400), np.abs(np.angle(np.linalg.eigvals(a)))])
+    angles = np.concatenate([np.linspace(0, np.pi, 1001), np.abs(np.angle(np.linalg.eigvals(a)))])
     return np.asarray(np.exp(1j * angles))
 
 
