@@ -16,7 +16,8 @@ CHUNKS = (8, 16, 32, 64, 128)
 @dataclass(frozen=True)
 class Layer:
     """One layer: `states` real states a group (two a pair), `diagonal` how they move on, `constant`
-    whether its matrices are known ahead, so that tables of their powers cost nothing."""
+    whether its matrices are known ahead, so that tables of their powers cost nothing; `block` above 0
+    the order of the blocks of a block-diagonal matrix."""
 
     batch: int
     groups: int
@@ -26,6 +27,7 @@ class Layer:
     length: int
     diagonal: bool
     constant: bool = True
+    block: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ def _moved(layer: Layer, rates: Rates) -> float:
     """One state on by one step."""
     if layer.diagonal:
         return 6 * layer.states * rates.element
-    return layer.states**2 * rates.vector + rates.matrix
+    block = layer.block or layer.states
+    return layer.states * block * rates.vector + (layer.states / block) * rates.matrix
 
 
 def chunk_cost(layer: Layer, chunk: int, rates: Rates) -> float:

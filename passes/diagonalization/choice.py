@@ -10,10 +10,13 @@ import numpy as np
 from .candidates import CANDIDATES, Candidate, Draws
 from .certificates import Certificate, absolute_gain, certify, with_tail
 from .diagonal import Diagonal, bilinear, rounded, zero_order_hold
+from .growth import reliable_kernel
 from .refit import refitted
-from .system import Array, System, discretise, kernel
+from .system import Array, System, discretise
 from .truncation import Truncated, balanced_truncation
 
+Reliable = tuple[Array, float]
+"""An impulse response, and what roundings may have done to it."""
 DISCRETE_ONLY = frozenset({"lossless"})
 
 
@@ -60,8 +63,8 @@ def diagonalise(system: System, wanted: Wanted, dt: float = 1.0, method: str = "
         return Outcome(None, None, "its discretisation is not finite")
     if discrete.radius >= 1.0:
         return Outcome(None, None, f"it is unstable: spectral radius {discrete.radius:.6g}")
-    exact = kernel(discrete, wanted.length)
-    if not np.isfinite(exact).all():
+    exact = reliable_kernel(discrete, wanted.length)
+    if not np.isfinite(exact[0]).all():
         return Outcome(None, None, "its impulse response is not finite")
     return _search(system, discrete, exact, wanted, dt, method)
 
@@ -78,10 +81,10 @@ def refusal(system: System, dt: float) -> str:
 
 
 def _search(
-    system: System, discrete: System, exact: Array, wanted: Wanted, dt: float, method: str
+    system: System, discrete: System, exact: Reliable, wanted: Wanted, dt: float, method: str
 ) -> Outcome:
     tried: list[str] = []
-    norm = absolute_gain(exact)
+    norm = absolute_gain(exact[0])
     limit = wanted.tolerance * norm
     for name in wanted.candidates:
         best: tuple[Diagonal, Certificate] | None = None
@@ -134,7 +137,7 @@ def _lifted(form: Diagonal, small: Truncated) -> Diagonal:
 
 
 def assessed(
-    discrete: System, candidate: Candidate, exact: Array, wanted: Wanted
+    discrete: System, candidate: Candidate, exact: Reliable, wanted: Wanted
 ) -> tuple[Diagonal, Certificate] | None:
     """The candidate with the numbers that the program would hold, and its certificate; None where it
     is unstable or not finite. The readout is fitted again where that makes T1 smaller."""
@@ -145,7 +148,7 @@ def assessed(
     if not held.is_stable or not np.isfinite(held.c).all() or not np.isfinite(held.b).all():
         return None
     best: tuple[Diagonal, Certificate] | None = None
-    for option in (held, refitted(held, exact, np.dtype(wanted.dtype))):
+    for option in (held, refitted(held, exact[0], np.dtype(wanted.dtype))):
         found = certify(
             discrete,
             option,

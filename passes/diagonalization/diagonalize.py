@@ -9,16 +9,18 @@ from typing import ClassVar
 import numpy as np
 
 from ...backends.runtime.state_space_cost import Layer, best_plan
-from ...graph.ir import Node, Program, Value
+from ...graph.ir import Node, Program, Value, make_node
 from ..manager.contract import Bounded, Contract
 from ..manager.pass_ import Context, Result
 from ..rewriting import Procedure, Site
 from ..rewriting.rewriting_pass import result_of
 from ..rewriting.sweep import rewrite
+from .alternatives import ALTERNATIVES, Setting, alternatives
 from .candidates import CANDIDATES, Draws
 from .certificates import UNIT, Certificate, absolute_gain
 from .choice import Outcome, Wanted, diagonalise
 from .diagonal import Diagonal, diagonal_kernel
+from .growth import dense_growth
 from .layers import Numbers, diagonal_node, numbers_of, operand
 from .system import System, kernel
 
@@ -32,6 +34,8 @@ class Diagonalize:
 
     - `candidates`: unitary, eig, dissipative (closed form; rank-one for HiPPO), lossless, ginibre,
       optimized, in this order.
+    - `alternatives`: where none keeps it, the exact forms sections (of a companion form), block and dplr, if they
+      are faster than the layer as it is, or that layer's own roundings exceed the tolerance.
     - `truncate`: above 0, first drops states whose Hankel singular values sum to this share.
     - `target`: torch or onnx; a layer that its cost model finds no faster in diagonal form is left
       dense, unless `always`.
@@ -48,6 +52,7 @@ class Diagonalize:
     chunk: int = 64
     truncate: float = 0.0
     candidates: tuple[str, ...] = tuple(CANDIDATES)
+    alternatives: tuple[str, ...] = tuple(ALTERNATIVES)
     target: str = "onnx"
     always: bool = False
     best_of: int = 3
@@ -57,6 +62,9 @@ class Diagonalize:
         unknown = [c for c in self.candidates if c not in CANDIDATES]
         if unknown:
             raise ValueError(f"no candidate {unknown[0]}; there are {', '.join(CANDIDATES)}")
+        unknown = [a for a in self.alternatives if a not in ALTERNATIVES]
+        if unknown:
+            raise ValueError(f"no alternative {unknown[0]}; there are {', '.join(ALTERNATIVES)}")
         if not 0 < self.tolerance < 1 or self.length < 1 or self.chunk < 1:
             raise ValueError("tolerance lies between 0 and 1, length and chunk are at least 1")
         if self.target not in ("torch", "onnx"):
@@ -101,13 +109,45 @@ class _Session:
         outcomes = self._outcomes(node, numbers, form)
         bad = next((o for o in outcomes if o.form is None), None)
         if bad is not None:
-            return bad.reason
+            return self._alternative(node, site, numbers, bad) if bad.tried else bad.reason
         forms = [o.form for o in outcomes if o.form is not None]
         certificates = [o.certificate for o in outcomes if o.certificate is not None]
         slower = self._slower(node, forms)
         if slower:
             return slower
         return self._replaced(node, site, outcomes, forms, certificates)
+
+    def _alternative(self, node: Node, site: Site, numbers: Numbers, bad: Outcome) -> Sequence[Value] | str:
+        """One of the exact forms, or why none."""
+        options = self.options
+        form, disc = node.attribute("form"), node.attribute("disc")
+        if site.readers(node.outputs[1]) or operand(node, "initial") is not None:
+            return f"{bad.reason}; its states are asked for, which no other form keeps"
+        setting = Setting(numbers, form, disc, options.length, layer_of(node, options.length, None))
+        before = best_plan(setting.layer, options.target).cost
+        least = UNIT[numbers.dtype] * max(
+            dense_growth(setting.discrete(g), options.length) for g in range(numbers.groups)
+        )
+        said = [bad.reason]
+        for found in alternatives(setting, options.alternatives):
+            certificate = found.certificate
+            limit = options.tolerance * certificate.norm
+            rounds = least > limit >= certificate.rounding
+            if certificate.gain > limit:
+                said.append(f"{found.kind}: {certificate.gain / certificate.norm:.2g}")
+            elif not (options.always or rounds or found.cost(options.target) < before):
+                said.append(f"{found.kind}: no faster than the layer as it is")
+            else:
+                y = found.build(node, site)
+                if y is None:
+                    return "its matrices are too large for a body"
+                unreliable = UNIT["float64"] * least / UNIT[numbers.dtype] > limit
+                self.bounds[y] = np.inf if unreliable else certificate.total
+                self.unread.add(_unread(node))
+                by = "; certified in 50 digits: float64 loses the old form" if unreliable else ""
+                self.notes.append(f"{label(node)}: {certificate}{by}")
+                return y, _unread(node)
+        return "; ".join(said)
 
     def _outcomes(self, node: Node, numbers: Numbers, form: str) -> list[Outcome]:
         options = self.options
@@ -197,6 +237,12 @@ class _Session:
             bound = self.bounds.get(r.new[0])
             sites.append(replace(r, old=r.old[:count], new=r.new[:count], bound=bound))
         return replace(result, replacements=tuple(sites))
+
+
+def _unread(node: Node) -> Value:
+    """What stands for a last state that nothing reads."""
+    attributes = {**node.attributes, "certificate_kind": "unread"}
+    return make_node(node.operator, node.inputs, attributes).outputs[1]
 
 
 def state_gain(system: System, form: Diagonal, length: int) -> float:

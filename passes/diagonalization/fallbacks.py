@@ -121,7 +121,11 @@ def _discrete_low_rank(system: System, rank: int) -> LowRank | None:
     # a gain with 1 - K D far from singular: the sign that agrees with D least
     gain = np.eye(count) if np.trace(through) <= 0 else -np.eye(count)
     left = inner.b @ np.linalg.inv(np.eye(count) - gain @ through) @ gain
-    found = _from_normal(inner, inner.a + left @ out, left, out.T)
+    # orthogonal but for rounding, which the Gramian's condition may have enlarged
+    u, values, vt = np.linalg.svd(inner.a + left @ out)
+    if np.abs(values - 1).max() > 1e-6:
+        return None
+    found = _from_normal(inner, u @ vt, left, out.T)
     if found is None:
         return None
     form = found.form

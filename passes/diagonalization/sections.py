@@ -7,7 +7,10 @@ from decimal import Decimal, localcontext
 
 import numpy as np
 
-from .system import Array, System
+from .certificates import rounding_growth
+from .diagonal import Diagonal, powers
+from .growth import dense_growth
+from .system import Array, System, kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,3 +144,94 @@ def _quadratic(roots: tuple[complex, ...]) -> Array:
     """1 + c1 z⁻¹ + c2 z⁻² with these roots."""
     coefficients = np.real(np.poly(np.asarray(roots))) if roots else np.ones(1)
     return np.pad(np.atleast_1d(coefficients), (0, 2 - len(roots)))
+
+
+# --- sections as layers --------------------------------------------------------------------------
+
+SMALL = 0.25
+"""Poles nearer to zero are not divided by."""
+NEAR = 0.02
+"""A pair whose angle is smaller has residues that cancel."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One section as a layer of one input and output: `y = Re(2 c x) + d u` of one pole of a pair, or
+    `y = c x + d u` of a real matrix."""
+
+    a: Array
+    b: Array
+    c: Array
+    d: float
+
+    @property
+    def is_pair(self) -> bool:
+        return np.iscomplexobj(self.a)
+
+    @property
+    def states(self) -> int:
+        return 2 if self.is_pair else len(self.a)
+
+    def arrays(self) -> tuple[Array, Array, Array, Array]:
+        """A, B, C and D as the operator takes them: one group."""
+        parts = (self.a, self.b, self.c)
+        if self.is_pair:
+            pole, *rest = (np.stack([x.real, x.imag], axis=-1)[None] for x in parts)
+            return pole[:, 0], rest[0], rest[1], np.full((1, 1, 1), self.d)
+        return self.a[None], self.b[None], self.c[None], np.full((1, 1, 1), self.d)
+
+    def rounded(self, dtype: str) -> Stage:
+        kind = np.dtype(dtype)
+
+        def cut(x: Array) -> Array:
+            if not np.iscomplexobj(x):
+                return x.astype(kind).astype(np.float64)
+            return np.asarray(
+                x.real.astype(kind).astype(np.float64) + 1j * x.imag.astype(kind).astype(np.float64)
+            )
+
+        return Stage(cut(self.a), cut(self.b), cut(self.c), float(kind.type(self.d)))
+
+    def kernel(self, length: int) -> Array:
+        """The impulse response [length]."""
+        if self.is_pair:
+            response = 2 * (self.c[0, 0] * self.b[0, 0] * powers(self.a[0], length)[:, 0]).real
+        else:
+            response = kernel(System(self.a, self.b, self.c), length)[:, 0, 0]
+        response[0] += self.d
+        return np.asarray(response)
+
+    def growth(self, length: int) -> float:
+        """What roundings add at most per unit input, in units of the roundoff."""
+        if not self.is_pair:
+            return dense_growth(System(self.a, self.b, self.c), length) + 2 * abs(self.d)
+        form = Diagonal(self.a[0], self.b, self.c, 1.0, self.c.T, self.b.T)
+        return rounding_growth(form, length) + 2 * abs(self.d)
+
+
+def stages_of(system: System) -> list[Stage] | None:
+    """The sections of a stable filter in companion form as layers; None for another system."""
+    polynomials = companion_polynomials(system)
+    if polynomials is None or not system.is_stable:
+        return None
+    found = second_order_sections(*polynomials)
+    return [_stage(b, a) for b, a in zip(found.b, found.a, strict=True)]
+
+
+def _stage(b: Array, a: Array) -> Stage:
+    """The layer of (b0 + b1 z⁻¹ + b2 z⁻²) / (1 + a1 z⁻¹ + a2 z⁻²): a pair of poles by its residue, real ones one
+    after the other (so that two may meet), small or nearly equal complex ones in transposed direct form."""
+    first, second = sorted(np.roots([1.0, *a]), key=abs)
+    if abs(first) < SMALL or 0 < abs(first.imag) < NEAR * abs(first):
+        matrix = np.array([[-a[0], 1.0, 0.0], [-a[1], 0.0, 0.0], [1.0, 0.0, 0.0]])
+        entering = np.array([[b[1] - a[0] * b[0]], [b[2] - a[1] * b[0]], [b[0]]])
+        return Stage(matrix, entering, np.array([[0.0, 0.0, 1.0]]), 0.0)
+    if np.iscomplex(second):
+        pole = complex(second)
+        residue = (b[0] + b[1] / pole + b[2] / pole**2) / (1 - pole.conjugate() / pole)
+        return Stage(np.array([[pole]]), np.ones((1, 1), complex), np.array([[residue]]), float(b[2] / a[1]))
+    first, second = float(first.real), float(second.real)
+    d = b[2] / (first * second)
+    of_first = (-b[1] - d * (first + second)) / second
+    read = np.array([[of_first, b[0] - d - of_first]])
+    return Stage(np.array([[first, 0.0], [first, second]]), np.ones((2, 1)), read, float(d))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import process_time
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...graph.build.prelude.hippo import legs
+from .goals import Goal, show
 from .plots import curves
 
 COMMAND = "python -m graphwright.tools.bench delay"
@@ -35,18 +37,22 @@ class Errors:
 def report() -> None:
     """The table, the goal, and the plot of the transfer functions."""
     print(f"command: {COMMAND}")
+    show(goals())
+
+
+def goals() -> Iterator[Goal]:
     start = process_time()
     found = measured()
     taken = process_time() - start
-    print(f"{'system':20} {'clean':>8} {'white':>8} {'spikes':>8} {'swapped for HiPPO':>18}")
     for name, e in found.items():
-        print(f"{name:20} {e.clean:8.4f} {e.white:8.4f} {e.spikes:8.4f} {e.swapped:18.4f}")
+        text = (
+            f"{e.clean:.4f}, white noise {e.white:.4f}, at spikes {e.spikes:.4f}, for HiPPO {e.swapped:.4f}"
+        )
+        yield Goal("", f"{name}: error", text)
     best, s4d = found["PTD tau .001"], found["S4D-LegS"]
     met = best.clean <= 1e-3 and best.clean <= s4d.clean / 50 and best.swapped <= 1.5e-3 and taken < 10
-    print(
-        f"G12 clean <= 1e-3 and <= S4D/50, swapped <= 1.5e-3, < 10 s: {best.clean:.2g}, "
-        f"{s4d.clean / best.clean:.0f}x, {best.swapped:.2g}, {taken:.1f} s {'yes' if met else 'NO'}"
-    )
+    text = f"{best.clean:.2g}, {s4d.clean / best.clean:.0f}x, {best.swapped:.2g}, {taken:.1f} s"
+    yield Goal("G12", "clean <= 1e-3 and S4D/50, swapped <= 1.5e-3, < 10 s", text, met, "8e-4, 118x, 1.2e-3")
     points = np.geomspace(0.1, 3000, 2000)
     series = {n: gains(t, points) for n, t in TAUS.items() if n != "PTD tau .01"}
     curves(Path("state_space_transfer.png"), "‖x(iω)‖ of LegS, n = 64", "ω", "gain", points, series)

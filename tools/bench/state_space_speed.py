@@ -156,11 +156,11 @@ def lengths(width: int) -> Iterator[Goal]:
         runs[str(steps)] = onnx_run(chunks(layer(width, STATES, steps, dense=False)))
     taken = cpu_seconds(runs, 8.0)
     rate = taken.pop("product") * 1e9 / 512**3  # ns a multiply-accumulate
-    for length, seconds in taken.items():
-        each = seconds * 1e9 / (width * int(length))
+    for steps, seconds in taken.items():
+        each = seconds * 1e9 / (width * int(steps))
         text = f"{each:.1f} ({each / (192 * rate):.1f} times its 192 multiplications in one large product)"
         yield Goal(
-            "G8", f"H={width} L={length}: <= 6 ns an element", text, each <= 6, "3.7-5.2 ns, other machine"
+            "G8", f"H={width} L={steps}: <= 6 ns an element", text, each <= 6, "3.7-5.2 ns, other machine"
         )
 
 

@@ -28,6 +28,7 @@ from graphwright.passes.diagonalization.certificates import (
     energy_gain,
     error_system,
     real_system,
+    response_gain,
     tail_gain,
     with_tail,
     worst_input,
@@ -252,6 +253,15 @@ def test_energy_gains_are_the_peak(seed: int, n: int) -> None:
     for z in np.exp(1j * np.linspace(0, np.pi, 400)):
         grid.append(np.linalg.norm(system.c @ np.linalg.solve(z * np.eye(n) - system.a, system.b), 2))
     assert max(grid) * (1 - 1e-9) <= energy_gain(system) <= max(grid) * 1.05
+
+
+@given(st.integers(0, 10**6), st.integers(1, 40), st.integers(1, 3))
+@settings(max_examples=20, deadline=None)
+def test_response_gains_are_above_every_frequency(seed: int, length: int, channels: int) -> None:
+    difference = np.random.default_rng(seed).standard_normal((length, 2, channels))
+    points = np.exp(1j * np.linspace(0, np.pi, 3001))[:, None] ** -np.arange(length)
+    peak = np.linalg.norm(np.tensordot(points, difference, 1), 2, axis=(1, 2)).max()
+    assert peak <= response_gain(difference) <= 1.02 * peak * 1.001
 
 
 def test_the_error_of_a_closed_form_in_energy() -> None:

@@ -122,7 +122,9 @@ def test_a_wrong_certificate_breaks_the_contract(monkeypatch: pytest.MonkeyPatch
 
 DECLINED = {
     "unstable": (np.eye(4)[None] * 1.2, "unstable"),
+    "on the circle": (np.eye(4)[None], "unstable"),
     "NaN": (np.full((1, 4, 4), np.nan), "NaN"),
+    "infinite": (np.full((1, 4, 4), np.inf), "NaN or infinities"),
 }
 
 
@@ -176,3 +178,39 @@ def test_options_are_checked() -> None:
         Diagonalize(tolerance=0.0)
     with pytest.raises(ValueError, match="target"):
         ChunkSsm(target="tpu")
+
+
+ILL_POSED = {
+    "order 1": np.array([[0.5]]),
+    "nilpotent": np.eye(6, k=-1),
+    "defective": 0.9 * np.eye(6) + 0.1 * np.eye(6, k=-1),
+    "kappa beyond 1/u": np.array([[0.5, 1e6], [0.0, 0.5 + 1e-6]]),
+    "zero": np.zeros((3, 3)),
+}
+
+
+@pytest.mark.parametrize("name", ILL_POSED)
+@pytest.mark.parametrize("length", [1, 37])
+def test_ill_posed_layers_keep_a_certificate_or_are_left(name: str, length: int) -> None:
+    """A certificate that a run keeps, or a reason; never a NaN. 37 is no multiple of the chunk."""
+    a = ILL_POSED[name]
+    n = len(a)
+    before = program({"A": a[None], "B": np.ones((1, n, 1)), "C": np.ones((1, 1, n))}, 1, length)
+    record = PassManager().run(before, [Diagonalize(always=True, length=64), ChunkSsm(chunk=8)])
+    assert all(p.verdict is Verdict.HOLDS for p in record.passes)
+    assert "certified" in record.passes[0].notes[0] or "left as it is" in record.passes[0].notes[0]
+    u = np.random.default_rng(0).uniform(-1, 1, (2, 1, length)).astype(np.float32)
+    found, wanted = (OnnxBackend().load(p).run({"u": u})["y"] for p in (record.program, before))
+    assert np.isfinite(found).all()
+    gain = np.abs(np.stack([np.linalg.matrix_power(a, k).sum() for k in range(64)])).sum()
+    assert np.abs(found - wanted).max() <= 2e-3 * gain
+
+
+def test_a_nan_of_a_parameter_shows_in_every_mode() -> None:
+    """A layer that is not touched gives NaN where its numbers are; it is not hidden by padding."""
+    before = program(
+        {"A": np.full((1, 2, 2), np.nan), "B": np.ones((1, 2, 1)), "C": np.ones((1, 1, 2))}, 1, 9
+    )
+    result = ChunkSsm(chunk=4).run(before, Context()).program
+    found = OnnxBackend().load(result).run({"u": np.ones((2, 1, 9), np.float32)})["y"]
+    assert np.isnan(found[..., 1:]).all()

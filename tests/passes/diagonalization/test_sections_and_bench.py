@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mpmath
 import numpy as np
+import pytest
 import scipy.signal
 
 from graphwright.passes.diagonalization.certificates import absolute_gain
@@ -15,7 +16,8 @@ from graphwright.passes.diagonalization.sections import (
 )
 from graphwright.passes.diagonalization.system import System, kernel
 from graphwright.tools.bench.recurrences import recurrences
-from graphwright.tools.bench.state_space import violated
+from graphwright.tools.bench.state_space import product_of, violated
+from graphwright.tools.bench.state_space_certificates import hankel, rank_one, resolvents
 
 
 def test_roots_of_a_cluster_are_those_of_more_digits() -> None:
@@ -50,6 +52,27 @@ def test_generated_certificates_hold() -> None:
     broken, declined = violated(30, seed=7)
     assert broken == 0
     assert declined < 10
+
+
+@pytest.mark.slow
+def test_ten_thousand_certificates_hold() -> None:
+    """The command's own cases: `python -m graphwright.tools.bench state_space`."""
+    broken, declined = violated(10_000)
+    assert broken == 0
+    assert declined < 500
+
+
+def test_goals_of_certificates_hold() -> None:
+    """Those that take no search: closed forms between the error and 10 times the error."""
+    for ratios, limit in ((rank_one, 2.1), (resolvents, 10.0), (hankel, 10.0)):
+        found = list(ratios())
+        assert min(found) >= 1 - 1e-6
+        assert max(found) <= limit
+
+
+def test_a_tilted_feedback_vector_keeps_its_product() -> None:
+    """κ times the error of A + s B Kᵀ: near 1/2 for K along B, as derived."""
+    assert product_of(16, "along B") == pytest.approx(0.33, abs=0.2)
 
 
 def test_a_certificate_that_is_too_good_would_be_seen() -> None:
