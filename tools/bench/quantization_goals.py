@@ -268,7 +268,8 @@ def outliers() -> Figure:
     base = measured(program, context, "bits")
     hard = with_outliers(program)
     drift = measured(hard, context, "bits") - base
-    options = {"weights": NVINT4, "activations": {**NVINT4, "dynamic": True}}
+    scheme = {**NVINT4, "rounding": "descent"}
+    options = {"weights": scheme, "activations": {**NVINT4, "dynamic": True}}
     plain, _ = _bits_lost(hard, context, base, **options)
     smooth = Smooth().run(hard, context).program
     turned = Hadamard().run(smooth, context).program
