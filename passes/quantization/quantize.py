@@ -180,6 +180,7 @@ class Quantization:
         budget that the narrowest grids exceed."""
         batch = self._batches("mixed precision")[0]
         before = self._run([self.program.graph.outputs[0]], batch)[0]
+        self.plans = list(plans)  # whose inputs are looked at
         priced = [self._priced(plan, before, batch) for plan in plans]
         prices, sizes = [p for p, _ in priced], [s for _, s in priced]
         total = sum(p.layer.array.size for p in plans)
@@ -214,7 +215,7 @@ class Quantization:
     ) -> tuple[list[float], list[float]]:
         """(what each choice changes, what it takes) for one layer."""
         schemes, node = self._choices(plan), plan.layer.node
-        arrays = [plain_weights(plan.layer, s) for s in schemes]
+        arrays = [self._rounded_alone(plan, s) for s in schemes]
         prices = []
         for i, array in enumerate(arrays):
             value = weight_value(array, f"{plan.layer.name}_{i}", self.store)
@@ -226,6 +227,13 @@ class Quantization:
         forms: list[QuantScheme | None] = [*schemes, None]
         times = [layer_milliseconds(plan.layer, f, plan.activation if f else None, x) for f in forms]
         return [*prices, 0.0], times
+
+    def _rounded_alone(self, plan: Plan, scheme: QuantScheme) -> QuantizedArray:
+        """The layer's weights in a scheme, by its own rounding, where all other layers are float."""
+        if scheme.rounding not in OPTIMISED:
+            return plain_weights(plan.layer, scheme)
+        rows = self._float_inputs(scheme.rounding)[plan.layer.input]
+        return optimised_weights(plan.layer, scheme, [(x, x) for x in rows])
 
     def _choices(self, plan: Plan) -> list[QuantScheme]:
         return [replace(plan.weight, grid=name) for name in self.options.choices]

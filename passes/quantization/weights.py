@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...graph.types.grids import Grid, codebook, grid
+from .exponents import learned_exponent
 from .layout import Layout
 from .operands import Layer
 from .reconstruction import Problem, compensated, damped, reconstruct
@@ -115,21 +116,38 @@ def int8_table(found: Grid) -> Grid:
 
 
 def optimised_weights(layer: Layer, scheme: QuantScheme, inputs: Inputs) -> QuantizedArray:
-    """The layer's weights with codes chosen for its output on calibration inputs."""
+    """The layer's weights with codes chosen for its output on calibration inputs; an exponent that is
+    searched is learned for it too."""
     hessian, cross = moments(layer, inputs)
     target = compensated(layer.matrix(layer.array).astype(np.float64), hessian, cross)
     moved = replace(layer, array=np.ascontiguousarray(layer.from_matrix(target).astype(np.float32)))
-    start = plain_weights(moved, replace(scheme, rounding="nearest"))
+    plain = replace(scheme, rounding="nearest")
+    start = plain_weights(moved, plain)
+    if scheme.searches_exponent and not scheme.searches_format:
+        start = plain_weights(moved, _with_learned_exponent(moved, plain, target, hessian))
+    codes = reconstruct(_problem(layer, start, target, hessian), scheme.rounding)
+    return start.with_codes(np.ascontiguousarray(layer.from_matrix(codes)))
+
+
+def _problem(layer: Layer, start: QuantizedArray, target: Array, hessian: Array) -> Problem:
     shape = layer.array.shape
 
     def spread(scales: Array) -> Array:
         return layer.matrix(np.broadcast_to(start.layout.spread(scales, shape), shape))
 
-    problem = Problem(
-        target, spread(start.scale), start.grid, hessian, None if start.zero is None else spread(start.zero)
+    zero = None if start.zero is None else spread(start.zero)
+    return Problem(target, spread(start.scale), start.grid, hessian, zero)
+
+
+def _with_learned_exponent(layer: Layer, scheme: QuantScheme, target: Array, hessian: Array) -> QuantScheme:
+    """The scheme with the exponent that its search and then the layer's output give."""
+    layout = scheme.layout(layer.array.ndim, layer.out_axis, layer.in_axis)
+    first = best_exponent(layer.array, scheme, layout)
+    start = plain_weights(
+        layer, replace(scheme, grid=scheme.grid.replace("search", f"{first:g}"), table=False)
     )
-    codes = reconstruct(problem, scheme.rounding)
-    return start.with_codes(np.ascontiguousarray(layer.from_matrix(codes)))
+    found = learned_exponent(_problem(layer, start, target, hessian), start.grid.bits, first)
+    return replace(scheme, grid=scheme.grid.replace("search", f"{found:g}"))
 
 
 def moments(layer: Layer, inputs: Inputs) -> tuple[Array, Array]:

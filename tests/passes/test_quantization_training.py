@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from graphwright.backends.onnx.backend import OnnxBackend
@@ -18,12 +19,15 @@ from graphwright.backends.torch_fx.lowerings.fake import fake_quantize
 from graphwright.graph.diagnostics import SpecError
 from graphwright.graph.ir import Graph, Program, Value, apply, leaf
 from graphwright.graph.types import FLOAT32, TensorType
-from graphwright.graph.types.grids import grid
+from graphwright.graph.types.grids import grid, power
 from graphwright.passes.manager.pass_ import Context
 from graphwright.passes.quantization.biper import LIMIT, frequency, quantization_error
+from graphwright.passes.quantization.exponents import learned_exponent, slope
 from graphwright.passes.quantization.lattice import lattice
 from graphwright.passes.quantization.layout import Layout
 from graphwright.passes.quantization.lowering import LowerQuantized
+from graphwright.passes.quantization.reconstruction import Problem
+from graphwright.passes.quantization.rounding import nearest
 from graphwright.passes.quantization.trained import QuantizeTrained
 from graphwright.passes.simplify.family import Simplify
 from graphwright.passes.simplify.freezing import FreezeParameters
@@ -310,3 +314,34 @@ def test_weights_of_no_such_training_are_refused() -> None:
     with pytest.raises(SpecError) as caught:
         QuantizeTrained().run(Program("p", Graph((x,), (apply("Relu", x),)), ("y",)), Context())
     assert caught.value.diagnostics[0].code == "G1047"
+
+
+# --- learned exponents ------------------------------------------------------------------------------
+
+
+def test_the_slope_of_an_exponent_is_its_derivative() -> None:
+    codes = np.arange(15)[None]
+    restored = np.asarray(power(4, 0.6).levels)[codes] * 1.7
+    near = (np.asarray(power(4, 0.6 + 1e-4).levels) - np.asarray(power(4, 0.6 - 1e-4).levels))[codes] / 2e-4
+    assert np.allclose(slope(codes, restored, 4, 0.6), 1.7 * near, atol=2e-3)
+    assert slope(codes, restored, 4, 0.6)[0, 7] == 0  # the code 0, whose logarithm has no value
+
+
+@settings(max_examples=15, deadline=None)
+@example(0, 1.0)
+@given(st.integers(0, 10_000), st.sampled_from([0.35, 0.6, 1.0]))
+def test_learning_an_exponent_lowers_the_output_error(seed: int, first: float) -> None:
+    generator = np.random.default_rng(seed)
+    weight = generator.standard_t(4, size=(16, 40))
+    rows = generator.normal(size=(200, 40)) * np.exp(generator.normal(size=40))
+    scale = np.abs(weight).max(axis=1, keepdims=True).astype(np.float32)
+    problem = Problem(weight, scale, power(4, first), rows.T @ rows)
+    found = learned_exponent(problem, 4, first)
+
+    def error(exponent: float) -> float:
+        moved = replace(problem, grid=power(4, exponent))
+        return moved.error(nearest(weight.astype(np.float32), scale, moved.grid))
+
+    assert error(found) <= error(first) * (1 + 1e-4)
+    if seed == 0 and first == 1.0:  # tails of four degrees of freedom want an exponent below 1
+        assert error(found) < 0.95 * error(first)

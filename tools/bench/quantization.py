@@ -320,6 +320,7 @@ def peers() -> None:
                 _peer_line(name, made, source.read_bytes(), context, seconds)
             except Exception as error:  # what a peer raises is a result of the table
                 print(f"{name:<28} failed: {str(error).splitlines()[0][:90]}")
+        _torchao_line(program, context)
         for name, options in (
             ("graphwright int8 static", {"weights": "int8", "activations": "int8"}),
             ("graphwright w4", {"weights": _scheme("int4", "descent"), "activations": "int8"}),
@@ -359,7 +360,89 @@ def _tools(
         found.process()
         found.model.save_model_to_file(str(folder / "MatMulNBitsQuantizer.onnx"), False)
 
-    return {"quantize_static": static, "quantize_dynamic": dynamic, "MatMulNBitsQuantizer": nbits}
+    def nncf_static() -> None:
+        import nncf
+        import onnx
+
+        dataset = nncf.Dataset(list(batches), lambda b: {"image": b["image"]})
+        onnx.save(nncf.quantize(onnx.load(source), dataset), str(folder / "nncf quantize.onnx"))
+
+    return {
+        "quantize_static": static,
+        "quantize_dynamic": dynamic,
+        "MatMulNBitsQuantizer": nbits,
+        "nncf quantize": nncf_static,
+    }
+
+
+def _torchao_line(program: Program, context: Context) -> None:
+    """torchao's dynamic int8 of the same net as torch modules, against those in float: it writes no ONNX."""
+    import torch
+
+    model = _as_modules(program)
+    rows = [(torch.from_numpy(b["image"]), b["label"]) for b in context.data["evaluation"]]
+
+    def seconds() -> float:
+        best = float("inf")
+        for _ in range(30):
+            start = thread_time()
+            model(rows[0][0])
+            best = min(best, thread_time() - start)
+        return best
+
+    with torch.no_grad():
+        before, start = seconds(), process_time()
+        try:
+            from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
+
+            quantize_(model, Int8DynamicActivationInt8WeightConfig())
+            took = process_time() - start
+            right = [model(x).argmax(dim=1).numpy() == y for x, y in rows]
+        except Exception as error:  # what a peer raises is a result of the table
+            print(f"{'torchao int8 dynamic':<28} failed: {str(error).splitlines()[0][:90]}")
+            return
+        ratio = before / seconds()
+    accuracy = 100 * float(np.mean(np.concatenate(right)))
+    print(
+        f"{'torchao int8 dynamic':<28} {accuracy:6.2f} %  (linear layers, no file)  {ratio:5.2f}x torch float32  "
+        f"{took:.2f} CPU s to make"
+    )
+
+
+def _as_modules(program: Program) -> Any:
+    """The digits CNN, its batch norms folded, as torch modules."""
+    import torch
+
+    from ...passes.quantization.operands import constant_array, find_layers
+
+    steps: list[Any] = []
+    for layer in find_layers(program)[0]:
+        weight = torch.from_numpy(layer.array.copy())
+        if layer.node.name == "Conv":
+            step: Any = torch.nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)
+            bias = layer.node.inputs[2]
+        else:
+            steps += (
+                []
+                if any(isinstance(x, torch.nn.Linear) for x in steps)
+                else [torch.nn.MaxPool2d(2), torch.nn.Flatten()]
+            )
+            step, weight = torch.nn.Linear(weight.shape[0], weight.shape[1]), weight.t()
+            added = next(
+                n for n in program.graph.nodes if n.name == "Add" and layer.node.outputs[0] in n.inputs
+            )
+            bias = next(v for v in added.inputs if v is not layer.node.outputs[0])
+        assert bias is not None
+        found = constant_array(bias, program)
+        assert found is not None
+        step.weight.data, step.bias.data = weight.contiguous(), torch.from_numpy(found.copy())
+        steps += [step, torch.nn.ReLU()]
+
+    class Scaled(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            return x / 16
+
+    return torch.nn.Sequential(Scaled(), *steps[:-1])
 
 
 def _peer_line(name: str, model: bytes, base: bytes, context: Context, seconds: float) -> None:
