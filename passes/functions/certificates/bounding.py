@@ -71,7 +71,7 @@ def bound_real(program: FunctionProgram, kind: str = "") -> Bound:
     a = arithmetic(kind)
     fraction = quotient(program)
     low, high = program.domain
-    pieces = np.linspace(low, high, 33)
+    pieces = np.linspace(low, high, 33).tolist()
     waiting = [_real_cell(a, program, fraction, p, q) for p, q in zip(pieces[:-1], pieces[1:], strict=True)]
     heapq.heapify(waiting)
     found, at, cells = 0.0, low, len(waiting)
