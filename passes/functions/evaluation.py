@@ -113,10 +113,11 @@ def _may_be_a_tie(total: Array, dtype: str) -> Array | None:
     doubt = bits == 1 << (lost - 1)
     least = np.ldexp(1.0, LEAST_EXPONENT[dtype] + PRECISION[dtype])
     if np.any(doubt):
-        return doubt | (np.abs(total) < least)
+        doubt |= np.abs(total) < least
+        return np.asarray(doubt)
     low = np.abs(total) < least
     low &= total != 0
-    return low if np.any(low) else None
+    return np.asarray(low) if np.any(low) else None
 
 
 def _ldexp(y: Array, k: Array) -> Array:

@@ -12,7 +12,9 @@ from .options import json_option
 
 @click.command("certify")
 @click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False))
-@click.option("--stride", type=click.IntRange(min=1), default=1, help="Programs: try every n-th run of inputs.")
+@click.option(
+    "--stride", type=click.IntRange(min=1), default=1, help="Programs: try every n-th run of inputs."
+)
 @click.option("--renew", is_flag=True, help="Programs: make the certificates anew and write the file.")
 @click.option("--journal", type=click.Path(file_okay=False), help="Programs: go on here after a stop.")
 @click.option(
@@ -23,7 +25,9 @@ from .options import json_option
 )
 @click.option("--gappa", is_flag=True, help="Programs: the script for Gappa, and its answer where installed.")
 @click.option("--theorems", "listed", is_flag=True, help="Proofs: list each theorem with what it rests on.")
-@click.option("--metamath", "database", type=click.Path(dir_okay=False), help="Proofs: also write a database.")
+@click.option(
+    "--metamath", "database", type=click.Path(dir_okay=False), help="Proofs: also write a database."
+)
 @click.option("--tptp", type=click.Path(file_okay=False), help="Proofs: write the obligations as TPTP here.")
 @click.option("--smtlib", type=click.Path(dir_okay=False), help="Proofs: write the steps as SMT-LIB here.")
 @json_option

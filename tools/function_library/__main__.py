@@ -27,7 +27,9 @@ def program(name: str) -> FunctionProgram:
 def main() -> None:
     """Makes the named programs, or all, with their certificates."""
     parser = argparse.ArgumentParser(prog="python -m graphwright.tools.function_library", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[[], *FORMS], metavar="NAME", help=f"of {' '.join(FORMS)}")
+    parser.add_argument(
+        "names", nargs="*", choices=[[], *FORMS], metavar="NAME", help=f"of {' '.join(FORMS)}"
+    )
     parser.add_argument("--out", type=Path, default=STANDARD_LIBRARY / "functions")
     parser.add_argument("--journals", type=Path, help="go on here after a stop")
     given = parser.parse_args()

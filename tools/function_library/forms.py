@@ -9,8 +9,8 @@ from typing import Any
 
 import mpmath
 
-from ...passes.functions.constants import PRECISION, constant
 from ...graph.spec.yaml_writer import string
+from ...passes.functions.constants import constant
 from .minimax import minimax, nearest, segments
 
 Real = Callable[[Any], Any]
@@ -142,7 +142,8 @@ def clamp(x: str, low: str, high: str, out: str) -> list[str]:
 def exp_form(name: str, degree: int, dtype: str, doc: str) -> Form:
     nodes = [*clamp("x", *LIMITS[dtype], "c"), *exponential("c", degree, dtype, "y")]
     reduction = "x within the limits of overflow; k = round(x log2 e), r = x - k ln 2 in two parts; 2^k p(r)"
-    return Form(name, "exp", dtype, ("-inf", "inf"), "ulp", tuple(nodes), doc, reduction, _EXP_SPECIAL)
+    domain = ("-inf" if dtype == _SINGLE else "-708", "inf")  # float64: results that are not subnormal
+    return Form(name, "exp", dtype, domain, "ulp", tuple(nodes), doc, reduction, _EXP_SPECIAL)
 
 
 def exp2_form(name: str, degree: int, dtype: str, doc: str) -> Form:
@@ -151,7 +152,8 @@ def exp2_form(name: str, degree: int, dtype: str, doc: str) -> Form:
     nodes = [*clamp("x", *_LIMITS2[dtype], "c"), "k: round(c)", "r: c - k", *horner("q", "r", q, fused)]
     nodes += [f"p: {term('r', 'q', '1', fused)}", "y: ldexp(p, k)"]
     reduction = "x within the limits of overflow; k = round(x), r = x - k; 2^k p(r)"
-    return Form(name, "exp2", dtype, ("-inf", "inf"), "ulp", tuple(nodes), doc, reduction, _EXP_SPECIAL)
+    domain = ("-inf" if dtype == _SINGLE else "-1022", "inf")
+    return Form(name, "exp2", dtype, domain, "ulp", tuple(nodes), doc, reduction, _EXP_SPECIAL)
 
 
 # --- logarithms -------------------------------------------------------------------------------------------
@@ -169,10 +171,19 @@ def log_form(name: str, degree: int, dtype: str, doc: str, base2: bool = False) 
         )  # fmt: skip
         leading = parts(mpmath.log(2), dtype, 2)
         ln2 = number(scale, dtype), number(scale - nearest(scale, dtype), dtype)
-    nodes = ["k: exponent(x, low=0.75)", "m: significand(x, low=0.75)", "f: m - 1", *horner("q", "f", q, fused)]
+    nodes = [
+        "k: exponent(x, low=0.75)",
+        "m: significand(x, low=0.75)",
+        "f: m - 1",
+        *horner("q", "f", q, fused),
+    ]
     nodes += ["w: f * f"]
     if base2:  # k + f (c + e) + f^2 q
-        nodes += [f"a: f * {ln2[1]}", f"b: {term('w', 'q', 'a', fused)}", f"d: {term('f', ln2[0], 'b', fused)}"]
+        nodes += [
+            f"a: f * {ln2[1]}",
+            f"b: {term('w', 'q', 'a', fused)}",
+            f"d: {term('f', ln2[0], 'b', fused)}",
+        ]
         nodes += ["v: k + d"]
     else:
         nodes += [f"a: {term('k', leading[1], 'w * q', fused)}" if not fused else f"a0: k * {leading[1]}"]
@@ -203,15 +214,33 @@ def log_double(name: str, doc: str, base2: bool) -> Form:
     with mpmath.workprec(300):
         edge = mpmath.mpf(3) - 2 * mpmath.sqrt(2)  # the largest |s|
         r = minimax(
-            lambda z: _log_tail(mpmath.sqrt(z)), range(1, 8), 0.0, float(edge**2), lambda z: mpmath.sqrt(z), _DOUBLE
+            lambda z: _log_tail(mpmath.sqrt(z)),
+            range(1, 8),
+            0.0,
+            float(edge**2),
+            lambda z: mpmath.sqrt(z),
+            _DOUBLE,
         )
         leading = parts(mpmath.log(2), _DOUBLE, 2)
         inverse = parts(1 / mpmath.log(2), _DOUBLE, 2)
     low = number(mpmath.sqrt(mpmath.mpf(1) / 2), _DOUBLE)
-    nodes = [f"k: exponent(x, low={low})", f"m: significand(x, low={low})", "f: m - 1", "u: 2 + f", "s: f / u"]
+    nodes = [
+        f"k: exponent(x, low={low})",
+        f"m: significand(x, low={low})",
+        "f: m - 1",
+        "u: 2 + f",
+        "s: f / u",
+    ]
     nodes += ["z: s * s", *horner("g", "z", r, False), "e: z * g", "h: f * f * 0.5", "t: s * (h + e)"]
     if base2:
-        nodes += ["d: h - t", "l: f - d", f"a: l * {inverse[1]}", f"b: l * {inverse[0]}", "c: a + b", "v: k + c"]
+        nodes += [
+            "d: h - t",
+            "l: f - d",
+            f"a: l * {inverse[1]}",
+            f"b: l * {inverse[0]}",
+            "c: a + b",
+            "v: k + c",
+        ]
     else:
         nodes += [f"a: t + k * {leading[1]}", "d: (h - a) - f", f"v: k * {leading[0]} - d"]
     nodes += [line.replace("z: x", "n: x").replace("(z,", "(n,") for line in _log_choice("v")]
@@ -253,7 +282,9 @@ def circular_form(
     value = "x"
     for i, part in enumerate(pi):
         label = "r" if i == pieces - 1 else f"r{i}"
-        nodes.append(f"{label}: fma(j, {negative(part)}, {value})" if fused else f"{label}: {value} - j * {part}")
+        nodes.append(
+            f"{label}: fma(j, {negative(part)}, {value})" if fused else f"{label}: {value} - j * {part}"
+        )
         value = label
     nodes += ["z: r * r", *horner("q", "z", sine_core(degree, dtype), fused), "c: z * r"]
     nodes += [f"s: {term('c', 'q', 'r', fused)}", f"o: floor({turn} * 0.5)"]
@@ -276,15 +307,30 @@ def odd_table(x: str, target: Real, count: int, top: float, degree: int, out: st
     """Nodes of an odd function that saturates at ±1: x g(|x|), g by a polynomial a segment."""
     width = top / count
     tables = segments(
-        lambda u: target(u) / u if u else mpmath.diff(target, 0), [width * i for i in range(count + 1)], degree, _SINGLE
+        lambda u: target(u) / u if u else mpmath.diff(target, 0),
+        [width * i for i in range(count + 1)],
+        degree,
+        _SINGLE,
     )
     lines = [f"table{power}: [{', '.join(map(repr, values))}]" for power, values in enumerate(tables)]
-    lines += [f"a: abs({x})", f"i: a * {number(1 / mpmath.mpf(width), _SINGLE)}", "n: floor(i)", f"j: minimum(n, {count - 1})"]
+    lines += [
+        f"a: abs({x})",
+        f"i: a * {number(1 / mpmath.mpf(width), _SINGLE)}",
+        "n: floor(i)",
+        f"j: minimum(n, {count - 1})",
+    ]
     lines += [f"d: fma(j + 0.5, -{width:g}, a)"]
     lines += [f"c{power}: lookup(table{power}, j)" for power in range(degree + 1)]
     value = f"c{degree}"
     for power in range(degree - 1, -1, -1):
         lines.append(f"p{power}: fma({value}, d, c{power})")
         value = f"p{power}"
-    lines += [f"s: {x} * {value}", f"beyond: a >= {squash}", f"below: {x} < 0", "plus: minimum(a, 1)", "minus: -plus", "one: where(below, minus, plus)"]
+    lines += [
+        f"s: {x} * {value}",
+        f"beyond: a >= {squash}",
+        f"below: {x} < 0",
+        "plus: minimum(a, 1)",
+        "minus: -plus",
+        "one: where(below, minus, plus)",
+    ]
     return [*lines, f"{out}: where(beyond, one, s)"]

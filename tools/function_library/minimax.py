@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
@@ -34,6 +35,8 @@ def minimax(
         left = list(powers)
         while left:
             coefficients = _remez(grid, values, weights, left)
+            if dtype == "float64":  # rounding is beside the error: no need to fit again
+                return [_rounded(c, dtype) for c in coefficients]
             first = _rounded(coefficients[0], dtype)
             found.append(first)
             values = [v - mpmath.mpf(first) * x ** left[0] for v, x in zip(values, grid, strict=True)]
@@ -110,7 +113,7 @@ def segments(target: Real, ends: Sequence[float], degree: int, dtype: str) -> li
     Chebyshev's nodes; given as one list a power."""
     tables: list[list[float]] = [[] for _ in range(degree + 1)]
     with mpmath.workprec(_BITS):
-        for low, high in zip(ends[:-1], ends[1:], strict=True):
+        for low, high in itertools.pairwise(ends):
             middle, half = (mpmath.mpf(low) + high) / 2, (mpmath.mpf(high) - low) / 2
             nodes = [half * mpmath.cos(mpmath.pi * (2 * i + 1) / (2 * degree + 2)) for i in range(degree + 1)]
             rows = mpmath.matrix([[t**p for p in range(degree + 1)] for t in nodes])

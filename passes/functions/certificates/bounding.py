@@ -9,6 +9,7 @@ largest error that was proven to occur, or cutting no longer helps.
 from __future__ import annotations
 
 import heapq
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from .patterns import position, value_at
 from .real_arithmetic import both, quotient
 from .reference import Arithmetic, arithmetic, enclosure, tail
 from .rounding import Analysis, analyse
+from .shortcuts import one_result
 
 Array = np.ndarray[Any, Any]
 Decisions = Mapping[str, float]
@@ -75,7 +77,7 @@ def bound_real(program: FunctionProgram, kind: str = "") -> Bound:
     fraction = quotient(program)
     low, high = program.domain
     pieces = np.linspace(low, high, 33).tolist()
-    waiting = [_real_cell(a, program, fraction, p, q) for p, q in zip(pieces[:-1], pieces[1:], strict=True)]
+    waiting = [_real_cell(a, program, fraction, p, q) for p, q in itertools.pairwise(pieces)]
     heapq.heapify(waiting)
     found, at, cells = 0.0, low, len(waiting)
     for cell in waiting:
@@ -199,7 +201,11 @@ def bound_executed(
         made = _rows(a, program, _halved(open_rows))
         count += len(made)
         rows = kept + made
-    return Bound(max(found, *(row.bound for row in rows)), found, at, count)
+    bound = max(found, *(row.bound for row in rows))
+    if not math.isfinite(bound):
+        message = f"'{program.name}' has no finite error near x = {at!r}"
+        raise fail("G1525", message, hint="is the domain one that the program covers?")
+    return Bound(bound, found, at, count)
 
 
 @dataclass(frozen=True)
@@ -239,14 +245,19 @@ def _at_points(a: Arithmetic, program: FunctionProgram, points: list[float]) -> 
 def _error_of(a: Arithmetic, program: FunctionProgram, x: float, y: float) -> float:
     exact = enclosure(a, program.function, x, x)
     least = a.smallest(exact)
-    low, high = a.ends(exact)
+    low, _high = a.ends(exact)
     if math.isinf(y):
         top = LARGEST[program.result_dtype]
         return 0.0 if least >= top and (y > 0) == (low > 0) else math.inf
     if math.isnan(y):
         return math.inf
-    error = a.magnitude(a.ball(y) - exact)
-    return _scaled(program, error, least)
+    with a.working(_FINE_BITS, 1):
+        difference = a.ball(y) - exact
+        if program.error == "ulp":
+            return (
+                a.magnitude(difference * a.ball(1 / Fraction(unit_of(least, program.result_dtype)))) * _WIDER
+            )
+    return _scaled(program, a.magnitude(difference), least)
 
 
 def _scaled(program: FunctionProgram, error: float, least: float) -> float:
@@ -300,6 +311,7 @@ def _bounds(a: Arithmetic, program: FunctionProgram, analysis: Analysis) -> list
             {name: float(found[i]) for name, found in analysis.decisions.items()},
             (float(analysis.low[i]), float(analysis.high[i])),
             (float(analysis.result.low[i]), float(analysis.result.high[i]), float(analysis.result.error[i])),
+            None if analysis.result.fine is None else float(analysis.result.fine[i]),
         )
         for i in range(len(analysis.low))
     ]
@@ -311,10 +323,14 @@ def _bound_of(
     decisions: Decisions,
     cell: tuple[float, float],
     result: tuple[float, float, float],
+    fine: float | None,
 ) -> float:
-    """A bound of the error on one cell, in the program's metric."""
+    """A bound of the error on one cell, in the program's metric. `fine` is the rounding error in units of
+    2^-1074, where it is known."""
     low, high = cell
     far = tail(program.function, low, high)
+    if far is not None and (y := one_result(program, low, high)) is not None:
+        return _constant_bound(program, y, far)
     if far is not None or not all(map(math.isfinite, result)):
         return _far_bound(a, program, cell, result)
     center = low + (high - low) / 2
@@ -342,7 +358,24 @@ def _bound_of(
         least_unit = math.ldexp(1.0, -1074 - shift) if shift <= -50 else 0.0
         unit = max(unit_of(least, "float64") if least else 5e-324, least_unit)
         bound = error / unit
+        if shift <= -1021 and fine is not None and unit == least_unit:
+            bound = (method / unit + fine) * _WIDER
     return math.inf if math.isnan(bound) else bound
+
+
+def _constant_bound(program: FunctionProgram, y: float, far: tuple[Fraction, Fraction]) -> float:
+    """Where the program has one result and the function's tail is known."""
+    if math.isnan(y):
+        return math.inf
+    if math.isinf(y):
+        return 0.0 if far[0] > Fraction(LARGEST["float64"]) and y > 0 else math.inf
+    error = max(abs(Fraction(y) - end) for end in far)
+    least = min(map(abs, far))
+    if program.error == "ulp":
+        error /= Fraction(unit_of(float(least), program.result_dtype))
+    elif program.error == "relative" and error:
+        error = error / least if least else Fraction(2) ** 1023
+    return float(error) * _WIDER
 
 
 def _far_bound(

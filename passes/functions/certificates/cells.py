@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable
 
@@ -41,7 +42,7 @@ def first_cells(program: FunctionProgram) -> tuple[list[Cell], list[float]]:
         ends.update(v for k in range(1, 53) for v in (zero - 2.0**-k, zero + 2.0**-k) if low < v < high)
     ordered = sorted(ends)
     cells: list[Cell] = []
-    for a, b in zip(ordered[:-1], ordered[1:], strict=True):
+    for a, b in itertools.pairwise(ordered):
         start = _next(a, 1) if a in points else a
         stop = _next(b, -1) if b in points else b
         if start <= stop:

@@ -61,9 +61,15 @@ def _arithmetics(program: FunctionProgram) -> list[str]:
 
 def _made(program: FunctionProgram, kind: str, effort: Effort) -> Certificate:
     numbers = arithmetic(effort.kind)
-    tools = (("arithmetic", numbers.version), ("numpy", np.__version__), ("python", platform.python_version()))
+    tools = (
+        ("arithmetic", numbers.version),
+        ("numpy", np.__version__),
+        ("python", platform.python_version()),
+    )
     if kind == "executed" and program.dtype != "float64":
-        found = exhaust(program, stride=effort.stride, journal=_journal(program, effort), progress=effort.progress)
+        found = exhaust(
+            program, stride=effort.stride, journal=_journal(program, effort), progress=effort.progress
+        )
         if not found.complete:
             raise fail("G1526", "a certificate needs every input", hint="leave out --stride")
         method = "every input, against Taylor polynomials with proven remainders"
@@ -125,9 +131,7 @@ def _wrong_certificate(
         yield Problem("G1527", message, "are the constants and the domain those that were certified?")
 
 
-def _recomputed(
-    program: FunctionProgram, certificate: Certificate, effort: Effort
-) -> tuple[float, float]:
+def _recomputed(program: FunctionProgram, certificate: Certificate, effort: Effort) -> tuple[float, float]:
     if certificate.kind == "exhaustive":
         journal = _journal(program, effort)
         found = exhaust(
@@ -190,5 +194,3 @@ def _is_same(a: float, b: float) -> bool:
     if math.isnan(a) or math.isnan(b):
         return math.isnan(a) and math.isnan(b)
     return a == b and math.copysign(1, a) == math.copysign(1, b)
-
-

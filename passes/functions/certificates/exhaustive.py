@@ -24,8 +24,8 @@ from ..constants import FLOATS, LARGEST, LEAST_EXPONENT, PRECISION
 from ..evaluation import Run, evaluate
 from ..program import FunctionProgram
 from .patterns import mantissa_bits, position, value_at, values
-from .shortcuts import SYMMETRIC, one_result, symmetry
 from .reference import IDENTITY_FAR, POLES_AT_ZERO, Arithmetic, arithmetic, enclosure, expand, tail
+from .shortcuts import SYMMETRIC, one_result, symmetry
 
 Array = np.ndarray[Any, Any]
 _RUN = 2**16
@@ -127,7 +127,9 @@ def _begin(program: FunctionProgram, journal: Path | None, stride: int, runs: in
     except (OSError, ValueError, KeyError, TypeError):
         known = False
     if not known:
-        raise fail("G1523", f"'{journal}' is a journal of another certification", hint="remove it, or name another")
+        raise fail(
+            "G1523", f"'{journal}' is a journal of another certification", hint="remove it, or name another"
+        )
     return {key: found[key] for key in new}
 
 
@@ -242,7 +244,7 @@ def unit_of(value: float, dtype: str) -> float:
 def units(values: Array, dtype: str) -> Array:
     """The unit in the last place of each number, as float64."""
     exponent = np.frexp(values)[1] - PRECISION[dtype]
-    return np.ldexp(1.0, np.maximum(exponent, LEAST_EXPONENT[dtype]))
+    return np.asarray(np.ldexp(1.0, np.maximum(exponent, LEAST_EXPONENT[dtype])))
 
 
 def _worst(program: FunctionProgram, polynomial: Polynomial, x: Array, y: Array) -> tuple[float, int]:

@@ -41,7 +41,9 @@ def _form(step: Step, prefix: str) -> str:
         return f"{given[0]} {_INFIX[step.operation]} {given[1]}"
     if step.operation == "fma":
         return f"{given[0]} * {given[1]} + {given[2]}"
-    return f"-{given[0]}" if step.operation == "neg" else f"{step.operation.replace('abs', 'fabs')}({given[0]})"
+    return (
+        f"-{given[0]}" if step.operation == "neg" else f"{step.operation.replace('abs', 'fabs')}({given[0]})"
+    )
 
 
 def _operand(operand: Operand, prefix: str) -> str:

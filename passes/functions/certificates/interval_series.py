@@ -36,7 +36,8 @@ class IntervalSeries:
         return self + -self._of(other)
 
     def __rsub__(self, other: Any) -> IntervalSeries:
-        return -self + other
+        difference: IntervalSeries = -self + other
+        return difference
 
     def __mul__(self, other: Any) -> IntervalSeries:
         if not isinstance(other, IntervalSeries):
@@ -135,7 +136,10 @@ def _monotone(name: str, interval: Interval) -> Interval:
     bits = mpmath.iv.prec
     with mpmath.workprec(bits + 40):
         ends = sorted(getattr(mpmath, name)(mpmath.mpf(end)) for end in (interval.a, interval.b))
-        wide = [ends[0] - abs(ends[0]) * mpmath.mpf(2) ** -bits, ends[1] + abs(ends[1]) * mpmath.mpf(2) ** -bits]
+        wide = [
+            ends[0] - abs(ends[0]) * mpmath.mpf(2) ** -bits,
+            ends[1] + abs(ends[1]) * mpmath.mpf(2) ** -bits,
+        ]
         return mpmath.iv.mpf([wide[0], wide[1]])
 
 
@@ -160,7 +164,10 @@ class IntervalArithmetic:
             iv.prec = before
 
     def ball(self, low: Fraction | float, high: Fraction | float | None = None) -> Interval:
-        ends = [_iv().mpf(f.numerator) / f.denominator for f in map(Fraction, (low, low if high is None else high))]
+        ends = [
+            _iv().mpf(f.numerator) / f.denominator
+            for f in (Fraction(low), Fraction(low if high is None else high))
+        ]
         return _iv().mpf([ends[0].a, ends[1].b])
 
     def variable(self, at: Interval, terms: int, radius: float = 1.0) -> IntervalSeries:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..constants import Constant
 from ..program import INPUT, FunctionProgram, Operand, Step
-from .reference import FORMULAS, Arithmetic, bits_needed
+from .reference import FORMULAS, Arithmetic, arithmetic, bits_needed
 
 Ball = Any
 Series = Any
@@ -78,18 +78,24 @@ class RealRun:
             case "sqrt":
                 return self._series(given[0]).sqrt()
             case "round" | "floor" | "exponent":
-                return self.a.ball(Fraction(self.decisions[step.name]))
+                return self._lifted(self.a.ball(Fraction(self.decisions[step.name])))
             case "significand":
                 return given[0] * self.a.ball(Fraction(2) ** -int(self.decisions[step.name]))
             case "ldexp":
                 return given[0] * self.a.ball(Fraction(2) ** int(self.a.middle(self._number(given[1]))))
             case "lookup":
                 index = int(self.a.middle(self._number(given[0])))
-                return self.a.ball(Fraction(self.program.tables[str(step.operands[0])][index]))
+                return self._lifted(self.a.ball(Fraction(self.program.tables[str(step.operands[0])][index])))
         return given[0]  # where, min, max: the operand that was decided for
 
     def _operand(self, operand: Operand) -> Any:
-        return _ball_of(self.a, operand) if isinstance(operand, Constant) else self.values[operand]
+        if isinstance(operand, Constant):
+            return self._lifted(_ball_of(self.a, operand))
+        return self.values[operand]
+
+    def _lifted(self, ball: Ball) -> Any:
+        """A number that may stand left of a series: mpmath's intervals may not."""
+        return ball if self.a.name == "ball" else self.a.constant(ball, self.terms)
 
     def _series(self, value: Any) -> Series:
         if hasattr(value, "coeffs") or hasattr(value, "c"):
@@ -102,12 +108,12 @@ class RealRun:
 
 def _ball_of(a: Arithmetic, found: Constant) -> Ball:
     """The constant as a ball: exact where that is possible, so of any precision."""
-    return _exact_ball(a, found.text) if found.exact.numerator.bit_length() <= 64 else a.ball(found.exact)
+    return _exact_ball(a.name, found.text) if found.exact.numerator.bit_length() <= 64 else a.ball(found.exact)
 
 
 @lru_cache(maxsize=4096)
-def _exact_ball(a: Arithmetic, text: str) -> Ball:
-    return a.ball(Constant(text).exact)
+def _exact_ball(kind: str, text: str) -> Ball:
+    return arithmetic(kind).ball(Constant(text).exact)
 
 
 @dataclass(frozen=True)
@@ -146,7 +152,7 @@ def both(
 
 
 def _polynomial(a: Arithmetic, coefficients: list[Fraction], x: Series) -> Series:
-    found = a.ball(coefficients[-1]) + x * 0
+    found = x * 0 + a.ball(coefficients[-1])
     for coefficient in coefficients[-2::-1]:
         found = found * x + a.ball(coefficient)
     return found
@@ -155,7 +161,9 @@ def _polynomial(a: Arithmetic, coefficients: list[Fraction], x: Series) -> Serie
 def quotient(program: FunctionProgram) -> tuple[list[Fraction], list[Fraction]] | None:
     """Numerator and denominator of a program of + - * / alone, by rising powers of x: the same function,
     without the poles that inner divisions have (c / x at 0). None for other programs."""
-    values: dict[str, tuple[list[Fraction], list[Fraction]]] = {INPUT: ([Fraction(0), Fraction(1)], [Fraction(1)])}
+    values: dict[str, tuple[list[Fraction], list[Fraction]]] = {
+        INPUT: ([Fraction(0), Fraction(1)], [Fraction(1)])
+    }
 
     def of(operand: Operand) -> tuple[list[Fraction], list[Fraction]]:
         return ([operand.exact], [Fraction(1)]) if isinstance(operand, Constant) else values[operand]

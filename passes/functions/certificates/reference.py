@@ -145,4 +145,4 @@ def expand(
     with a.working(bits_needed(function, low, high), terms + 1):
         at = FORMULAS[function](a, a.variable(a.ball(center), terms, radius))
         over = FORMULAS[function](a, a.variable(a.ball(low, high), terms + 1, radius))
-        return a.coefficients(at, terms)[:terms] + [a.coefficients(over, terms + 1)[terms]]
+        return [*a.coefficients(at, terms)[:terms], a.coefficients(over, terms + 1)[terms]]

@@ -33,12 +33,14 @@ _OVERFLOW = 2.0**1023
 @dataclass(frozen=True)
 class Enclosed:
     """Of one step, an entry a cell: the exact value lies in [low, high], the computed one within `error`
-    of it; both are multiples of 2^grid."""
+    of it; both are multiples of 2^grid. `fine`, where it is known, is the error in units of 2^-1074: half of
+    one is no float."""
 
     low: Array
     high: Array
     error: Array
     grid: Array
+    fine: Array | None = None
 
     @property
     def size(self) -> Array:
@@ -51,7 +53,8 @@ class Enclosed:
         return _least(self.low, self.high)
 
     def take(self, places: Array) -> Enclosed:
-        return Enclosed(self.low[places], self.high[places], self.error[places], self.grid[places])
+        fine = None if self.fine is None else self.fine[places]
+        return Enclosed(self.low[places], self.high[places], self.error[places], self.grid[places], fine)
 
 
 @dataclass
@@ -164,15 +167,16 @@ class _Walk:
         operands = [self._operand(o) for o in step.operands]
         if step.operation in ("and", "or", "not"):
             first = operands[0].low
-            found = {"not": lambda: 1 - first, "and": lambda: first * operands[1].low}.get(
-                step.operation, lambda: np.maximum(first, operands[1].low)
-            )()
+            second = operands[-1].low
+            found = {"not": 1 - first, "and": first * second, "or": np.maximum(first, second)}[step.operation]
             return _points(self._decide(step.name, found, np.zeros(len(self.low))))
         a, b = operands
         never, always = _COMPARE[step.operation](
             a.low - a.error, a.high + a.error, b.low - b.error, b.high + b.error
         )
-        return _points(self._decide(step.name, np.where(always, 1.0, 0.0), np.where(never | always, 0.0, 1.0)))
+        return _points(
+            self._decide(step.name, np.where(always, 1.0, 0.0), np.where(never | always, 0.0, 1.0))
+        )
 
     def _extreme(self, step: Step) -> Enclosed:
         """Decided like a comparison: 1 where the first operand is the result."""
@@ -259,7 +263,7 @@ def _product_ends(a: Enclosed, b: Enclosed) -> tuple[Array, Array]:
 
 
 def _product_error(a: Enclosed, b: Enclosed) -> Array:
-    return a.size * b.error + b.size * a.error + a.error * b.error
+    return np.asarray(a.size * b.error + b.size * a.error + a.error * b.error)
 
 
 def _product_grid(a: Enclosed, b: Enclosed) -> Array:
@@ -307,7 +311,8 @@ def _scaled(y: Enclosed, k: Enclosed) -> Enclosed:
     tiny = np.where(inexact, 5e-324, 0.0)  # of np.ldexp's own rounding here
     grid = np.where(y.grid > _NO_GRID, y.grid + steps, _NO_GRID)
     total = error + rounding + tiny * (error > 0)
-    return Enclosed(low - tiny, high + tiny, np.where(np.isnan(k.low), np.inf, total), grid)
+    fine = np.ldexp(y.error, steps + 1074) + np.where(rounding > 0, 0.5, 0.0)
+    return Enclosed(low - tiny, high + tiny, np.where(np.isnan(k.low), np.inf, total), grid, fine)
 
 
 Ends = Callable[[Array, Array, Array, Array], tuple[Array, Array]]
