@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..diagnostics import SpecError, did_you_mean, fail
 from ..ir import DOMAIN_KINDS, Domain, Graph, Program, Size, Value, Weights, collector_paused, topological
@@ -140,10 +140,11 @@ def _input(
 ) -> Value:
     name = declaration.name.text
     assert declaration.type is not None
+    written = declaration.type
+    if frame.file.document.program is not None:
+        written = _with_one_dimension(written)
     with build.at(declaration.name.span):
-        type_ = declared_type(
-            build, frame, declaration.type, introduce, lambda other: _input_type(frame, other)
-        )
+        type_ = declared_type(build, frame, written, introduce, lambda other: _input_type(frame, other))
         value = build.add_leaf("Input", name, type_)
         for axis, dim in enumerate(type_.shape):
             known = symbol_name(dim)
@@ -153,6 +154,12 @@ def _input(
         if declaration.domain is not None:
             build.domains[name] = _domain(build, frame, declaration)
     return value
+
+
+def _with_one_dimension(written: ex.TypeExpression) -> ex.TypeExpression:
+    """A function program takes any shape where it is called; built by itself its `...` is one dimension."""
+    dims = tuple(ex.Name(d.span, "n") if isinstance(d, ex.Ellipsis) else d for d in written.dims)
+    return replace(written, dims=dims)
 
 
 def _input_type(frame: Frame, name: str) -> TensorType:

@@ -192,6 +192,38 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateSection:
+    """One entry of `certificates:`: the error of the program over its domain is at most `bound`, in real
+    arithmetic or as executed. `worst` is an input with the largest error found."""
+
+    span: Span
+    kind: str
+    arithmetic: str
+    bound: float
+    method: str
+    worst: float | None
+    inputs: int | None
+    tools: tuple[tuple[str, str], ...]
+    digest: Label
+
+
+@dataclass(frozen=True, slots=True)
+class ApproximationSection:
+    """`program:` of a graph that stands for a function of one variable."""
+
+    span: Span
+    function: Label
+    domain: tuple[float, float]
+    domain_span: Span
+    error: str
+    reduction: str = ""
+    special: tuple[tuple[str, str], ...] = ()
+    certificates: tuple[CertificateSection, ...] = ()
+    cost: tuple[tuple[str, int], ...] = ()
+    provenance: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PassStep:
     """One entry of a recipe's `passes:` (R42). Option values are plain data with their spans."""
 
@@ -230,4 +262,5 @@ class Document:
     functions: tuple[Block, ...] = ()
     training: Training | None = None
     recipe: Recipe | None = None
+    program: ApproximationSection | None = None
     root: object = None

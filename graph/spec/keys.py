@@ -56,6 +56,7 @@ GRAPH_KEYS = (
     *_BLOCK,
     _FUNCTIONS,
     Key("training", "training", "How to train: loss, optimizer, data, epochs, metrics."),
+    Key("program", "program", "What function the graph stands for, with what error, and its certificates."),
 )
 FUNCTION_KEYS = (Key("doc", "text", "What it computes."), *_BLOCK)
 LIBRARY_KEYS = (*_HEADER, _USE, _FUNCTIONS)
@@ -129,6 +130,30 @@ DATA_KEYS = (
     Key("validation", "share", "Share of the rows held out, from 0 up to 1."),
     Key("bind", "bindings", "input: expression over the columns."),
 )
+PROGRAM_KEYS = (
+    Key("function", "approximated", "The function: exp, log2, sin, gelu, …", True),
+    Key("domain", "bounds_pair", "[low, high]: the inputs for which the certificates hold.", True),
+    Key("error", "metric", "How the error is measured: absolute, relative or ulp.", True),
+    Key("reduction", "text", "How inputs are brought to the range of the core."),
+    Key(
+        "special",
+        "special_values",
+        "Results for nan, inf, -inf, zero, -zero, subnormal, overflow, underflow.",
+    ),
+    Key("certificates", "certificates", "Bounds of the error that 'graphwright certify' checks again."),
+    Key("cost", "costs", "Operations by name, counted."),
+    Key("provenance", "facts", "How it was found: search, seed, command."),
+)
+CERTIFICATE_KEYS = (
+    Key("kind", "certificate_kind", "How it was made: exhaustive, ball, interval or gappa.", True),
+    Key("arithmetic", "arithmetic", "Of the program as executed (the default), or in real numbers."),
+    Key("bound", "positive_or_zero", "The error is at most this.", True),
+    Key("method", "text", "What was computed."),
+    Key("worst", "bound", "The input with the largest error found."),
+    Key("inputs", "positive", "How many inputs were checked."),
+    Key("tools", "facts", "Versions of what computed it."),
+    Key("digest", "text", "Of the program and this certificate.", True),
+)
 LOGIC_KEYS = (
     *_HEADER,
     Key("sorts", "sorts", "Kinds of individuals: name: 'any', or its constructors ('0 | s(Nat)').", True),
@@ -187,6 +212,8 @@ CONTEXTS: tuple[tuple[str, tuple[Key, ...]], ...] = (
     ("'training:'", TRAINING_KEYS),
     ("'data:' of a training", DATA_KEYS),
     ("'quantize:' of a training", QUANTIZE_KEYS),
+    ("'program:'", PROGRAM_KEYS),
+    ("a certificate", CERTIFICATE_KEYS),
 )
 
 

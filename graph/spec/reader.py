@@ -14,6 +14,7 @@ from .keys import FORMAT_VERSION, GRAPH_KEYS, KINDS, LIBRARY_KEYS, RECIPE_KEYS
 from .names import check_document_name
 from .namespaces import check_function_names
 from .paths import relative_path_problem
+from .program_reader import read_program
 from .reading import Reading, checked_name, first_note
 from .recipe_reader import read_recipe
 from .training_reader import read_training
@@ -111,6 +112,10 @@ def _graph(
     training = None
     if "training" in fields and training_key is not None:
         training = read_training(reading, fields["training"], training_key.span)
+    program_key = root.key("program")
+    program = None
+    if "program" in fields and program_key is not None:
+        program = read_program(reading, fields["program"], program_key.span)
     return Document(
         reading.source,
         "graph",
@@ -122,6 +127,7 @@ def _graph(
         body,
         functions,
         training,
+        program=program,
     )
 
 

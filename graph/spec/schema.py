@@ -11,6 +11,7 @@ from typing import Any
 
 from .keys import (
     BOUNDS_KEYS,
+    CERTIFICATE_KEYS,
     DATA_KEYS,
     FORMAT_VERSION,
     FUNCTION_KEYS,
@@ -21,6 +22,7 @@ from .keys import (
     LIBRARY_KEYS,
     LOGIC_KEYS,
     PASS_KEYS,
+    PROGRAM_KEYS,
     QUANTIZE_KEYS,
     RECIPE_KEYS,
     RELATION_KEYS,
@@ -31,6 +33,7 @@ from .keys import (
     TRAINING_KEYS,
     Key,
 )
+from .program_reader import APPROXIMATED, ARITHMETICS, CERTIFICATE_KINDS, METRICS, SPECIAL_CASES
 from .recipe_reader import VERIFY
 from .vocabulary import Entry, Option, Table, Vocabulary
 
@@ -61,6 +64,8 @@ def json_schema(vocabulary: Vocabulary | None = None) -> Schema:
         "relation": _object(RELATION_KEYS, words),
         "bounds": _object(BOUNDS_KEYS, words),
         "generated": _object(GENERATED_KEYS, words),
+        "program": _object(PROGRAM_KEYS, words),
+        "certificate": _object(CERTIFICATE_KEYS, words),
     }
     checked = ("graph", "library", "recipe", "logic")
     return {
@@ -153,6 +158,30 @@ def _shapes(words: Vocabulary) -> Mapping[str, Schema]:
         "data": {"anyOf": [source, _reference("data")]},
         "data_source": source,
         **_theory_shapes(text),
+        **_program_shapes(),
+    }
+
+
+def _program_shapes() -> Mapping[str, Schema]:
+    """The shapes of `program:` and its certificates."""
+    bound: Schema = {"type": ["string", "number"]}
+    facts: Schema = {"type": ["string", "number", "boolean"]}
+    return {
+        "program": _reference("program"),
+        "approximated": {"enum": list(APPROXIMATED)},
+        "metric": {"enum": list(METRICS)},
+        "bound": bound,
+        "bounds_pair": {"type": "array", "items": bound, "minItems": 2, "maxItems": 2},
+        "special_values": {
+            "type": "object",
+            "properties": dict.fromkeys(SPECIAL_CASES, facts),
+            "additionalProperties": False,
+        },
+        "certificates": {"type": "array", "items": _reference("certificate")},
+        "certificate_kind": {"enum": list(CERTIFICATE_KINDS)},
+        "arithmetic": {"enum": list(ARITHMETICS)},
+        "costs": _mapping(_IDENTIFIER, {"type": "integer", "minimum": 1}),
+        "facts": _mapping(_IDENTIFIER, facts),
     }
 
 

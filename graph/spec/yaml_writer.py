@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from .core_scalars import core_text
 from .documents import (
+    ApproximationSection,
     Binding,
     Block,
+    CertificateSection,
     DataDeclaration,
     Document,
     Label,
@@ -60,6 +62,8 @@ def render(document: Document) -> str:
             _function(with_indent, function)
     if document.training is not None:
         _training(writer, document.training)
+    if document.program is not None:
+        _program(writer, document.program)
     if document.body is not None:
         _tests(writer, document.body.tests)
     return "\n".join(writer.lines) + "\n"
@@ -357,6 +361,49 @@ def _recipe(writer: _Writer, recipe: Recipe) -> None:
     writer.items("budget", (plain(print_expression(e)) for e in recipe.budget))
     if recipe.verify != "each":
         writer.put(f"verify: {recipe.verify}")
+
+
+def _program(writer: _Writer, program: ApproximationSection) -> None:
+    writer.put("program:")
+    inner = writer.deeper()
+    inner.entry("function", program.function.text)
+    inner.entry("domain", f"[{', '.join(bound_text(b) for b in program.domain)}]")
+    inner.entry("error", program.error)
+    if program.reduction:
+        inner.entry("reduction", string(program.reduction, 2))
+    inner.section("special", ((k, plain(v)) for k, v in program.special))
+    inner.section("cost", ((k, str(v)) for k, v in program.cost))
+    inner.section("provenance", ((k, plain(v)) for k, v in program.provenance))
+    if program.certificates:
+        inner.put("certificates:")
+    for certificate in program.certificates:
+        entries = _certificate(certificate)
+        inner.put(f"  - {next(entries)}")
+        for entry in entries:
+            inner.put(f"    {entry}")
+
+
+def _certificate(found: CertificateSection) -> Iterator[str]:
+    yield f"kind: {found.kind}"
+    yield f"arithmetic: {found.arithmetic}"
+    yield f"bound: {found.bound!r}"
+    if found.worst is not None:
+        yield f"worst: {bound_text(found.worst)}"
+    if found.inputs is not None:
+        yield f"inputs: {found.inputs}"
+    if found.method:
+        yield f"method: {string(found.method)}"
+    if found.tools:
+        yield "tools:"
+        yield from (f"  {key}: {plain(text)}" for key, text in found.tools)
+    yield f"digest: {string(found.digest.text)}"
+
+
+def bound_text(value: float) -> str:
+    """A bound as `domain:` takes it: short where decimals are exact, else a hexadecimal float."""
+    if math.isinf(value) or (value == int(value) and abs(value) < 1e6):
+        return f"{value:g}"
+    return repr(value) if len(repr(value)) <= 8 else f"hex('{value.hex()}')"
 
 
 def _source(found: Expression) -> str:
