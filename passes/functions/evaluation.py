@@ -24,6 +24,8 @@ _NUMPY: Mapping[str, Callable[..., Array]] = {
     "round": np.rint,
     "min": np.minimum,
     "max": np.maximum,
+    "copysign": np.copysign,
+    "alternate": lambda y, k: np.where(np.mod(k, 2) == 1, -y, y),
     "where": np.where,
     "lt": np.less,
     "le": np.less_equal,
@@ -55,7 +57,7 @@ def _step(program: FunctionProgram, step: Step, values: Mapping[str, Array], fus
         assert isinstance(table, str)
         assert isinstance(k, str)
         entries = np.array(program.tables[table], FLOATS[step.dtype])
-        places = np.clip(np.nan_to_num(values[k]), 0, len(entries) - 1).astype(np.int64)
+        places = np.mod(np.nan_to_num(values[k], posinf=0, neginf=0), len(entries)).astype(np.int64)
         found: Array = entries[places]
         return found
     operands = [values[o] for o in step.operands if isinstance(o, str)]
