@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from .constants import FLOATS
+from .constants import FLOATS, LEAST_EXPONENT, PRECISION
 from .program import INPUT, FunctionProgram, Step
 
 Array = np.ndarray[Any, Any]
 
-_NUMPY: Mapping[str, Callable[..., Array]] = {
+NAMES = {dtype: name for name, dtype in FLOATS.items()}
+NUMPY: Mapping[str, Callable[..., Array]] = {
     "add": np.add,
     "sub": np.subtract,
     "mul": np.multiply,
@@ -44,35 +45,81 @@ def evaluate(program: FunctionProgram, x: Array, *, fused: bool = True) -> Array
     """The result for every element of x, which has the program's dtype. `fused`: an `fma` is rounded once;
     otherwise as a graph computes it (the product exact or rounded in float64, the sum in float64, then
     the dtype)."""
-    values: dict[str, Array] = {INPUT: x}
-    with np.errstate(all="ignore"):
-        for step in program.steps:
-            values[step.name] = _step(program, step, values, fused)
-    return values[program.result]
+    return Run(program, x, fused).result()
 
 
-def _step(program: FunctionProgram, step: Step, values: Mapping[str, Array], fused: bool) -> Array:
-    if step.operation == "lookup":
+class Run:
+    """One evaluation. Afterwards `doubtful` marks the inputs whose result may depend on how often an
+    `fma` of float32 or narrower is rounded; None where there are none."""
+
+    def __init__(self, program: FunctionProgram, x: Array, fused: bool) -> None:
+        self.program = program
+        self.values: dict[str, Array] = {INPUT: x}
+        self.fused = fused
+        self.doubtful: Array | None = None
+
+    def result(self) -> Array:
+        with np.errstate(all="ignore"):
+            for step in self.program.steps:
+                self.values[step.name] = self.step(step)
+        return self.values[self.program.result]
+
+    def step(self, step: Step) -> Array:
+        if step.operation == "lookup":
+            return self._lookup(step)
+        given = self.operands(step)
+        if step.operation == "cast":
+            return given[0].astype(FLOATS[step.dtype])
+        if step.operation == "fma":
+            return self._fma(*given)
+        if step.operation == "ldexp":
+            return _ldexp(*given)
+        if step.operation in ("exponent", "significand"):
+            return _split(step.operation, *given)
+        return NUMPY[step.operation](*given)
+
+    def operands(self, step: Step) -> list[Array]:
+        known = [self.values[o] for o in step.operands if isinstance(o, str)]
+        dtype = next((o.dtype for o in known if o.dtype != np.bool_), FLOATS[self.program.dtype])
+        name = NAMES[dtype]
+        return [
+            self.values[o] if isinstance(o, str) else np.array(o.rounded(name), dtype) for o in step.operands
+        ]
+
+    def _lookup(self, step: Step) -> Array:
         table, k = step.operands
         assert isinstance(table, str)
         assert isinstance(k, str)
-        entries = np.array(program.tables[table], FLOATS[step.dtype])
-        places = np.mod(np.nan_to_num(values[k], posinf=0, neginf=0), len(entries)).astype(np.int64)
+        entries = np.array(self.program.tables[table], FLOATS[step.dtype])
+        places = np.nan_to_num(self.values[k], posinf=0, neginf=0)
+        places = np.mod(places, len(entries)).astype(np.int64)
         found: Array = entries[places]
         return found
-    operands = [values[o] for o in step.operands if isinstance(o, str)]
-    dtype = next((o.dtype for o in operands if o.dtype != np.bool_), FLOATS[program.dtype])
-    name = next(n for n, d in FLOATS.items() if d == dtype)
-    given = [values[o] if isinstance(o, str) else np.array(o.rounded(name), dtype) for o in step.operands]
-    if step.operation == "cast":
-        return given[0].astype(FLOATS[step.dtype])
-    if step.operation == "fma":
-        return fused_multiply_add(*given, once=fused)
-    if step.operation == "ldexp":
-        return _ldexp(*given)
-    if step.operation in ("exponent", "significand"):
-        return _split(step.operation, *given)
-    return _NUMPY[step.operation](*given)
+
+    def _fma(self, a: Array, b: Array, c: Array) -> Array:
+        if self.fused or FLOATS["float64"] in (a.dtype, b.dtype, c.dtype):
+            return fused_multiply_add(a, b, c, once=self.fused)
+        dtype = np.result_type(a, b, c)
+        total = a.astype(np.float64) * b.astype(np.float64)
+        total += c.astype(np.float64)
+        found = total.astype(dtype)
+        doubt = _may_be_a_tie(total, NAMES[dtype])
+        if doubt is not None:
+            self.doubtful = doubt if self.doubtful is None else self.doubtful | doubt
+        return found
+
+
+def _may_be_a_tie(total: Array, dtype: str) -> Array | None:
+    """Where a float64 lies halfway between two numbers of the dtype, or is subnormal there."""
+    lost = 53 - PRECISION[dtype]
+    bits = total.view(np.int64) & ((1 << lost) - 1)
+    doubt = bits == 1 << (lost - 1)
+    least = np.ldexp(1.0, LEAST_EXPONENT[dtype] + PRECISION[dtype])
+    if np.any(doubt):
+        return doubt | (np.abs(total) < least)
+    low = np.abs(total) < least
+    low &= total != 0
+    return low if np.any(low) else None
 
 
 def _ldexp(y: Array, k: Array) -> Array:

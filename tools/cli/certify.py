@@ -11,31 +11,65 @@ from .options import json_option
 
 
 @click.command("certify")
-@click.argument("certificates", type=click.Path(dir_okay=False))
-@click.option("--theorems", "listed", is_flag=True, help="List each theorem with what it rests on.")
+@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False))
+@click.option("--stride", type=click.IntRange(min=1), default=1, help="Programs: try every n-th run of inputs.")
+@click.option("--renew", is_flag=True, help="Programs: make the certificates anew and write the file.")
+@click.option("--journal", type=click.Path(file_okay=False), help="Programs: go on here after a stop.")
 @click.option(
-    "--metamath", "database", type=click.Path(dir_okay=False), help="Also write a Metamath database here."
+    "--with",
+    "arithmetic",
+    type=click.Choice(["ball", "interval"]),
+    help="Programs: by python-flint or by mpmath (the default is the first that is installed).",
 )
-@click.option("--tptp", type=click.Path(file_okay=False), help="Write the obligations as TPTP problems here.")
-@click.option("--smtlib", type=click.Path(dir_okay=False), help="Write the steps as SMT-LIB queries here.")
+@click.option("--gappa", is_flag=True, help="Programs: the script for Gappa, and its answer where installed.")
+@click.option("--theorems", "listed", is_flag=True, help="Proofs: list each theorem with what it rests on.")
+@click.option("--metamath", "database", type=click.Path(dir_okay=False), help="Proofs: also write a database.")
+@click.option("--tptp", type=click.Path(file_okay=False), help="Proofs: write the obligations as TPTP here.")
+@click.option("--smtlib", type=click.Path(dir_okay=False), help="Proofs: write the steps as SMT-LIB here.")
 @json_option
 def command(
-    certificates: str,
+    files: tuple[str, ...],
+    stride: int,
+    renew: bool,
+    journal: str | None,
+    arithmetic: str | None,
+    gappa: bool,
     listed: bool,
     database: str | None,
     tptp: str | None,
     smtlib: str | None,
     as_json: bool,
 ) -> None:
-    """Check the proofs in a certificate file: kernel, Metamath program (where installed), verifier.
+    """Check certificates again: of function programs (.yaml), or of proofs.
 
-    Exit code 0 where all accept, 1 where one rejects. Nothing of the file is run.
+    A function program's error is bounded anew over its whole domain and compared with what its
+    certificate says. Proofs are checked by kernel, Metamath program (where installed) and verifier.
+    Exit code 0 where all hold, 1 where one does not. Nothing of a file is run as code.
     """
+    specs = [f for f in files if f.endswith((".yaml", ".yml"))]
+    proofs = [f for f in files if f not in specs]
+    if specs and (listed or database or tptp or smtlib):
+        raise click.UsageError("--theorems, --metamath, --tptp and --smtlib are for proofs")
+    bad = False
+    if specs:
+        from ..programs_certified import Request, certify_files
+
+        request = Request(stride, renew, None if journal is None else Path(journal), arithmetic or "", gappa)
+        bad = certify_files(specs, request, as_json)
+    for path in proofs:
+        bad = _proofs(path, listed, database, tptp, smtlib, as_json) or bad
+    sys.exit(1 if bad else 0)
+
+
+def _proofs(
+    path: str, listed: bool, database: str | None, tptp: str | None, smtlib: str | None, as_json: bool
+) -> bool:
+    """Checks a file of proofs; whether one is rejected."""
     from ..proofs.checkers import all_verdicts
     from ..proofs.loading import read_lines
     from ..proofs.pipeline import write_text
 
-    lines = read_lines(Path(certificates))
+    lines = read_lines(Path(path))
     verdicts, rests, text = all_verdicts(lines)
     if text is not None:
         if database is not None:
@@ -52,7 +86,7 @@ def command(
             click.echo(f"{verdict.checker:<18} {verdict.verdict}{detail}")
         for name, axioms in rests.items() if listed else ():
             click.echo(f"  {name}: rests on {', '.join(axioms) or 'nothing'}")
-    sys.exit(1 if any(v.is_bad for v in verdicts) else 0)
+    return any(v.is_bad for v in verdicts)
 
 
 def _write_others(lines: list[str], tptp: str | None, smtlib: str | None) -> None:

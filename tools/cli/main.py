@@ -20,7 +20,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "diff": ("diff", "Compare two programs: nodes, types, weights."),
     "bench": ("bench", "Time a graph on the backends, side by side."),
     "prove": ("prove", "Prove the goals of a theory, and check the proofs."),
-    "certify": ("certify", "Check the proofs in a certificate file."),
+    "certify": ("certify", "Check certificates again: of function programs, or of proofs."),
     "search": ("search", "Search for programs of few operations for a function."),
     "explain": ("explain", "Explain a diagnostic code, an operator, a pass or a function."),
     "list": ("list_names", "List codes, operators, functions, passes, backends, optimizers or data sets."),

@@ -64,4 +64,77 @@ operation has no one meaning that a certificate could speak about.""",
 holds them: hex('0x1.62e42ep-1'), not 0.6931471805599453, in a float32 program. In float64 a constant may have
 more digits, where a certificate in real arithmetic needs them.""",
     ),
+    Code(
+        "G1520",
+        "a function program without a certificate",
+        """Nothing is known of the error of a program without certificates, so no pass puts it in the
+place of a function.
+
+    graphwright certify --renew exp.yaml""",
+    ),
+    Code(
+        "G1521",
+        "a certificate of something else",
+        """A certificate carries a SHA-256 digest of the program (function, domain, metric, every operation
+and constant, special values) and of what it says itself. Another digest means that either was changed after
+the certificate was made; the bound is computed anew all the same.
+
+    graphwright certify --renew exp.yaml      # if the change was meant""",
+    ),
+    Code(
+        "G1522",
+        "a certificate of the wrong kind",
+        """Programs of float32, float16 and bfloat16 are certified by trying every input. float64 has too
+many inputs: its programs are bounded by ball arithmetic with running error analysis, all in float64.""",
+    ),
+    Code(
+        "G1523",
+        "a journal of another certification",
+        """`--journal FOLDER` holds one file a program, to go on from after a stop. It fits only the same
+program and the same --stride.""",
+    ),
+    Code(
+        "G1524",
+        "no meaning in real arithmetic",
+        """Only programs of + - * / (and fma) with an absolute or relative error have an error in real
+arithmetic: rounding to integers, choices and units in the last place belong to executed programs.""",
+    ),
+    Code(
+        "G1525",
+        "a domain that a program does not cover",
+        """On some part of the domain no finite bound of the error was found, however finely it was cut: the
+program divides by zero there, overflows, decides differently from float to float, or has a relative error
+without bound (near a zero of the function). Give a domain that the program covers, or another metric.""",
+    ),
+    Code(
+        "G1526",
+        "a certificate of a part",
+        """An exhaustive certificate speaks of every input. `--stride` is for checking quickly, not for
+`--renew`.""",
+    ),
+    Code(
+        "G1527",
+        "an error above its certificate",
+        """The error that was computed anew is larger than the certified bound: constants are wrong, the
+domain is wider than what was certified, or the bound was changed. The message names an input.""",
+    ),
+    Code(
+        "G1528",
+        "a special value that is not as stated",
+        """`special:` states the result for nan, inf, -inf, zero, -zero and the least subnormal number
+('subnormal'), as a number or 'x'; each is computed and compared, the sign of zero too. A domain up to an
+infinity needs its value stated.
+
+    special:
+      nan: nan
+      -inf: 0
+      inf: inf""",
+    ),
+    Code(
+        "G1530",
+        "no certificate by Gappa",
+        """Gappa proves bounds of rounding errors of straight-line programs. Its script is printed by
+`graphwright certify --gappa`, and run where Gappa is installed; programs that round to integers or choose
+have none.""",
+    ),
 )

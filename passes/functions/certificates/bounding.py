@@ -1,0 +1,356 @@
+"""Bounds of a program's error over its domain: in real arithmetic, and as float64 executes it.
+
+The domain is cut into cells (`cells`). On each the difference of program and function is a Taylor polynomial
+with a proven remainder (`real_arithmetic`), to which the executed bound adds the roundings (`rounding`). Cells
+whose bound is far above what was found at points are cut again, until the bound is within a part of the
+largest error that was proven to occur, or cutting no longer helps.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from ....graph.diagnostics import fail
+from ..constants import LARGEST
+from ..evaluation import evaluate
+from ..program import FunctionProgram
+from .cells import first_cells, halves
+from .exhaustive import unit_of
+from .real_arithmetic import both, quotient
+from .reference import Arithmetic, arithmetic, enclosure, tail
+from .rounding import Analysis, analyse
+
+Array = np.ndarray[Any, Any]
+Decisions = Mapping[str, float]
+_TIGHT = 1.004
+_MOST_CELLS = 120_000
+_AT_ONCE = 4_000
+_MOST_REAL_CELLS = 6_000
+_CUTS = 40
+_NEAR = 1.03
+_GAIN = 0.995
+_WIDER = 1 + 2.0**-40
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The error is at most `bound`; at `worst` an error of at least `found` was seen. `cells` were looked at."""
+
+    bound: float
+    found: float
+    worst: float
+    cells: int
+
+
+@dataclass(order=True)
+class _Cell:
+    priority: float
+    low: float
+    high: float
+    found: float
+    at: float
+
+
+# --- real arithmetic --------------------------------------------------------------------------------------
+
+
+def bound_real(program: FunctionProgram, kind: str = "") -> Bound:
+    """The largest error of the program's exact constants in real arithmetic. Raises SpecError (G1524) for a
+    program that rounds or chooses: it has no one meaning there."""
+    made_of = {step.operation for step in program.steps}
+    if not made_of <= {"add", "sub", "mul", "div", "neg", "fma"} or program.error == "ulp":
+        message = f"'{program.name}' has no error in real arithmetic"
+        raise fail("G1524", message, hint="only + - * / and an absolute or relative error have one")
+    a = arithmetic(kind)
+    fraction = quotient(program)
+    low, high = program.domain
+    pieces = np.linspace(low, high, 33).tolist()
+    waiting = [_real_cell(a, program, fraction, p, q) for p, q in zip(pieces[:-1], pieces[1:], strict=True)]
+    heapq.heapify(waiting)
+    found, at, cells = 0.0, low, len(waiting)
+    for cell in waiting:
+        if cell.found > found:
+            found, at = cell.found, cell.at
+    while -waiting[0].priority > _TIGHT * found and cells < _MOST_REAL_CELLS:
+        cell = heapq.heappop(waiting)
+        middle = (cell.low + cell.high) / 2
+        for p, q in ((cell.low, middle), (middle, cell.high)):
+            part = _real_cell(a, program, fraction, p, q)
+            heapq.heappush(waiting, part)
+            if part.found > found:
+                found, at = part.found, part.at
+            cells += 1
+    return Bound(-waiting[0].priority, found, at, cells)
+
+
+def _real_cell(
+    a: Arithmetic,
+    program: FunctionProgram,
+    fraction: tuple[list[Fraction], list[Fraction]] | None,
+    low: float,
+    high: float,
+) -> _Cell:
+    """A cell with a bound of its error, negated for the heap, and the error at its centre."""
+    zero = next((z for z in (0.0, 1.0) if low <= z <= high and _is_zero(a, program.function, z)), None)
+    center = (low + high) / 2 if zero is None else zero
+    radius = max(high - center, center - low)
+    try:
+        found = both(a, program, {}, center, radius, low, high, fraction)
+    except ZeroDivisionError:
+        return _Cell(-math.inf, low, high, 0.0, center)
+    shift = 0
+    if program.error == "relative" and zero is not None:
+        shift = 1  # f has a simple zero: both are divided by t
+        if a.magnitude(found.program[0]) > 0:
+            return _Cell(-math.inf, low, high, 0.0, center)
+    difference = [p - f for p, f in zip(found.program, found.function, strict=True)][shift:]
+    sizes = [a.magnitude(c) for c in difference]
+    error = _on_unit(a, difference, sizes)
+    known = a.smallest(difference[0])
+    if program.error == "relative":
+        function = found.function[shift:]
+        spread = sum(map(a.magnitude, function[1:]))
+        least = max(0.0, a.smallest(function[0]) - spread * _WIDER)
+        error = error / least if least else math.inf
+        known /= a.magnitude(function[0])
+        if error < math.inf and known:
+            error = min(error, _relative_on_unit(a, difference, function))
+    return _Cell(-error * _WIDER if error == error else -math.inf, low, high, known / _WIDER, center)
+
+
+def _on_unit(a: Arithmetic, coefficients: list[Any], sizes: list[float]) -> float:
+    """A bound of |c_0 + c_1 t + …| for |t| <= 1: of the first three with their signs, the rest by size."""
+    largest = 0.0
+    first, second, third = (a.ends(ball) for ball in coefficients[:3])
+    for sign in (-1, 1):
+        top = max(sign * first[0], sign * first[1])
+        linear = max(abs(second[0]), abs(second[1]))
+        curve = max(sign * third[0], sign * third[1])
+        peak = max(curve, 0.0) + linear
+        if curve < 0 and linear < -2 * curve:
+            peak = linear * (linear / (-4 * curve))
+        largest = max(largest, top + peak)
+    return (largest + sum(sizes[3:])) * _WIDER
+
+
+def _relative_on_unit(a: Arithmetic, difference: list[Any], function: list[Any]) -> float:
+    """A bound of |difference / function| for |t| <= 1 by the quotient's own coefficients."""
+    last = len(difference) - 1
+    quotient: list[Any] = []
+    for i in range(last):
+        known = difference[i]
+        for j in range(i):
+            known = known - quotient[j] * function[i - j]
+        quotient.append(known / function[0])
+    least = a.smallest(function[0]) - sum(map(a.magnitude, function[1:])) * _WIDER
+    if least <= 0:
+        return math.inf
+    # difference - quotient * function = t^last (…)
+    sizes = [a.magnitude(q) for q in quotient]
+    others = [a.magnitude(f) for f in function]
+    remainder = a.magnitude(difference[last]) + sum(
+        q * f for i, q in enumerate(sizes) for j, f in enumerate(others) if i + j >= last
+    )
+    return _on_unit(a, quotient, sizes) + remainder / least * _WIDER
+
+
+def _is_zero(a: Arithmetic, function: str, x: float) -> bool:
+    zeros = {0.0: ("sin", "tanh", "erf", "gelu", "silu"), 1.0: ("log", "log2")}
+    return function in zeros[x]
+
+
+# --- as executed ------------------------------------------------------------------------------------------
+
+
+def bound_executed(
+    program: FunctionProgram, kind: str = "", progress: Callable[[float], None] | None = None
+) -> Bound:
+    """The largest error of a float64 program as executed, whether its `fma` are rounded once or twice.
+    Raises SpecError (G1522) for another dtype, and where a cell stays undecided (G1525)."""
+    if any(step.dtype not in ("float64", "bool") for step in program.steps) or program.dtype != "float64":
+        message = f"'{program.name}' is not all float64: balls bound float64 arithmetic only"
+        raise fail("G1522", message, hint="certify it by exhaustion")
+    a = arithmetic(kind)
+    cells, points = first_cells(program)
+    found, at = _at_points(a, program, points)
+    rows = _rows(a, program, [_Cut(low, high, math.inf) for low, high in cells])
+    count = len(rows)
+    for _ in range(_CUTS):
+        found, at = max((found, at), _seen(a, program, rows))
+        if progress is not None:
+            progress(max(row.bound for row in rows))
+        rows.sort(key=lambda row: -row.bound)
+        floor = max([_NEAR * found, *(row.bound for row in rows if row.bound >= _GAIN * row.parent)])
+        open_rows = [row for row in rows if row.bound > floor][:_AT_ONCE]
+        if not open_rows or count > _MOST_CELLS:
+            break
+        kept = rows[len(open_rows) :]
+        made = _rows(a, program, _halved(open_rows))
+        count += len(made)
+        rows = kept + made
+    return Bound(max(found, *(row.bound for row in rows)), found, at, count)
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A cell to be bounded, and the bound of the cell that it was cut from."""
+
+    low: float
+    high: float
+    parent: float
+
+
+@dataclass(frozen=True)
+class _Row(_Cut):
+    bound: float
+
+
+def _halved(cuts: Sequence[_Cut]) -> list[_Cut]:
+    parents = [cut.bound if isinstance(cut, _Row) else cut.parent for cut in cuts]
+    return [
+        _Cut(low, high, parent)
+        for cut, parent in zip(cuts, parents, strict=True)
+        for low, high in halves([(cut.low, cut.high)])
+    ]
+
+
+def _at_points(a: Arithmetic, program: FunctionProgram, points: list[float]) -> tuple[float, float]:
+    """The largest error at single inputs, computed."""
+    worst, at = 0.0, points[0] if points else 0.0
+    for x in points:
+        y = float(evaluate(program, np.array([x]), fused=False)[0])
+        error = _error_of(a, program, x, y)
+        if not error <= worst:
+            worst, at = error, x
+    return worst, at
+
+
+def _error_of(a: Arithmetic, program: FunctionProgram, x: float, y: float) -> float:
+    exact = enclosure(a, program.function, x, x)
+    least = a.smallest(exact)
+    low, high = a.ends(exact)
+    if math.isinf(y):
+        top = LARGEST[program.result_dtype]
+        return 0.0 if least >= top and (y > 0) == (low > 0) else math.inf
+    if math.isnan(y):
+        return math.inf
+    error = a.magnitude(a.ball(y) - exact)
+    return _scaled(program, error, least)
+
+
+def _scaled(program: FunctionProgram, error: float, least: float) -> float:
+    """An error in the program's metric, where the function is at least so large."""
+    if program.error == "absolute" or error == 0:
+        return error
+    scale = unit_of(least, program.result_dtype) if program.error == "ulp" else least
+    return error / scale if scale else math.inf
+
+
+def _rows(a: Arithmetic, program: FunctionProgram, cuts: list[_Cut]) -> list[_Row]:
+    """The cells with their bounds; those that are undecided are cut until they are not."""
+    rows: list[_Row] = []
+    while cuts:
+        low, high = (np.array([getattr(cut, end) for cut in cuts]) for end in ("low", "high"))
+        analysis = analyse(program, low, high)
+        bounds = _bounds(a, program, analysis)
+        again = {int(o) for o, b in zip(analysis.origin, bounds, strict=True) if b == math.inf}
+        for origin, bound in zip(analysis.origin.tolist(), bounds, strict=True):
+            cut = cuts[origin]
+            if origin not in again:
+                rows.append(_Row(cut.low, cut.high, cut.parent, bound))
+        undecided = [cuts[i] for i in sorted(again)]
+        for cut in undecided:
+            if cut.low == cut.high:
+                rows.append(_Row(cut.low, cut.high, cut.parent, _at_points(a, program, [cut.low])[0]))
+        cuts = _halved([cut for cut in undecided if cut.low < cut.high])
+        if len(cuts) + len(rows) > _MOST_CELLS:
+            x = cuts[0].low if cuts else rows[-1].low
+            message = f"'{program.name}' is not bounded near x = {x!r}"
+            raise fail("G1525", message, hint="is the domain one that the program covers?")
+    return rows
+
+
+def _bounds(a: Arithmetic, program: FunctionProgram, analysis: Analysis) -> list[float]:
+    return [
+        _bound_of(
+            a,
+            program,
+            {name: float(found[i]) for name, found in analysis.decisions.items()},
+            (float(analysis.low[i]), float(analysis.high[i])),
+            (float(analysis.result.low[i]), float(analysis.result.high[i]), float(analysis.result.error[i])),
+        )
+        for i in range(len(analysis.low))
+    ]
+
+
+def _bound_of(
+    a: Arithmetic,
+    program: FunctionProgram,
+    decisions: Decisions,
+    cell: tuple[float, float],
+    result: tuple[float, float, float],
+) -> float:
+    """A bound of the error on one cell, in the program's metric."""
+    low, high = cell
+    far = tail(program.function, low, high)
+    if far is not None or not all(map(math.isfinite, result)):
+        return _far_bound(a, program, cell, result)
+    center = low + (high - low) / 2
+    radius = max(high - center, center - low)
+    try:
+        found = both(a, program, decisions, center, radius, low, high)
+    except ZeroDivisionError:
+        return math.inf
+    shift = max(math.frexp(a.middle(found.function[0]))[1], -1021)
+    scale = a.ball(Fraction(2) ** -shift)  # so that sizes near the least float are not rounded up to it
+    function = [f * scale for f in found.function]
+    difference = [p * scale - f for p, f in zip(found.program, function, strict=True)]
+    method = _on_unit(a, difference, [a.magnitude(c) for c in difference])
+    spread = sum(map(a.magnitude, function[1:]))
+    least = max(0.0, a.smallest(function[0]) - spread * _WIDER)
+    if program.function not in ("sin", "cos", "gelu", "silu") and least == 0:  # its least is at an end
+        least = min(math.ldexp(a.smallest(enclosure(a, program.function, x, x)), -shift) for x in cell)
+    error = (method + math.ldexp(result[2], -shift)) * _WIDER
+    if program.error == "absolute":
+        bound = math.ldexp(error, shift)
+    elif program.error == "relative":
+        bound = error / least if least else math.inf
+    else:
+        least_unit = math.ldexp(1.0, -1074 - shift) if shift <= -50 else 0.0
+        unit = max(unit_of(least, "float64") if least else 5e-324, least_unit)
+        bound = error / unit
+    return math.inf if math.isnan(bound) else bound
+
+
+def _far_bound(
+    a: Arithmetic, program: FunctionProgram, cell: tuple[float, float], result: tuple[float, float, float]
+) -> float:
+    """Where the function is as good as constant, or overflows and so does the program."""
+    exact = enclosure(a, program.function, *cell)
+    low, high = a.ends(exact)
+    if result[0] == result[1] and math.isinf(result[0]):
+        least = min(abs(low), abs(high))
+        same_side = (low > 0) == (result[0] > 0)
+        return 0.0 if least >= LARGEST[program.result_dtype] and same_side else math.inf
+    error = max(high - result[0], result[1] - low) + result[2]
+    if math.isnan(error):
+        return math.inf
+    return _scaled(program, error * _WIDER, a.smallest(exact))
+
+
+def _seen(a: Arithmetic, program: FunctionProgram, rows: list[_Row]) -> tuple[float, float]:
+    """The largest error at sampled inputs of the cells with the largest bounds."""
+    rows = sorted(rows, key=lambda row: -row.bound)[:500]
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.uniform(r.low, r.high, 4) for r in rows if math.isfinite(r.high - r.low)])
+    y = evaluate(program, x, fused=False)
+    errors = [_error_of(a, program, *pair) for pair in zip(x.tolist(), y.tolist(), strict=True)]
+    worst = int(np.argmax(errors))
+    return errors[worst], float(x[worst])
