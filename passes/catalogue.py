@@ -27,6 +27,7 @@ PASSES: dict[str, str] = {
     "smooth": ".quantization.smooth:Smooth",
     "quantize": ".quantization.quantize:Quantize",
     "lower_quantized": ".quantization.lowering:LowerQuantized",
+    "substitute_functions": ".functions.substitution.substitute:SubstituteFunctions",
 }
 """name -> module (relative to this package) and class."""
 

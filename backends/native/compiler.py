@@ -37,7 +37,7 @@ class Compiler:
 @lru_cache(maxsize=8)
 def find_compiler(search: str | None = None) -> Compiler:
     """The compiler that the environment's CC names, else the first of cc, gcc, clang on the path. Raises
-    SpecError (G1111) where there is none."""
+    SpecError (G1131) where there is none."""
     names = [os.environ["CC"]] if os.environ.get("CC") else list(COMPILERS)
     for name in names:
         path = shutil.which(name.split()[0], path=search)
@@ -47,7 +47,7 @@ def find_compiler(search: str | None = None) -> Compiler:
         if found.returncode == 0:
             return Compiler(path, found.stdout.splitlines()[0] if found.stdout else name)
     raise fail(
-        "G1111",
+        "G1131",
         f"no C compiler: {', '.join(names)} is not on the path",
         hint="install gcc or clang, or set CC; without one the torch backend computes the same programs",
     )
@@ -72,10 +72,10 @@ def instruction_set() -> str:
     return "avx512" if cpu()[1] >= _VECTOR_FLAGS else "c"
 
 
-def library(source: str, name: str = "kernel") -> ctypes.CDLL:
+def library(source: str, name: str = "kernel", links: tuple[str, ...] = ("-lm",)) -> ctypes.CDLL:
     """The shared library of a C source, compiled once for this processor and compiler. Raises SpecError:
-    G1111 without a compiler, G1112 where it refuses the source or there is no place to keep the result."""
-    return _loaded(str(_compiled(source, name)))
+    G1131 without a compiler, G1132 where it refuses the source."""
+    return _loaded(str(_compiled(source, name, links)))
 
 
 @lru_cache(maxsize=256)
@@ -83,35 +83,41 @@ def _loaded(path: str) -> ctypes.CDLL:
     return ctypes.CDLL(path)
 
 
-def _compiled(source: str, name: str) -> Path:
+def _compiled(source: str, name: str, links: tuple[str, ...]) -> Path:
     compiler = find_compiler()
     flags = [*FLAGS, "-mcpu=native" if platform.machine() in ("arm64", "aarch64") else "-march=native"]
     processor, features = cpu()
-    parts = (source, " ".join(flags), compiler.path, compiler.version, processor, " ".join(sorted(features)))
+    parts = (
+        source,
+        " ".join([*flags, *links]),
+        compiler.path,
+        compiler.version,
+        processor,
+        " ".join(sorted(features)),
+    )
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     path = folder() / f"{name}-{digest[:32]}.so"
     if not path.exists():
-        _compile(compiler, flags, source, path)
+        _compile(compiler, flags, links, source, path)
     return path
 
 
-def _compile(compiler: Compiler, flags: list[str], source: str, path: Path) -> None:
+def _compile(compiler: Compiler, flags: list[str], links: tuple[str, ...], source: str, path: Path) -> None:
     """Under another name first: who looks finds a whole library or none."""
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         text, made = Path(scratch) / "kernel.c", Path(scratch) / "kernel.so"
         text.write_text(source, encoding="utf-8")
-        command = [compiler.path, *flags, str(text), "-o", str(made), "-lm"]
+        command = [compiler.path, *flags, str(text), "-o", str(made), *links]
         found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
         if found.returncode or not made.exists():
-            lines = found.stderr.strip().splitlines()
-            notes = lines[:3] or ["it says nothing"]
-            raise fail("G1112", f"{compiler.path} refuses a generated kernel: {notes[0]}", notes=notes[1:])
+            lines = [line for line in found.stderr.splitlines() if "error" in line] or ["it says nothing"]
+            raise fail("G1132", f"{compiler.path} refuses a generated kernel: {lines[0].strip()}")
         os.replace(made, path)
 
 
 @cache
 def folder() -> Path:
-    """Where libraries are kept: a folder of the user's own. Raises SpecError (G1112)."""
+    """Where libraries are kept: a folder of the user's own. Raises SpecError (G1132)."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     path = Path(base) / "graphwright" / "native"
     try:

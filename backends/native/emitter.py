@@ -21,11 +21,11 @@ CHUNK = 1024
 
 
 def source(program: Elementwise, dialect: str, *, rows: bool = False) -> str:
-    """C99 source in the dialect `avx512` or `c`. Raises SpecError (G1110) for a dtype or an operation that C
+    """C99 source in the dialect `avx512` or `c`. Raises SpecError (G1130) for a dtype or an operation that C
     has not."""
     problem = unprintable(program)
     if problem:
-        raise fail("G1110", problem, hint="the torch and the reference backend compute it")
+        raise fail("G1130", problem, hint="the torch and the reference backend compute it")
     named = program.renamed("v_", [f"v_{name}" for name in program.inputs])  # away from C's own names
     printer = _Printer(named, _dialect(dialect, program.dtype))
     parts = [printer.head(), printer.tables(), *printer.outside(), printer.function()]
@@ -142,9 +142,15 @@ class _Printer:
             low = step.operands[1]
             assert isinstance(low, float)
             return split(step.operation, given[0], low, self.dtype)
+        if self.is_vector and step.operation == "ldexp":
+            given[1] = self._floored(step.operands[1])  # which the instruction does itself
         if self.is_vector and step.operation in ("min", "max"):
             return self._extreme(step, given)
         return self.dialect.operations[step.operation](*given)
+
+    def _floored(self, k: Operand) -> str:
+        made = self.made.get(k) if isinstance(k, str) else None
+        return self._operand(k if made is None or made.operation != "floor" else made.operands[0])
 
     def _extreme(self, step: Step, given: Sequence[str]) -> str:
         """The instruction gives its second operand where one is NaN: a constant stands first."""
@@ -176,9 +182,7 @@ class _Printer:
         x, y, low, high = (self._operand(o) for o in step.operands)
         if not self.is_vector:
             inside = f"({low} <= {x} & {x} <= {high})"
-            return (
-                f"{inside} ? {y} : exact_{step.function}({x})" if careful else f"(*out |= !{inside}, {y})"
-            )
+            return f"{inside} ? {y} : exact_{step.function}({x})" if careful else f"(*out |= !{inside}, {y})"
         d = self.dialect
         inside = self._inside(x, *step.operands[2:])
         out = f"({d.condition})(live & ~({inside}))"
@@ -250,9 +254,7 @@ class _Printer:
         return [*lines, "  }"]
 
     def rows(self) -> str:
-        head = (
-            f"void rows(long rows, long columns, const {self.c_type} *restrict x, {self.c_type} *restrict y) {{"
-        )
+        head = f"void rows(long rows, long columns, const {self.c_type} *restrict x, {self.c_type} *restrict y) {{"
         body = self._vector_rows() if self.is_vector else self._scalar_rows()
         return "\n".join([head, *body, "}"])
 

@@ -31,8 +31,8 @@ class Kernel:
 
     @cached_property
     def address(self) -> Callable[..., None]:
-        """The C function; it takes a count (rows and columns) and addresses. Raises SpecError (G1110 to
-        G1112)."""
+        """The C function; it takes a count (rows and columns) and addresses. Raises SpecError (G1130 to
+        G1132)."""
         loaded = library(self.source)
         function = loaded.rows if self.rows else loaded.kernel
         counts, pointers = (2, 2) if self.rows else (1, len(self.program.inputs) + 1)
@@ -42,8 +42,9 @@ class Kernel:
         return found
 
     def __call__(self, *operands: Array, out: Array | None = None) -> Array:
-        """The result, elementwise over operands that broadcast, in the program's dtype."""
-        dtype = DTYPES[self.program.dtype][1]
+        """The result, elementwise over operands that broadcast, in the program's dtype. Raises SpecError
+        as `address` does, ValueError for an `out` of another type."""
+        function, dtype = self.address, DTYPES[self.program.dtype][1]
         arrays: Sequence[Array] = [np.ascontiguousarray(o, dtype) for o in operands]
         if len({a.shape for a in arrays}) > 1:
             arrays = [np.ascontiguousarray(a) for a in np.broadcast_arrays(*arrays)]
@@ -54,9 +55,9 @@ class Kernel:
         pointers = [a.ctypes.data for a in (*arrays, y)]
         if self.rows:
             columns = shape[-1] if shape else 1
-            self.address(y.size // max(columns, 1), columns, *pointers)
+            function(y.size // max(columns, 1), columns, *pointers)
         else:
-            self.address(y.size, *pointers)
+            function(y.size, *pointers)
         return y
 
 

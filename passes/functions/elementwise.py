@@ -27,8 +27,6 @@ def elementwise(program: FunctionProgram) -> Elementwise:
     result = program.result
     low, high = program.domain
     if (low, high) != (-math.inf, math.inf):
-        steps.append(
-            Step("inside", "outside", (INPUT, result, low, high), program.dtype, program.function)
-        )
+        steps.append(Step("inside", "outside", (INPUT, result, low, high), program.dtype, program.function))
         result = "inside"
     return Elementwise((INPUT,), program.dtype, tuple(steps), result, program.tables)

@@ -98,7 +98,10 @@ def quotient(
     assert best is not None
     leading = best[above] / np.longdouble(high) ** above
     p = [float(np.float32(c / np.longdouble(high) ** j / leading)) for j, c in enumerate(best[: above + 1])]
-    q = [1 / leading, *(c / np.longdouble(high) ** (j + 1) / leading for j, c in enumerate(best[above + 1 :]))]
+    q = [
+        1 / leading,
+        *(c / np.longdouble(high) ** (j + 1) / leading for j, c in enumerate(best[above + 1 :])),
+    ]
     return p, [float(np.float32(c)) for c in q]
 
 

@@ -67,7 +67,8 @@ OPERATIONS: dict[str, Operation] = {
 ties to even. `ldexp(y, k)` y 2^k, rounded once, y within 2^±40, for any integer k (a float). `exponent(x, low)`
 and `significand(x, low)`: x = significand 2^exponent with low <= significand < 2 low for positive finite x
 (subnormal ones too); for other x anything but a trap. `lookup(table, k)` entry k modulo the entries,
-k an integer. `alternate(y, k)` (-1)^k y for an integer k. `where(c, a, b)` a where c holds. `copysign(a, b)` |a| with the sign of b, zeros included. `sqrt` is rounded correctly; eager torch on some CPUs is one unit off."""
+k an integer. `alternate(y, k)` (-1)^k y for an integer k. `where(c, a, b)` a where c holds. `copysign(a, b)` |a|
+with the sign of b, zeros included. `sqrt` is rounded correctly; eager torch on some CPUs is one unit off."""
 
 
 @dataclass(frozen=True, slots=True)

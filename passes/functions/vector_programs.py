@@ -10,11 +10,14 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from .constants import round_fraction
+import numpy as np
+
+from .constants import constant, round_fraction
+from .evaluation import evaluate
 from .minimax_tables import polynomial, quotient, segments
 from .program import INPUT, FunctionProgram, Step
 from .program_spec import spec_text
@@ -32,8 +35,6 @@ class Writing:
     tables: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     def __call__(self, operation: str, *operands: str | float, name: str = "") -> str:
-        from .constants import constant
-
         made = name or f"t{len(self.steps) + 1}"
         conditions = ("lt", "le", "gt", "ge", "isnan")
         given = tuple(o if isinstance(o, str) else constant(single(o)) for o in operands)
@@ -141,7 +142,7 @@ def silu() -> FunctionProgram:
     made = Writing()
     down = made("max", made("min", made("neg", INPUT), 88.0), -104.0)
     made("div", INPUT, made("add", _exp_steps(made, down), 1.0))
-    return program("silu", "silu", (-80.0, 1000.0), "absolute", made, reduction="x / (1 + e^-x)")
+    return program("silu", "silu", (-80.0, 1000.0), "ulp", made, reduction="x / (1 + e^-x)")
 
 
 # --- logarithm, sine -------------------------------------------------------------------------------
@@ -164,7 +165,7 @@ def sine() -> FunctionProgram:
 
     made = Writing()
     with mpmath.workdps(40):
-        high = single(float(mpmath.pi))
+        high = float(np.nextafter(np.float32(math.pi), np.float32(3)))  # below pi: -0 - 0 high - 0 low is -0
         low = single(float(mpmath.pi - mpmath.mpf(high)))
         end = float((mpmath.pi / 2) ** 2) * 1.0003
     root = lambda v: mpmath.sin(mpmath.sqrt(v)) / mpmath.sqrt(v)  # noqa: E731
@@ -197,22 +198,22 @@ def tanh_accurate() -> FunctionProgram:
 
 
 def _tanh_quotient(made: Writing, x: str) -> str:
-    """x P(x²) / Q(x²): at 7.96 the function is under five units from 1, which is where it stays."""
+    """x P(x²) / Q(x²): at 8.3 the function is two units from 1, which is where it stays."""
     import mpmath
 
-    end = 7.96
+    end = 8.3
     root = lambda z: mpmath.tanh(mpmath.sqrt(z)) / mpmath.sqrt(z)  # noqa: E731
-    p, q = quotient(root, (1e-6, end * end), 3, 4)
+    p, q = quotient(root, (1e-6, end * end), 4, 4)
     x = made("max", made("min", x, end), -end)
     z = made("mul", x, x)
-    over = made.horner(z, [p[0], p[1], made("add", z, p[2])])
+    over = made.horner(z, [*p[:3], made("add", z, p[3])])
     return made("div", made("mul", over, x), made.horner(z, q))
 
 
 def tanh_quick() -> FunctionProgram:
     made = Writing()
     _tanh_quotient(made, INPUT)
-    return program("tanh_quick", "tanh", INFINITE, "ulp", made, reduction="x P(x²) / Q(x²) for |x| <= 7.96")
+    return program("tanh_quick", "tanh", INFINITE, "ulp", made, reduction="x P(x²) / Q(x²) for |x| <= 8.3")
 
 
 def sigmoid() -> FunctionProgram:
@@ -259,10 +260,26 @@ PROGRAMS: Mapping[str, Callable[[], FunctionProgram]] = {
 }
 
 
+def with_special_values(found: FunctionProgram) -> FunctionProgram:
+    """The program with what it gives for NaN, infinities and zeros; certifying compares that with the
+    function."""
+    cases = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf, "zero": 0.0, "-zero": -0.0}
+    low, high = found.domain
+    given = {c: x for c, x in cases.items() if low <= x <= high or (x != x and math.isinf(low))}
+    results = evaluate(found, np.array(list(given.values()), np.float32))
+    texts = tuple((c, _stated(float(y))) for c, y in zip(given, results, strict=True))
+    return replace(found, special=texts)
+
+
+def _stated(value: float) -> str:
+    return f"hex('{value.hex()}')" if math.isfinite(value) and value != round(value) else f"{value:g}"
+
+
 def write(folder: Path) -> None:
     """Every program as a spec, without certificates."""
     for name, make in PROGRAMS.items():
-        (folder / f"{name}.yaml").write_text(spec_text(make()), encoding="utf-8")
+        text = spec_text(with_special_values(make()))
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ SECTIONS = (
     "state_space_speed",
     "delay",
     "spikes",
+    "functions",
 )
 
 

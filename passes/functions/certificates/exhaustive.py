@@ -24,8 +24,8 @@ from ..constants import FLOATS, LARGEST, LEAST_EXPONENT, PRECISION
 from ..evaluation import Run, evaluate
 from ..program import FunctionProgram
 from .patterns import mantissa_bits, position, value_at, values
-from .shortcuts import SYMMETRIC, one_result, symmetry
 from .reference import Arithmetic, arithmetic, enclosure, expand, tail
+from .shortcuts import SYMMETRIC, one_result, symmetry
 
 Array = np.ndarray[Any, Any]
 _RUN = 2**16
