@@ -219,6 +219,8 @@ class _Steps:
         dtypes = {s.name: s.dtype for s in self.made} | {INPUT: self.dtype}
         given = operands[1:] if operation in ("where", "lookup") else operands
         known = {dtypes[o] for o in given if isinstance(o, str) and o in dtypes}
+        if not known and operation == "where":
+            return self.dtype
         if len(known) != 1:
             message = (
                 f"the operands are {' and '.join(sorted(known))}"

@@ -63,6 +63,9 @@ class BallArithmetic:
     def log2(self) -> Ball:
         return self._flint.arb.const_log2()
 
+    def join(self, first: Ball, second: Ball) -> Ball:
+        return first.union(second)
+
     def root(self, ball: Ball) -> Ball:
         return ball.sqrt()
 

@@ -23,6 +23,7 @@ from ..evaluation import evaluate
 from ..program import FunctionProgram
 from .cells import first_cells, halves
 from .exhaustive import unit_of
+from .patterns import position, value_at
 from .real_arithmetic import both, quotient
 from .reference import Arithmetic, arithmetic, enclosure, tail
 from .rounding import Analysis, analyse
@@ -36,6 +37,8 @@ _MOST_REAL_CELLS = 6_000
 _CUTS = 40
 _NEAR = 1.03
 _GAIN = 0.995
+_FEW = 4
+_FINE_BITS = 2400
 _WIDER = 1 + 2.0**-40
 
 
@@ -103,14 +106,15 @@ def _real_cell(
     radius = max(high - center, center - low)
     try:
         found = both(a, program, {}, center, radius, low, high, fraction)
-    except ZeroDivisionError:
+    except (ZeroDivisionError, ValueError):  # a ball that holds a pole
         return _Cell(-math.inf, low, high, 0.0, center)
     shift = 0
     if program.error == "relative" and zero is not None:
         shift = 1  # f has a simple zero: both are divided by t
         if a.magnitude(found.program[0]) > 0:
             return _Cell(-math.inf, low, high, 0.0, center)
-    difference = [p - f for p, f in zip(found.program, found.function, strict=True)][shift:]
+    with a.working(_FINE_BITS, 1):
+        difference = [p - f for p, f in zip(found.program, found.function, strict=True)][shift:]
     sizes = [a.magnitude(c) for c in difference]
     error = _on_unit(a, difference, sizes)
     known = a.smallest(difference[0])
@@ -188,7 +192,7 @@ def bound_executed(
             progress(max(row.bound for row in rows))
         rows.sort(key=lambda row: -row.bound)
         floor = max([_NEAR * found, *(row.bound for row in rows if row.bound >= _GAIN * row.parent)])
-        open_rows = [row for row in rows if row.bound > floor][:_AT_ONCE]
+        open_rows = [row for row in rows if row.bound > floor and _floats(row) > _FEW][:_AT_ONCE]
         if not open_rows or count > _MOST_CELLS:
             break
         kept = rows[len(open_rows) :]
@@ -257,6 +261,11 @@ def _rows(a: Arithmetic, program: FunctionProgram, cuts: list[_Cut]) -> list[_Ro
     """The cells with their bounds; those that are undecided are cut until they are not."""
     rows: list[_Row] = []
     while cuts:
+        few = [cut for cut in cuts if _floats(cut) <= _FEW]
+        rows.extend(_Row(c.low, c.high, c.parent, _at_points(a, program, _all_floats(c))[0]) for c in few)
+        cuts = [cut for cut in cuts if _floats(cut) > _FEW]
+        if not cuts:
+            break
         low, high = (np.array([getattr(cut, end) for cut in cuts]) for end in ("low", "high"))
         analysis = analyse(program, low, high)
         bounds = _bounds(a, program, analysis)
@@ -265,16 +274,22 @@ def _rows(a: Arithmetic, program: FunctionProgram, cuts: list[_Cut]) -> list[_Ro
             cut = cuts[origin]
             if origin not in again:
                 rows.append(_Row(cut.low, cut.high, cut.parent, bound))
-        undecided = [cuts[i] for i in sorted(again)]
-        for cut in undecided:
-            if cut.low == cut.high:
-                rows.append(_Row(cut.low, cut.high, cut.parent, _at_points(a, program, [cut.low])[0]))
-        cuts = _halved([cut for cut in undecided if cut.low < cut.high])
+        cuts = _halved([cuts[i] for i in sorted(again)])
         if len(cuts) + len(rows) > _MOST_CELLS:
             x = cuts[0].low if cuts else rows[-1].low
             message = f"'{program.name}' is not bounded near x = {x!r}"
             raise fail("G1525", message, hint="is the domain one that the program covers?")
     return rows
+
+
+def _floats(cut: _Cut) -> int:
+    """How many floats there are in a cell."""
+    return position(cut.high, "float64") - position(cut.low, "float64") + 1
+
+
+def _all_floats(cut: _Cut) -> list[float]:
+    start = position(cut.low, "float64")
+    return [value_at(start + i, "float64") for i in range(_floats(cut))]
 
 
 def _bounds(a: Arithmetic, program: FunctionProgram, analysis: Analysis) -> list[float]:
@@ -306,12 +321,13 @@ def _bound_of(
     radius = max(high - center, center - low)
     try:
         found = both(a, program, decisions, center, radius, low, high)
-    except ZeroDivisionError:
+    except (ZeroDivisionError, ValueError):  # a ball that holds a pole
         return math.inf
     shift = max(math.frexp(a.middle(found.function[0]))[1], -1021)
-    scale = a.ball(Fraction(2) ** -shift)  # so that sizes near the least float are not rounded up to it
-    function = [f * scale for f in found.function]
-    difference = [p * scale - f for p, f in zip(found.program, function, strict=True)]
+    with a.working(_FINE_BITS, 1):
+        scale = a.ball(Fraction(2) ** -shift)  # so that sizes near the least float are not rounded up to it
+        function = [f * scale for f in found.function]
+        difference = [p * scale - f for p, f in zip(found.program, function, strict=True)]
     method = _on_unit(a, difference, [a.magnitude(c) for c in difference])
     spread = sum(map(a.magnitude, function[1:]))
     least = max(0.0, a.smallest(function[0]) - spread * _WIDER)

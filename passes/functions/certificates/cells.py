@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from ..constants import LARGEST, Constant
 from ..program import INPUT, FunctionProgram, Step
 from .patterns import position, value_at
+from .reference import POLES_AT_ZERO
 
 Cell = tuple[float, float]
 _PARTS = 8
@@ -23,15 +24,18 @@ def first_cells(program: FunctionProgram) -> tuple[list[Cell], list[float]]:
     comparisons, one. Infinite ends are left to the special values."""
     limit = LARGEST[program.dtype]
     low, high = max(program.domain[0], -limit), min(program.domain[1], limit)
+    if program.function in POLES_AT_ZERO:
+        low = max(low, 5e-324)
     ends = {low, high}
     points = {low, high}
     for value in _compared(program):
         points.update(v for v in (value, -value) if low <= v <= high)
     points.update(v for v in (0.0, _ZEROS.get(program.function, 0.0)) if low <= v <= high)
+    points.update(v for v in _binades(low, high) if low <= v <= high)
     ends |= points
     edges, decided = _decision_edges(program, low, high)
     ends.update(v for v in edges if low < v < high)
-    ends.update(v for v in _binades(low, high) if low < v < high)
+    ends.update(v for v in _result_binades(program.function, low, high) if low < v < high)
     zero = _ZEROS.get(program.function)
     if zero is not None:
         ends.update(v for k in range(1, 53) for v in (zero - 2.0**-k, zero + 2.0**-k) if low < v < high)
@@ -90,6 +94,15 @@ def _binades(low: float, high: float) -> Iterable[float]:
     for k in range(-1074, 1024):
         yield math.ldexp(1.0, k)
         yield -math.ldexp(1.0, k)
+
+
+def _result_binades(function: str, low: float, high: float) -> Iterable[float]:
+    """Floats to both sides of where e^x is a power of two: its unit in the last place changes there."""
+    if function == "exp":
+        for k in range(-1075, 1025):
+            edge = k * math.log(2)
+            if low < edge < high and k:
+                yield from (_next(edge, -1), _next(edge, 1))
 
 
 def _compared(program: FunctionProgram) -> list[float]:

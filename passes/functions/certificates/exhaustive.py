@@ -24,7 +24,7 @@ from ..constants import FLOATS, LARGEST, LEAST_EXPONENT, PRECISION
 from ..evaluation import Run, evaluate
 from ..program import FunctionProgram
 from .patterns import mantissa_bits, position, value_at, values
-from .reference import Arithmetic, arithmetic, enclosure, expand, tail
+from .reference import IDENTITY_FAR, POLES_AT_ZERO, Arithmetic, arithmetic, enclosure, expand, tail
 from .shortcuts import SYMMETRIC, one_result, symmetry
 
 Array = np.ndarray[Any, Any]
@@ -33,6 +33,7 @@ _CUT = 16
 _TERMS = 9
 _KNOWN = 2.0**-16
 _U = 2.0**-53
+_BEYOND = 2.0**200
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,8 @@ def _runs(program: FunctionProgram) -> Iterator[tuple[int, int]]:
     dtype, (low, high) = program.dtype, program.domain
     limit = LARGEST[dtype]
     first, last = position(max(low, -limit), dtype), position(min(high, limit), dtype)
+    if program.function in POLES_AT_ZERO:
+        first = max(first, 1)
     if low == -high and SYMMETRIC.get(program.function) == symmetry(program):
         first = 0
     size = min(_RUN, 2 ** mantissa_bits(dtype))
@@ -192,18 +195,28 @@ def _pieces(
 def _polynomial(a: Arithmetic, program: FunctionProgram, low: float, high: float) -> Polynomial:
     """The shortest polynomial whose truncation is small beside the unit of the least value."""
     far = tail(program.function, low, high)
+    if far is not None and far[0] > _BEYOND:
+        return Polynomial(low, 1.0, (_BEYOND,), 0.0, _BEYOND)
+    if far is not None and program.function in IDENTITY_FAR and low > 0:
+        return Polynomial(low, 1.0, (low, 1.0), high * 2.0**-52, low)
     if far is not None:
         middle = _float(far[0])
         slack = max(abs(_float(far[1]) - middle), abs(middle) * _U)
         return Polynomial(low, 1.0, (middle,), slack, abs(middle))
-    ends = [a.smallest(enclosure(a, program.function, x, x)) for x in (low, high)]
+    values_at = enclosure(a, program.function, low, low)
+    ends = [a.smallest(v) for v in (values_at, enclosure(a, program.function, high, high))]
     center = low if ends[0] <= ends[1] else high
     least = a.smallest(enclosure(a, program.function, low, high))
+    if least > _BEYOND:  # of every dtype that can be tried
+        return Polynomial(low, 1.0, (_BEYOND if a.ends(values_at)[0] > 0 else -_BEYOND,), 0.0, _BEYOND)
     if low == high:
         value = enclosure(a, program.function, low, low)
         return Polynomial(low, 1.0, (a.middle(value),), a.magnitude(value) * _U * (1 + 2.0**-40), least)
     radius = math.ldexp(1.0, math.frexp(high - low)[1])
-    balls = expand(a, program.function, center, radius, low, high, _TERMS)
+    try:
+        balls = expand(a, program.function, center, radius, low, high, _TERMS)
+    except (ValueError, ZeroDivisionError):  # so wide that a ball holds a pole
+        return Polynomial(center, radius, (0.0,), math.inf, least)
     parts = [a.magnitude(ball) for ball in balls]
     least = max(least, min(ends) - sum(parts[1:]) * (1 + 2.0**-40))
     small = 2.0**-10 * _KNOWN * unit_of(least, program.result_dtype)

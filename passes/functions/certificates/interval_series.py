@@ -180,6 +180,9 @@ class IntervalArithmetic:
     def log2(self) -> Interval:
         return _iv().log(_iv().mpf(2))
 
+    def join(self, first: Interval, second: Interval) -> Interval:
+        return _iv().mpf([min(first.a, second.a), max(first.b, second.b)])
+
     def root(self, ball: Interval) -> Interval:
         return _iv().sqrt(ball)
 

@@ -26,6 +26,7 @@ class Arithmetic(Protocol):
     def pi(self) -> Ball: ...
     def log2(self) -> Ball: ...
     def root(self, ball: Ball) -> Ball: ...
+    def join(self, first: Ball, second: Ball) -> Ball: ...
     def magnitude(self, ball: Ball) -> float: ...
     def smallest(self, ball: Ball) -> float: ...
     def ends(self, ball: Ball) -> tuple[float, float]: ...
@@ -78,6 +79,8 @@ FORMULAS: Mapping[str, Callable[[Arithmetic, Series], Series]] = {
     "softplus": _softplus,
     "rsqrt": lambda a, s: s.rsqrt(),
 }
+POLES_AT_ZERO = ("log", "log2", "rsqrt")
+"""What they give at zero is a special value; their domains begin beside it."""
 _CANCELS_AT_ZERO = ("tanh",)
 _CANCELS_BELOW_ZERO = ("softplus",)
 _SPARE_BITS = 96
@@ -94,6 +97,7 @@ def bits_needed(function: str, low: float, high: float, wanted: int = 64) -> int
     return bits
 
 
+MONOTONE = frozenset("exp exp2 log log2 tanh erf sigmoid softplus rsqrt".split())
 _TINY = Fraction(1, 2**1200)
 _HUGE = Fraction(2**1100)
 _FAR = 1300.0
@@ -107,7 +111,7 @@ _TAILS: Mapping[str, tuple[tuple[Fraction, Fraction] | None, tuple[Fraction, Fra
     "gelu": ((-_TINY, Fraction(0)), None),
     "softplus": ((Fraction(0), _TINY), None),
 }
-_IDENTITY_FAR = ("silu", "gelu", "softplus")
+IDENTITY_FAR = ("silu", "gelu", "softplus")
 
 
 def tail(function: str, low: float, high: float) -> tuple[Fraction, Fraction] | None:
@@ -116,7 +120,7 @@ def tail(function: str, low: float, high: float) -> tuple[Fraction, Fraction] | 
     below, above = _TAILS.get(function, (None, None))
     if high < -_FAR:
         return below
-    if low > _FAR and function in _IDENTITY_FAR:
+    if low > _FAR and function in IDENTITY_FAR:
         return (1 - _TINY) * Fraction(low), Fraction(high) + _TINY
     return above if low > _FAR else None
 
@@ -126,6 +130,8 @@ def enclosure(a: Arithmetic, function: str, low: float, high: float) -> Ball:
     far = tail(function, low, high)
     if far is not None:
         return a.ball(*far)
+    if low < high and function in MONOTONE:
+        return a.join(enclosure(a, function, low, low), enclosure(a, function, high, high))
     with a.working(bits_needed(function, low, high), 2):
         found = FORMULAS[function](a, a.variable(a.ball(low, high), 1))
         return a.coefficients(found, 1)[0]

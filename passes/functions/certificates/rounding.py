@@ -83,6 +83,7 @@ class _Walk:
         grid = np.where((least == 0) & (low != high), -1074, grid)
         self.values: dict[str, Enclosed] = {INPUT: Enclosed(low, high, np.zeros_like(low), grid)}
         self.decisions: dict[str, Array] = {}
+        self.splits: dict[tuple[Operand, ...], str] = {}
         self.origin = np.arange(len(low))
 
     def run(self) -> Analysis:
@@ -191,7 +192,11 @@ class _Walk:
         for end in ends:
             m, k = np.frexp(end)
             exponents.append((k - (m < low.low)).astype(float))
-        k = self._decide(step.name, exponents[0], exponents[1] - exponents[0])
+        known = self.splits.setdefault(step.operands, step.name)
+        if known == step.name:
+            k = self._decide(step.name, exponents[0], exponents[1] - exponents[0])
+        else:  # the other half of one decision
+            k = self.decisions[step.name] = self.decisions[known]
         value = self._operand(step.operands[0])
         return _points(k) if step.operation == "exponent" else _scaled(value, _points(-k))
 
@@ -214,13 +219,17 @@ def _rounding(size: Array) -> Array:
     return np.where(exponent < -1074, _SUBNORMAL_HALF, np.ldexp(1.0, np.maximum(exponent, -1074)))
 
 
-def _finished(low: Array, high: Array, error: Array, grid: Array, exact: Array | None = None) -> Enclosed:
+def _finished(low: Array, high: Array, error: Array, grid: Array) -> Enclosed:
     """A step's enclosure: widened, and rounded unless its exact value is a multiple of 2^grid small enough
     to be a float64."""
     low, high = np.clip(low, -_OVERFLOW, _OVERFLOW), np.clip(high, -_OVERFLOW, _OVERFLOW)
-    wide_low, wide_high = low - np.abs(low) * 2.0**-45, high + np.abs(high) * 2.0**-45
+    known = (grid > _NO_GRID) & (grid >= -1074)
+    limit = np.ldexp(1.0, np.minimum(grid + 53, 1023))
+    exact = known & (low == high) & (np.abs(low) < limit)
+    wider = np.where(exact, 0.0, 2.0**-45)
+    wide_low, wide_high = low - np.abs(low) * wider, high + np.abs(high) * wider
     size = np.maximum(np.abs(wide_low), np.abs(wide_high)) + error
-    fits = (grid > _NO_GRID) & (grid >= -1074) & (size <= np.ldexp(1.0, np.minimum(grid + 53, 1023)))
+    fits = known & (size <= limit)
     total = np.where(fits, error, error + _rounding(size)) * _WIDER
     # Past 2^940 only that exact and computed value are at least a quarter of the low end is kept.
     huge = _least(wide_low, wide_high) >= np.maximum(_HUGE, 2 * np.where(np.isnan(error), np.inf, error))

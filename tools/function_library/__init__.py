@@ -1,0 +1,1 @@
+"""The library of function programs in specs/functions: its forms, its coefficients, its certificates."""
