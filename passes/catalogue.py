@@ -30,6 +30,7 @@ PASSES: dict[str, str] = {
     "quantize": ".quantization.quantize:Quantize",
     "quantize_trained": ".quantization.trained:QuantizeTrained",
     "lower_quantized": ".quantization.lowering:LowerQuantized",
+    "substitute_functions": ".functions.substitution.substitute:SubstituteFunctions",
     "functionalise": ".logic.functionalise:Functionalise",
     "conjecture": ".logic.conjecture:Conjecture",
     "filter": ".logic.filter:Filter",

@@ -13,6 +13,7 @@ from .codes import CODES
 from .contraction import CONTRACTION
 from .control import CONTROL
 from .elementwise import ELEMENTWISE
+from .function_programs import FUNCTION_PROGRAMS
 from .kernel import Datum, Kernel
 from .layout import LAYOUT
 from .linear_algebra import LINEAR_ALGEBRA
@@ -23,7 +24,11 @@ from .walk import shadow
 
 KERNELS: dict[tuple[str, str], Kernel] = {
     **{("", name): k for name, k in {**ELEMENTWISE, **LAYOUT, **CONTRACTION, **SEQUENCES}.items()},
-    **{("graphwright", name): k for name, k in {**LINEAR_ALGEBRA, **CODES, **STATE_SPACE}.items()},
+    **{
+        ("graphwright", name): k
+        for table in (LINEAR_ALGEBRA, CODES, STATE_SPACE, FUNCTION_PROGRAMS)
+        for name, k in table.items()
+    },
 }
 
 

@@ -103,6 +103,40 @@ def _attribute(name: str, kind: str, default: object, doc: str) -> AttributeSpec
     return AttributeSpec(name, kind, default=make_attribute(kind, default), doc=doc)
 
 
+def _approximated(call: Call) -> Sequence[Type]:
+    """The operands' one type."""
+    found = {v.type for v in call.inputs if v is not None}
+    if len(found) != 1 or len(call.inputs) != len(call.attribute("body").inputs):
+        raise RuleError("G0405", "Elementwise takes one operand of one type for each input of its body", (0,))
+    return (found.pop(),)
+
+
+_ELEMENTWISE = Operator(
+    "graphwright",
+    "Elementwise",
+    1,
+    (Formal("X", "T", _REAL, variadic=True),),
+    (Formal("Y", "T", _REAL),),
+    {
+        a.name: a
+        for a in (
+            AttributeSpec("body", "graph", required=True, doc="What it stands for, closed, in operators."),
+            AttributeSpec(
+                "program", "strings", required=True, doc="The program: dtype and inputs, steps, result."
+            ),
+            _attribute(
+                "softmax", "int", 0, "1: the program at X less its maximum along the last axis, over its sum"
+            ),
+            AttributeSpec(
+                "certificates", "strings", doc="Program, bound and digest of each certificate used."
+            ),
+        )
+    },
+    infer=_approximated,
+    doc="""A function computed element by element by a program with certificates, up to their bounds. `body`
+is the function itself: what runs in float64, and where a backend has no elementwise programs.""",
+)
+
 _LTI_SSM = Operator(
     "graphwright",
     "LtiSsm",
@@ -246,6 +280,7 @@ GRAPHWRIGHT: dict[str, Operator] = {
             doc="levels[codes] * scale, with scales as in Quantize.",
         ),
         _LTI_SSM,
+        _ELEMENTWISE,
         _FAKE_QUANTIZE,
         _simulated(
             "SimulatedMatMul",

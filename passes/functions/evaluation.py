@@ -25,6 +25,8 @@ NUMPY: Mapping[str, Callable[..., Array]] = {
     "round": np.rint,
     "min": np.minimum,
     "max": np.maximum,
+    "copysign": np.copysign,
+    "alternate": lambda y, k: np.where(np.mod(k, 2) == 1, -y, y),
     "where": np.where,
     "lt": np.less,
     "le": np.less_equal,
@@ -89,7 +91,8 @@ class Run:
         assert isinstance(table, str)
         assert isinstance(k, str)
         entries = np.array(self.program.tables[table], FLOATS[step.dtype])
-        places = np.clip(np.nan_to_num(self.values[k]), 0, len(entries) - 1).astype(np.int64)
+        places = np.nan_to_num(self.values[k], posinf=0, neginf=0)
+        places = np.mod(places, len(entries)).astype(np.int64)
         found: Array = entries[places]
         return found
 

@@ -42,6 +42,7 @@ OPERATIONS: dict[str, Operation] = {
     "round": Operation(1, "round"),
     "min": Operation(2, "minimum"),
     "max": Operation(2, "maximum"),
+    "copysign": Operation(2, "copysign"),
     "where": Operation(3, "where"),
     "lt": Operation(2, "<", "bool"),
     "le": Operation(2, "<=", "bool"),
@@ -57,6 +58,7 @@ OPERATIONS: dict[str, Operation] = {
     "exponent": Operation(2, "exponent"),
     "significand": Operation(2, "significand"),
     "lookup": Operation(2, "lookup"),
+    "alternate": Operation(2, "alternate"),
     "cast": Operation(1, "cast", "cast"),
 }
 """Every operation, rounded to nearest (ties to even) in its dtype.
@@ -64,8 +66,9 @@ OPERATIONS: dict[str, Operation] = {
 `fma` a b + c, rounded once. `min` and `max` give NaN where an operand is. `round` to the nearest integer,
 ties to even. `ldexp(y, k)` y 2^k, rounded once, y within 2^±40, for any integer k (a float). `exponent(x, low)`
 and `significand(x, low)`: x = significand 2^exponent with low <= significand < 2 low for positive finite x
-(subnormal ones too); for other x anything but a trap. `lookup(table, k)` entry k, an integer within the
-table. `where(c, a, b)` a where c holds. `sqrt` is rounded correctly; eager torch on some CPUs is one unit off."""
+(subnormal ones too); for other x anything but a trap. `lookup(table, k)` entry k modulo the entries,
+k an integer. `alternate(y, k)` (-1)^k y for an integer k. `where(c, a, b)` a where c holds. `copysign(a, b)` |a|
+with the sign of b, zeros included. `sqrt` is rounded correctly; eager torch on some CPUs is one unit off."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -339,7 +339,7 @@ def spec_text(program: FunctionProgram) -> str:
     return "\n".join(lines) + "\n"
 
 
-_IEEE_CALLS = ("ldexp", "exponent", "significand", "lookup")
+_IEEE_CALLS = ("alternate", "copysign", "ldexp", "exponent", "significand", "lookup")
 
 
 def _section(name: str, entries: tuple[tuple[str, str], ...], indent: str = "  ") -> list[str]:

@@ -23,6 +23,7 @@ SECTIONS = (
     "function_search",
     "function_search_seeds",
     "state_space_goals",
+    "functions",
 )
 
 

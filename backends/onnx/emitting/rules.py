@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from ....graph.ir import Node, Value, apply
+from ....graph.ir import Node, Value, apply, substitute
 from .changed_meanings import CHANGED
 from .codes import dequantize_codes, fake_quantize, quantize_codes
 from .compositions import COMPOSED
@@ -26,6 +26,13 @@ def _one(function: Callable[..., Value]) -> Rule:
     return lambda node: (function(*node.inputs),)
 
 
+def _body(node: Node) -> Sequence[Value]:
+    """What the node stands for: its program would be a node a step, each a pass over memory."""
+    graph = node.attribute("body")
+    given = (v for v in node.inputs if v is not None)
+    return substitute(graph.outputs, dict(zip(graph.inputs, given, strict=True)))
+
+
 OWN: Mapping[str, Rule] = {
     "StopGradient": _one(lambda x: apply("Identity", x)),
     "Cholesky": _one(cholesky),
@@ -37,6 +44,7 @@ OWN: Mapping[str, Rule] = {
     "Dequantize": dequantize_codes,
     "FakeQuantize": fake_quantize,
     **STATE_SPACE,
+    "Elementwise": _body,
 }
 
 

@@ -7,6 +7,7 @@ from .casting import CASTING
 from .control import CONTROL
 from .convolution import CONVOLUTION
 from .elementwise import ELEMENTWISE
+from .function_programs import FUNCTION_PROGRAMS
 from .generation import GENERATION
 from .graphwright import GRAPHWRIGHT
 from .layout import LAYOUT
@@ -47,7 +48,11 @@ _STANDARD = (
 
 LOWERINGS: dict[str, Lowering] = {
     **{name: lowering for table in _STANDARD for name, lowering in table.items()},
-    **{f"graphwright.{name}": lowering for name, lowering in {**GRAPHWRIGHT, **STATE_SPACE}.items()},
+    **{
+        f"graphwright.{name}": lowering
+        for table in (GRAPHWRIGHT, STATE_SPACE, FUNCTION_PROGRAMS)
+        for name, lowering in table.items()
+    },
 }
 """Qualified operator name (`Conv`, `graphwright.Cholesky`) -> its lowering."""
 

@@ -158,6 +158,29 @@ inputs: normal numbers where an input has none.
     right:  time: float64[T] ~ sorted""",
     ),
     Code(
+        "G1130",
+        "an elementwise program that has no C form",
+        """C is printed for elementwise programs in float32 and float64, of the operations that function programs
+have, with tables whose length is a power of two. The torch and the reference backend compute the others.""",
+    ),
+    Code(
+        "G1131",
+        "no C compiler",
+        """Native kernels are compiled by the system's C compiler: the one that the variable CC names, else cc,
+gcc or clang. None of them is on the path. Install one, or set CC:
+
+    CC=/opt/llvm/bin/clang graphwright …
+
+Without a compiler the torch backend computes the same programs in torch's operators.""",
+    ),
+    Code(
+        "G1132",
+        "the C compiler refuses a generated kernel",
+        """The generated source is plain C99, with AVX-512 intrinsics where the processor has them; a compiler that
+is too old for the processor, or a variable CC that names no C compiler, refuses it. The message quotes its first
+line. If the compiler is a current one, this is a fault of ours: please report it.""",
+    ),
+    Code(
         "G1180",
         "an emitted model that computes something else",
         """After emission the model is run on its own runtime, on drawn inputs, and compared with the program

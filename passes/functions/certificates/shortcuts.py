@@ -51,6 +51,10 @@ def _parity(step: Step, known: Mapping[str, int]) -> int:
         return parities[1] if parities[0] == EVEN and parities[1] == parities[2] else 0
     if operation == "isnan":
         return EVEN
+    if operation == "copysign":
+        return parities[1] if abs(parities[0]) == 1 else 0
+    if operation == "alternate":
+        return parities[0]
     if operation == "ldexp":
         return parities[0] if parities[1] == EVEN else 0
     return 0
@@ -84,7 +88,7 @@ def _ends(program: FunctionProgram, step: Step, values: Mapping[str, Array]) -> 
         return _chosen(program, step, values)
     run = Run(program, values[INPUT], fused=True)
     run.values.update(values)
-    if operation in ("lookup", "exponent", "significand"):
+    if operation in ("lookup", "exponent", "significand", "alternate"):
         names = [o for o in step.operands if isinstance(o, str) and o in values]
         return run.step(step) if all(values[n][0] == values[n][1] for n in names) else None
     given = [np.broadcast_to(o, (2,)) for o in run.operands(step)]
@@ -94,6 +98,8 @@ def _ends(program: FunctionProgram, step: Step, values: Mapping[str, Array]) -> 
         return None
     if operation == "abs" and given[0][0] < 0 < given[0][1]:
         return np.array([0, np.max(np.abs(given[0]))], given[0].dtype)
+    if operation == "copysign" and not all(np.all(o > 0) or np.all(o < 0) for o in given):
+        return None
     if operation in ("eq", "ne") and step.operands[0] == step.operands[1]:
         return np.full(2, operation == "eq")
     found = _computed(step, operands)

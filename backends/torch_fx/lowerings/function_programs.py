@@ -1,0 +1,225 @@
+"""Elementwise programs with torch: by the native kernel where tensors are on the processor, else step by step
+in operators, which is what is differentiated and exported, and what other devices run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import torch
+
+from ....graph.diagnostics import SpecError
+from ...native.elementwise import Elementwise, Step, from_lines
+from ...native.kernel import Kernel, kernel
+from .carriers import Tensor
+from .lowering import Lowering
+
+_DTYPES = {
+    "float32": torch.float32,
+    "float64": torch.float64,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+_UNTYPED: Any = torch
+"""torch, for its functions without types."""
+
+
+def elementwise(
+    *operands: Tensor,
+    body: Callable[..., Any],
+    program: Sequence[str],
+    softmax: int = 0,
+    certificates: Sequence[str] = (),
+) -> Tensor:
+    """The program at every element. In another dtype than the program's (a shadow run) it is the body."""
+    first = operands[0]
+    lines = tuple(program)
+    if first.dtype is not _DTYPES[lines[0].split()[0]]:
+        result: Tensor = body(*operands)[0]
+        return result
+    differentiated = torch.is_grad_enabled() and any(o.requires_grad for o in operands)
+    if first.device.type == "cpu" and not differentiated and not torch.compiler.is_exporting():
+        if torch.compiler.is_compiling():
+            opaque: Tensor = torch.ops.graphwright.elementwise(list(operands), list(lines), bool(softmax))
+            return opaque
+        return computed(operands, lines, bool(softmax))
+    return step_by_step(from_lines(lines), operands, bool(softmax))
+
+
+def computed(operands: Sequence[Tensor], program: Sequence[str], softmax: bool) -> Tensor:
+    """By the kernel where there is one."""
+    found = native(tuple(program), softmax)
+    return (
+        step_by_step(from_lines(tuple(program)), operands, softmax)
+        if found is None
+        else called(found, operands)
+    )
+
+
+def _shape(operands: Sequence[Tensor], program: Sequence[str], softmax: bool) -> Tensor:
+    return torch.empty_like(_UNTYPED.broadcast_tensors(*operands)[0], memory_format=torch.contiguous_format)
+
+
+def _register() -> None:
+    """The kernel's call as an operator that torch.compile leaves alone: traced, each fused product and sum
+    would go through float64."""
+    library = _UNTYPED.library.Library("graphwright", "FRAGMENT")
+    library.define("elementwise(Tensor[] operands, str[] program, bool softmax) -> Tensor")
+    library.impl("elementwise", computed, "CPU")
+    library._register_fake("elementwise", _shape)
+    _LIBRARIES.append(library)
+
+
+_LIBRARIES: list[Any] = []
+_register()
+
+
+@cache
+def native(lines: tuple[str, ...], softmax: bool) -> Kernel | None:
+    """The compiled kernel, or None where no compiler makes it."""
+    try:
+        found = kernel(lines, softmax)
+        found.address  # noqa: B018  # compiles
+    except SpecError:
+        return None
+    return found
+
+
+def called(kernel: Kernel, operands: Sequence[Tensor]) -> Tensor:
+    """The kernel on tensors of one shape, or of shapes that broadcast."""
+    given = [o.detach() for o in operands]
+    if any(o.shape != given[0].shape for o in given):
+        given = list(_UNTYPED.broadcast_tensors(*given))
+    given = [o.contiguous() for o in given]
+    out = torch.empty_like(given[0], memory_format=torch.contiguous_format)
+    pointers = [o.data_ptr() for o in (*given, out)]
+    if kernel.rows:
+        columns = out.shape[-1] if out.dim() else 1
+        kernel.address(out.numel() // max(columns, 1), columns, *pointers)
+    else:
+        kernel.address(out.numel(), *pointers)
+    return out
+
+
+def step_by_step(program: Elementwise, operands: Sequence[Tensor], softmax: bool = False) -> Tensor:
+    """The program in torch's operators."""
+    if softmax:
+        (x,) = operands
+        found = step_by_step(program, (x - x.amax(dim=-1, keepdim=True),))
+        return found / found.sum(dim=-1, keepdim=True)
+    values: dict[str, Tensor] = dict(zip(program.inputs, operands, strict=True))
+    like = operands[0]
+    for step in program.steps:
+        values[step.name] = _step(program, step, values, like)
+    return values[program.result]
+
+
+def _step(program: Elementwise, step: Step, values: Mapping[str, Tensor], like: Tensor) -> Tensor:
+    if step.operation == "lookup":
+        table, k = (str(o) for o in step.operands)
+        entries = torch.tensor(program.tables[table], dtype=_DTYPES[step.dtype], device=like.device)
+        return entries[torch.nan_to_num(values[k]).to(torch.int64) % len(program.tables[table])]
+    dtype = next(
+        (values[o].dtype for o in step.operands if isinstance(o, str) and values[o].dtype is not torch.bool),
+        like.dtype,
+    )
+    given = [
+        values[o] if isinstance(o, str) else torch.full((), o, dtype=dtype, device=like.device)
+        for o in step.operands
+    ]
+    if step.operation == "cast":
+        return given[0].to(_DTYPES[step.dtype])
+    if step.operation == "outside":
+        x, y, low, high = given
+        return torch.where((low <= x) & (x <= high), y, _LIBRARY[step.function](x))
+    found: Tensor = _OPERATIONS[step.operation](*given)
+    return found
+
+
+# --- the operations ----------------------------------------------------------------------------------
+
+
+def _fma(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    """In float32 and narrower the product is exact in float64."""
+    if a.dtype is torch.float64:
+        return a * b + c
+    return (a.to(torch.float64) * b.to(torch.float64) + c.to(torch.float64)).to(a.dtype)
+
+
+_LAYOUTS = {torch.float32: (torch.int32, 23, 127), torch.float64: (torch.int64, 52, 1023)}
+
+
+def _power_of_two(k: Tensor) -> Tensor:
+    """2^k for integers k from -126 to 127 (-1022 to 1023)."""
+    integer, digits, bias = _LAYOUTS[k.dtype]
+    return ((k.to(integer) + bias) << digits).view(k.dtype)
+
+
+def _ldexp(y: Tensor, k: Tensor) -> Tensor:
+    bias = _LAYOUTS[y.dtype][2]
+    up = torch.clamp(torch.nan_to_num(k), -2 * (bias - 1), 2 * bias)
+    half = torch.floor(up * 0.5)
+    return torch.where(torch.isnan(k), k, y * _power_of_two(half) * _power_of_two(up - half))
+
+
+def _split(x: Tensor, low: Tensor) -> tuple[Tensor, Tensor]:
+    integer, digits, bias = _LAYOUTS[x.dtype]
+    width = 32 if x.dtype is torch.float32 else 64
+    small = x < 2.0 ** -(bias - 1)
+    bits = torch.where(small, x * 2.0**width, x).contiguous().view(integer)
+    m = ((bits & ((1 << digits) - 1)) | (bias << digits)).view(x.dtype)
+    k = (((bits >> digits) & (2 * bias + 1)) - bias).to(x.dtype) - small.to(x.dtype) * width
+    large = m >= 2 * low
+    return torch.where(large, m * 0.5, m), k + large.to(x.dtype)
+
+
+_OPERATIONS: Mapping[str, Callable[..., Any]] = {
+    "add": torch.add,
+    "sub": torch.sub,
+    "mul": torch.mul,
+    "div": torch.div,
+    "neg": torch.neg,
+    "fma": _fma,
+    "abs": torch.abs,
+    "sqrt": torch.sqrt,
+    "floor": torch.floor,
+    "round": torch.round,
+    "min": torch.minimum,
+    "max": torch.maximum,
+    "copysign": torch.copysign,
+    "where": torch.where,
+    "lt": torch.lt,
+    "le": torch.le,
+    "gt": torch.gt,
+    "ge": torch.ge,
+    "eq": torch.eq,
+    "ne": torch.ne,
+    "and": torch.logical_and,
+    "or": torch.logical_or,
+    "not": torch.logical_not,
+    "isnan": torch.isnan,
+    "ldexp": _ldexp,
+    "exponent": lambda x, low: _split(x, low)[1],
+    "significand": lambda x, low: _split(x, low)[0],
+    "alternate": lambda y, k: torch.where(torch.remainder(k, 2) == 1, -y, y),
+}
+
+_LIBRARY: Mapping[str, Callable[[Tensor], Any]] = {
+    "exp": torch.exp,
+    "exp2": torch.exp2,
+    "log": torch.log,
+    "log2": torch.log2,
+    "sin": torch.sin,
+    "cos": torch.cos,
+    "tanh": torch.tanh,
+    "erf": torch.erf,
+    "sigmoid": torch.sigmoid,
+    "gelu": torch.nn.functional.gelu,
+    "silu": torch.nn.functional.silu,
+    "softplus": torch.nn.functional.softplus,
+    "rsqrt": torch.rsqrt,
+}
+
+FUNCTION_PROGRAMS: dict[str, Lowering] = {"Elementwise": Lowering(elementwise)}

@@ -1,0 +1,5 @@
+"""Certified function programs in place of operators, within an error budget for the outputs."""
+
+from .substitute import SubstituteFunctions
+
+__all__ = ["SubstituteFunctions"]

@@ -1,0 +1,240 @@
+"""Certified programs in place of operators: within the budget, named in the report, and the original's meaning at
+the edges; what is wrong is caught."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import graphwright
+from graphwright.backends.torch_fx.emitter import emit
+from graphwright.passes.functions.constants import constant
+from graphwright.passes.functions.program_spec import load_program, spec_text, with_certificates
+from graphwright.passes.functions.substitution import SubstituteFunctions
+from graphwright.passes.functions.substitution.library import FOLDER, library
+from graphwright.passes.functions.substitution.ranges import proven
+from graphwright.passes.manager.failure import ContractBroken
+from graphwright.passes.manager.manager import PassManager
+from graphwright.passes.manager.pass_ import Context
+from graphwright.passes.manager.pipeline import Pipeline, Step
+
+BUDGET = 1e-5
+MODELS = {
+    "character_lm": ({}, "target"),
+    "transformer_encoder": ({"depth": 3, "width": 64, "heads": 4, "vocab": 300}, "label"),
+}
+
+
+def written(tmp_path, nodes, inputs="x: float32[batch, 64]", name="small"):
+    path = tmp_path / f"{name}.yaml"
+    text = "".join(f"  {line}\n" for line in nodes)
+    path.write_text(
+        f"graphwright: 1\nkind: graph\nname: {name}\ninputs:\n  {inputs}\nnodes:\n{text}outputs: [y]\n",
+        encoding="utf-8",
+    )
+    return graphwright.load(path)
+
+
+def compiled(program, verify="each", **options):
+    pipeline = Pipeline((Step(SubstituteFunctions(**options)),))
+    return PassManager().run(program, pipeline, Context(), verify=verify)
+
+
+def elementwise_nodes(program):
+    return [n for n in program.graph.nodes if n.name == "Elementwise"]
+
+
+@cache
+def model(name):
+    sizes, _ = MODELS[name]
+    spec = FOLDER.parent / "models" / f"{name}.yaml"
+    program = graphwright.load(spec, sizes=sizes)
+    record = compiled(program, budget=BUDGET)
+    return program, record
+
+
+@pytest.mark.parametrize("name", MODELS)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_models_stay_within_their_budget(name, data):
+    program, record = model(name)
+    batch, length = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 24))
+    vocabulary = MODELS[name][0].get("vocab", 128)
+    tokens = data.draw(
+        st.lists(st.integers(0, vocabulary - 1), min_size=batch * length, max_size=batch * length)
+    )
+    feeds = {"tokens": np.array(tokens, np.int64).reshape(batch, length)}
+    seed = data.draw(st.integers(0, 3))
+    before = graphwright.run(program, feeds, seed=seed)
+    after = graphwright.run(record.program, feeds, seed=seed)
+    for output in before:
+        assert np.max(np.abs(before[output] - after[output])) <= BUDGET
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_report_names_the_certificate_of_every_node(name):
+    program, record = model(name)
+    nodes = elementwise_nodes(record.program)
+    transcendental = [n for n in program.graph.nodes if n.name in ("Softmax", "Gelu")]
+    notes = record.passes[0].notes
+    assert record.passes[0].verdict.value == "holds"
+    assert len(nodes) == len(transcendental) >= 6
+    known = {e.name() for e in library()}
+    for node in nodes:
+        for certificate in node.attribute("certificates"):
+            assert certificate in known
+            assert any(certificate in note for note in notes)
+
+
+def test_a_tight_budget_takes_better_programs_and_then_none(tmp_path):
+    program = written(tmp_path, ["y: tanh(x)"], "x: float32[64, 64] in -10..10")
+
+    def taken(budget):
+        record = compiled(program, budget=budget)
+        return [n.attribute("certificates")[0].split()[0] for n in elementwise_nodes(record.program)]
+
+    assert taken(1e-5) == ["tanh_quick"]
+    assert taken(3e-6) == ["tanh_accurate"]
+    assert taken(1e-7) == []
+
+
+def test_a_gated_unit_becomes_one_node(tmp_path):
+    program = written(tmp_path, ["y: tanh(1.1 * x + 0.1) * sigmoid(0.9 * x - 0.2)"])
+    record = compiled(program, ulp=6)
+    (node,) = elementwise_nodes(record.program)
+    assert len(node.inputs) == 1
+    assert len(record.program.graph.nodes) == 2  # it and the input
+    x = np.random.default_rng(0).uniform(-9, 9, (40, 64)).astype(np.float32)
+    wide = x.astype(np.float64)
+    exact = np.tanh(1.1 * wide + 0.1) / (1 + np.exp(-(0.9 * wide - 0.2)))
+    np.testing.assert_allclose(graphwright.run(record.program, {"x": x})["y"], exact, atol=1e-6)
+    for backend in ("onnx", "reference"):  # which compute what it stands for
+        expected = graphwright.run(program, {"x": x}, backend=backend)["y"]
+        found = graphwright.run(record.program, {"x": x}, backend=backend)["y"]
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_value_read_twice_ends_a_region(tmp_path):
+    program = written(tmp_path, ["a: tanh(x)", "b: a * a", "y: sum(a) * b"])
+    record = compiled(program, ulp=6)
+    assert [len(n.attribute("body").outputs) for n in elementwise_nodes(record.program)] == [1]
+    assert "Mul" in [n.name for n in record.program.graph.nodes]
+
+
+@pytest.mark.parametrize("function", ["exp", "log", "sin", "tanh", "erf", "sigmoid"])
+def test_special_values_are_the_operators_own(tmp_path, function):
+    program = written(tmp_path, [f"y: {function}(x)"], "x: float32[n]")
+    record = compiled(program, ulp=6, verify="none")
+    assert len(elementwise_nodes(record.program)) == 1
+    x = np.array([math.nan, math.inf, -math.inf, 0.0, -0.0, 1e-45, -1e-40, 3e38, -3e38, 1e5, -90], np.float32)
+    before = graphwright.run(program, {"x": x})["y"]
+    after = graphwright.run(record.program, {"x": x})["y"]
+    atol = 6e-7 if function == "sigmoid" else 1e-44  # whose certificate is absolute
+    np.testing.assert_allclose(after, before, rtol=1e-6, atol=atol)
+
+
+def test_onnx_keeps_every_operator(tmp_path):
+    program = written(tmp_path, ["y: tanh(exp(x))"])
+    record = compiled(program, target="onnx")
+    assert record.program is program
+    assert any("ONNX Runtime" in note for note in record.passes[0].notes)
+
+
+def test_inductor_keeps_what_does_not_pay(tmp_path):
+    program = written(tmp_path, ["y: exp(x)"])
+    record = compiled(program, target="inductor")
+    assert not elementwise_nodes(record.program)
+    assert any("costs" in note for note in record.passes[0].notes)
+
+
+# --- what is wrong is caught -----------------------------------------------------------------------------
+
+
+def perturbed(tmp_path, name, *, seal):
+    """A folder with one program whose constant term is off by 1e-3, its certificate as it was or its
+    digest made to fit."""
+    program = load_program(FOLDER / "vector" / f"{name}.yaml")
+    place = max(i for i, s in enumerate(program.steps) if s.operation == "fma")
+    step = program.steps[place]
+    operands = tuple(
+        o if isinstance(o, str) else constant(float(np.float32(o.rounded("float32") * 1.001)))
+        for o in step.operands
+    )
+    assert operands != step.operands
+    wrong = replace(
+        program, steps=(*program.steps[:place], replace(step, operands=operands), *program.steps[place + 1 :])
+    )
+    wrong = with_certificates(wrong, *wrong.certificates) if seal else wrong
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / f"{name}.yaml").write_text(spec_text(wrong), encoding="utf-8")
+    return str(tmp_path / "library")
+
+
+def test_a_wrong_constant_loses_the_certificate(tmp_path):
+    program = written(tmp_path, ["y: exp(x)"])
+    record = compiled(program, library=perturbed(tmp_path, "exp_quick", seal=False))
+    assert not elementwise_nodes(record.program)
+    assert "no certified program for exp" in record.passes[0].notes[0]
+
+
+def test_a_false_certificate_breaks_the_contract(tmp_path):
+    program = written(tmp_path, ["y: exp(x)"])
+    with pytest.raises(ContractBroken) as raised:
+        compiled(program, library=perturbed(tmp_path, "exp_quick", seal=True))
+    assert "substitute_functions" in str(raised.value)
+
+
+def test_a_domain_that_does_not_hold_the_data_is_refused(tmp_path):
+    program = written(tmp_path, ["y: sin(x)"], "x: float32[64, 64] in 0..1000")
+    record = compiled(program, ulp=6)
+    assert not elementwise_nodes(record.program)
+    assert "covers" in record.passes[0].notes[0]
+
+
+def test_a_number_outside_the_domain_gets_the_function_itself(tmp_path):
+    program = written(tmp_path, ["y: sin(x)"], "x: float32[batch, 64] in -30..30")
+    record = compiled(program, ulp=6)
+    assert len(elementwise_nodes(record.program)) == 1
+    x = np.array([[1e4, -1e6, 33, 12345.678, *[0.5] * 60]], np.float32)
+    found = run_module(record, x)
+    np.testing.assert_allclose(found[0, :4], np.sin(x[0, :4].astype(np.float64)), rtol=1e-7)
+
+
+def run_module(record, x):
+    """The emitted module itself: `run` checks inputs against what they declare."""
+    return emit(record.program)(torch.from_numpy(x))["y"].numpy()
+
+
+def test_intervals_follow_declared_inputs(tmp_path):
+    program = written(tmp_path, ["a: 2 * x - 1", "y: exp(-abs(a))"], "x: float32[batch, 64] in 0..3")
+    found = proven(program)
+    (value,) = program.graph.outputs
+    low, high = found[value]
+    assert low == pytest.approx(math.exp(-5), rel=1e-4)
+    assert high == pytest.approx(1.0, rel=1e-4)
+
+
+def test_gradients_flow_through_the_steps(tmp_path):
+    program = written(tmp_path, ["y: tanh(x)"])
+    module = emit(compiled(program, ulp=6).program)
+    x = torch.linspace(-3, 3, 64).reshape(1, 64).requires_grad_()
+    module(x)["y"].sum().backward()
+    torch.testing.assert_close(x.grad, 1 - torch.tanh(x.detach()) ** 2, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_torch_compile_and_export_take_the_module(tmp_path):
+    program = written(tmp_path, ["y: softmax(tanh(x) @ x.mT)"])
+    module = emit(compiled(program, ulp=6).program)
+    x = torch.randn(48, 64)
+    expected = module(x)["y"]
+    torch.testing.assert_close(torch.compile(module, fullgraph=True)(x)["y"], expected)
+    exported = torch.export.export(module, (x,))
+    torch.testing.assert_close(exported.module()(x)["y"], expected, atol=1e-6, rtol=1e-5)
