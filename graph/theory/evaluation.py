@@ -25,10 +25,11 @@ class Undecided(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Counterexample:
-    """Where a closed formula fails in a model: values of its outermost variables."""
+    """Where a closed formula fails in a model: values of its outermost variables, individuals or
+    the text of terms."""
 
     model: str
-    values: tuple[tuple[str, int], ...]
+    values: tuple[tuple[str, int | str], ...]
 
     def __str__(self) -> str:
         return ", ".join(f"{name} = {value}" for name, value in self.values) or "it is false"

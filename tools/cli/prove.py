@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ...backends.logic.engine.prover import Cycle
     from ..proofs.pipeline import Proved
 
+SECONDS = 60.0
+
 
 @click.command("prove")
 @click.argument("spec")
@@ -27,7 +29,11 @@ if TYPE_CHECKING:
     type=click.IntRange(min=0),
     help="Also try what the models suggest, of at most so many operators a side.",
 )
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop searching after so long.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Stop searching after so long; else the spec's limit, else 60.",
+)
 @click.option("--cycles", type=click.IntRange(min=1), help="Rounds in which theorems become lemmas.")
 @click.option("--rounds", type=click.IntRange(min=1), help="Rounds of saturation an obligation.")
 @click.option("--depth", type=click.IntRange(min=0), help="Nested inductions.")
@@ -74,6 +80,7 @@ def command(
     if recipe is not None and passes:
         raise click.UsageError("give --recipe or --pass, not both")
     theory = with_goals(open_theory(spec), goals)
+    seconds = seconds or theory.bounds.seconds or SECONDS
     limits = {"seconds": seconds, "cycles": cycles, "rounds": rounds, "depth": depth}
     if recipe is not None or passes:
         from ..compilation import choose_pipeline
@@ -133,7 +140,8 @@ def summary(proved: Proved, folder: str) -> str:
     if len(left) > 10:
         lines.append(f"  … and {len(left) - 10} more")
     if proved.facts.stopped:
-        lines.append(f"  stopped: {proved.facts.stopped}")
+        hint = "; --seconds gives it more" if proved.facts.stopped == "out of time" else ""
+        lines.append(f"  stopped: {proved.facts.stopped}{hint}")
     for verdict in proved.facts.verdicts:
         detail = f" ({verdict.detail})" if verdict.detail else ""
         lines.append(f"  {verdict.checker:<18} {verdict.verdict}{detail}")

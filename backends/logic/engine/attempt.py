@@ -7,6 +7,7 @@ An attempt depends on the theory, the rules given and the goal only, so attempts
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, product
@@ -102,6 +103,7 @@ class Workshop:
     theory: Theory
     rules: list[Rule] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
+    deadline: float | None = None  # of time.monotonic: attempts give up then
 
     def __post_init__(self) -> None:
         self.ordering = Ordering(precedence_of(self.theory))
@@ -119,6 +121,10 @@ class Workshop:
         if rule.equation is not None:
             self.longest = max(self.longest, rule.equation.left.size + rule.equation.right.size)
         self.rewriter.add(rule)
+
+    @property
+    def is_late(self) -> bool:
+        return self.deadline is not None and time.monotonic() > self.deadline
 
     def attempt(self, name: str, goal: Formula, level: int) -> Found | None:
         """A proof of the goal, or None. `level` is the place of a stage."""
@@ -165,7 +171,7 @@ class Workshop:
         attempts = [Attempt(self, stage) for _ in goals]
         opened = [attempt.opened(goal) for attempt, (_, goal) in zip(attempts, goals, strict=True)]
         completion = attempts[0].completion(max(e.left.size + e.right.size for _, e in opened))
-        while None in found and completion.goes_on(stage.steps):
+        while None in found and not self.is_late and completion.goes_on(stage.steps):
             for place, (name, goal) in enumerate(goals):
                 fresh, equation = opened[place]
                 if found[place] is not None or (reason := completion.rewriter.joins(equation)) is None:
@@ -237,7 +243,7 @@ class Attempt:
             completion.name(goal.left)
             completion.name(goal.right)
         reason = None
-        while reason is None and completion.goes_on(self.stage.steps):
+        while reason is None and not self.shop.is_late and completion.goes_on(self.stage.steps):
             reason = completion.rewriter.joins(goal)
         self.shop.counts += Counts(blocks=1, facts=len(completion.active), matches=completion.pairs)
         return None if reason is None else reason.prove(self.proof, completion.named)
@@ -251,6 +257,8 @@ class Attempt:
         seeds: tuple[Term, ...] = (),
     ) -> int | None:
         """By a block; a disjunction that it knows is split if nothing else helps."""
+        if self.shop.is_late:
+            return None
         names = {v.name for f in (*assumed, goal) for v in _names(f)} | set(self.shop.reserved)
         block = Block(
             self.shop.rules, self.shop.constructors, names, self.stage.limits, self.shop.definitions

@@ -75,9 +75,8 @@ class Prover:
 
     def run(self, goals: Sequence[Goal], progress: Callable[[Cycle], None] | None = None) -> Outcome:
         """Proves what it can, within the theory's bounds."""
-        deadline = (
-            None if self.theory.bounds.seconds is None else time.monotonic() + self.theory.bounds.seconds
-        )
+        seconds = self.theory.bounds.seconds
+        self.shop.deadline = None if seconds is None else time.monotonic() + seconds
         pending = sorted(goals, key=_goal_order)
         contradiction = self.shop.contradiction()
         stopped = ""
@@ -94,7 +93,7 @@ class Prover:
             if level:
                 pending = [g for g in pending if not g.name.startswith(PREFIX)]
             for batch in self._batches(pending, level):
-                if deadline is not None and time.monotonic() > deadline:
+                if self.shop.is_late:
                     stopped = "out of time"
                     break
                 proved, grew = self._cycle(batch, level)
@@ -172,7 +171,8 @@ class Prover:
             )
         else:
             rules = tuple((r.name, r.formula) for r in self.shop.rules)
-            tasks = [(self.theory, rules, tuple(batch[i] for i in group), level) for group in groups]
+            late = self.shop.deadline
+            tasks = [(self.theory, rules, tuple(batch[i] for i in group), level, late) for group in groups]
             answers = sorted(self.executor.map_unordered(run_attempts, tasks), key=lambda answer: answer[0])
             self.shop.counts = sum((counts for _, (_, counts) in answers), self.shop.counts)
             results = ((place, theorems) for place, (theorems, _) in answers)
@@ -214,11 +214,11 @@ def attempt_all(shop: Workshop, goals: Sequence[Goal], level: int) -> list[Found
 
 
 def run_attempts(
-    task: tuple[Theory, tuple[tuple[str, Formula], ...], tuple[Goal, ...], int],
+    task: tuple[Theory, tuple[tuple[str, Formula], ...], tuple[Goal, ...], int, float | None],
 ) -> tuple[list[Found | None], Counts]:
-    """Attempts in a worker process."""
-    theory, rules, goals, level = task
-    shop = Workshop(theory)
+    """Attempts in a worker process (the clock is the machine's)."""
+    theory, rules, goals, level, deadline = task
+    shop = Workshop(theory, deadline=deadline)
     for name, formula in rules:
         shop.add(rule_of(name, formula))
     return attempt_all(shop, goals, level), shop.counts

@@ -44,6 +44,22 @@ goals:
   <b>left</b> & successor: s(a) + b = s(a + b)
   commutativity: a + b = b + a
 """
+ROBBINS = """graphwright: 1
+kind: logic
+name: robbins
+sorts: {B: any}
+functions:
+  +: (B, B) -> B
+  neg: (B) -> B
+variables: {x: B, y: B, z: B}
+axioms:
+  commutativity: x + y = y + x
+  associativity: (x + y) + z = x + (y + z)
+  robbins: neg(neg(x + y) + neg(x + neg(y))) = x
+goals:
+  double complement: neg(neg(x)) = x
+  easy: x + (y + z) = z + (y + x)
+"""
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -129,6 +145,39 @@ def test_goals_that_are_false_or_left(
     found = json.loads(capsys.readouterr().out)
     assert [g["name"] for g in found["unproved"]] == ["open"]
     assert "open" in (out / "index.html").read_text(encoding="utf-8")
+
+
+def test_goals_that_are_false_of_terms(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], small: Path, tmp_path: Path
+) -> None:
+    """A model of terms computes by the axioms; what it does not decide is no counterexample."""
+    head = SMALL.split("models:")[0] + "models: {terms: {depth: 3}}\n"
+    goals = {
+        "sum": ("a + b = a", "a = 0, b = s(0)"),
+        "premise": ("a + b = b + a -> a = b", "a = 0, b = s(0)"),
+        "negation": ("a != s(0)", "a = s(0)"),
+        "either": ("a = 0 or a = s(0)", "a = s(s(0))"),
+    }
+    for goal, where in goals.values():
+        small.write_text(f"{head}goals:\n  g: {goal}\n  true: a + b = b + a\n", encoding="utf-8")
+        assert run(monkeypatch, "prove", small, "-o", tmp_path / "out") == 1
+        printed = capsys.readouterr().err
+        assert f"the goal 'g' is false in the model 'terms': {where}\n" in printed
+        assert printed.count("error") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_search_without_end_stops_in_time_and_keeps_what_it_has(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Robbins' problem, which took decades."""
+    spec, out = tmp_path / "robbins.yaml", tmp_path / "out"
+    spec.write_text(ROBBINS, encoding="utf-8")
+    assert run(monkeypatch, "prove", spec, "-o", out, "--seconds", 0.5) == 1
+    printed = capsys.readouterr().out
+    assert "stopped: out of time; --seconds gives it more" in printed
+    assert "left: double complement: neg(neg(x)) = x" in printed
+    assert [t["name"] for t in records(out / "theorems.jsonl")] == ["easy"]
 
 
 def test_contradicting_axioms_are_reported_with_the_proof(
