@@ -19,6 +19,7 @@ SECTIONS = (
     "state_space_choice",
     "delay",
     "spikes",
+    "logic",
 )
 
 

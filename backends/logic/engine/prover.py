@@ -85,6 +85,7 @@ class Prover:
             self.methods[contradiction.name] = "saturation"
             stopped = "the axioms contradict each other"
         levels = len(self.shop.stages)
+        most = self.theory.bounds.cycles * levels * (1 + len(goals) // (8 * BATCH))
         level = 0
         extra = laws(self.theory) if self.explore else []
         while pending and level < levels and not stopped:
@@ -100,7 +101,7 @@ class Prover:
                 pending = [g for g in pending if g.name not in proved]
                 if progress is not None and self.cycles:
                     progress(self.cycles[-1])
-                if len(self.cycles) >= self.theory.bounds.cycles * levels:
+                if len(self.cycles) >= most:
                     stopped = "out of cycles"
                 if stopped or (grew and level):
                     level = -1
