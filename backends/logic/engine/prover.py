@@ -215,11 +215,12 @@ def attempt_all(shop: Workshop, goals: Sequence[Goal], level: int) -> list[Found
 
 
 def run_attempts(
-    task: tuple[Theory, tuple[tuple[str, Formula], ...], tuple[Goal, ...], int, float | None],
+    task: tuple[Theory, tuple[tuple[str, Formula], ...], tuple[Goal, ...], int]
+    | tuple[Theory, tuple[tuple[str, Formula], ...], tuple[Goal, ...], int, float | None],
 ) -> tuple[list[Found | None], Counts]:
     """Attempts in a worker process (the clock is the machine's)."""
-    theory, rules, goals, level, deadline = task
-    shop = Workshop(theory, deadline=deadline)
+    theory, rules, goals, level, *late = task
+    shop = Workshop(theory, deadline=late[0] if late else None)
     for name, formula in rules:
         shop.add(rule_of(name, formula))
     return attempt_all(shop, goals, level), shop.counts
