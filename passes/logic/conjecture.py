@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from ...backends.logic.engine.prover import size_of
+from ...backends.logic.engine.refutation import refuter
 from ...backends.logic.reading import theory_of
 from ...graph.ir import Program
 from ...graph.theory import Equation, Formula, Goal, Theory, Variable
@@ -54,7 +55,8 @@ class Conjecture:
 def conjecture(theory: Theory, operators: int | None = None, seed: int = 0) -> Theory:
     """The theory with its goals followed by conjectures that no model refutes, up to its bounds. A
     theory without models or constructors gets none."""
-    found = [g for g in candidates(theory, operators, seed) if refuted(theory, g.statement) is None]
+    fails = [refuter(theory, model) for model in theory.models]
+    found = [g for g in candidates(theory, operators, seed) if refuted(fails, g.statement) is None]
     kept = tuple(
         replace(g, name=f"conjecture {i}") for i, g in enumerate(found[: theory.bounds.conjectures], 1)
     )

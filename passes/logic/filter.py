@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from ...backends.logic.engine.refutation import Refuter, refuter
 from ...backends.logic.reading import theory_of
 from ...graph.diagnostics import Diagnostic, Note, SpecError
 from ...graph.ir import Program
-from ...graph.theory import Axiom, Formula, GeneratedModel, Goal, Model, Theory
-from ...graph.theory.evaluation import Counterexample, counterexample
+from ...graph.theory import Axiom, Formula, Goal, Theory
+from ...graph.theory.evaluation import Counterexample
 from ...graph.theory.infix_printer import print_statement
 from ..manager.contract import Certified
 from ..manager.pass_ import Context, Result
-from .refutation import Terms
 from .theory_pass import BOTH, relowered
 
 
@@ -38,7 +38,8 @@ class Filter:
         wrong = list(false_statements(theory))
         if wrong:
             raise SpecError(wrong)
-        found = {g.name: refuted(theory, g.statement) for g in theory.goals if g.conjectured}
+        fails = [refuter(theory, model) for model in theory.models]
+        found = {g.name: refuted(fails, g.statement) for g in theory.goals if g.conjectured}
         kept = [g for g in theory.goals if g.conjectured and found[g.name] is None]
         kept = kept[: theory.bounds.conjectures]
         goals = [g for g in theory.goals if not g.conjectured] + kept
@@ -54,16 +55,16 @@ class Filter:
         return Result(changed, notes=tuple(notes), hits={"dropped": dropped}, visits=len(theory.goals))
 
 
-def refuted(theory: Theory, statement: Formula) -> Counterexample | None:
+def refuted(models: Iterable[Refuter], statement: Formula) -> Counterexample | None:
     """Where the statement fails in one of the models."""
-    examples = (counterexample(statement, model) for model in theory.models)
+    examples = (fails(statement) for fails in models)
     return next((e for e in examples if e is not None), None)
 
 
 def false_statements(theory: Theory) -> Iterator[Diagnostic]:
     """G1622 for an axiom that fails in a model of the theory, G1623 for a goal that does."""
     for model in theory.models:
-        fails = _evaluation(theory, model)
+        fails = refuter(theory, model)
         goals = [g for g in theory.goals if not g.conjectured]
         statements: tuple[Axiom | Goal, ...] = (*theory.axioms, *goals)
         for statement in statements:
@@ -84,10 +85,3 @@ def false_statements(theory: Theory) -> Iterator[Diagnostic]:
                     message = f"'{definition.name}' differs from its definition in '{model.name}': {found}"
                     yield Diagnostic("G1622", message, definition.span)
                     break
-
-
-def _evaluation(theory: Theory, model: Model) -> Callable[[Formula], Counterexample | None]:
-    """What finds counterexamples in a model."""
-    if isinstance(model, GeneratedModel):
-        return Terms(theory, model).counterexample
-    return lambda statement: counterexample(statement, model)

@@ -24,6 +24,7 @@ SECTIONS = (
     "function_search_seeds",
     "state_space_goals",
     "functions",
+    "logic",
 )
 
 

@@ -85,6 +85,7 @@ class Prover:
             self.methods[contradiction.name] = "saturation"
             stopped = "the axioms contradict each other"
         levels = len(self.shop.stages)
+        most = self.theory.bounds.cycles * levels * (1 + len(goals) // (8 * BATCH))
         level = 0
         extra = laws(self.theory) if self.explore else []
         while pending and level < levels and not stopped:
@@ -100,7 +101,7 @@ class Prover:
                 pending = [g for g in pending if g.name not in proved]
                 if progress is not None and self.cycles:
                     progress(self.cycles[-1])
-                if len(self.cycles) >= self.theory.bounds.cycles * levels:
+                if len(self.cycles) >= most:
                     stopped = "out of cycles"
                 if stopped or (grew and level):
                     level = -1
@@ -214,11 +215,12 @@ def attempt_all(shop: Workshop, goals: Sequence[Goal], level: int) -> list[Found
 
 
 def run_attempts(
-    task: tuple[Theory, tuple[tuple[str, Formula], ...], tuple[Goal, ...], int, float | None],
+    task: tuple[Theory, tuple[tuple[str, Formula], ...], tuple[Goal, ...], int]
+    | tuple[Theory, tuple[tuple[str, Formula], ...], tuple[Goal, ...], int, float | None],
 ) -> tuple[list[Found | None], Counts]:
     """Attempts in a worker process (the clock is the machine's)."""
-    theory, rules, goals, level, deadline = task
-    shop = Workshop(theory, deadline=deadline)
+    theory, rules, goals, level, *late = task
+    shop = Workshop(theory, deadline=late[0] if late else None)
     for name, formula in rules:
         shop.add(rule_of(name, formula))
     return attempt_all(shop, goals, level), shop.counts

@@ -40,6 +40,7 @@ from graphwright.graph.theory import (
     Variable,
 )
 from graphwright.graph.theory.reader import read_theory
+from graphwright.tools.bench.logic import copies
 
 SPECS = Path(kernel.__file__).parents[2] / "specs" / "logic"
 MEANING: dict[str, Callable[..., int]] = {
@@ -92,6 +93,23 @@ def test_theorems_rest_on_what_they_need_only() -> None:
     assert rests["successor is injective"] == ("datatype Nat",)
     assert "times zero" not in rests["addition commutes"]
     assert "datatype Nat" in rests["addition commutes"]
+
+
+@pytest.mark.parametrize("name", ["lists", "trees", "gauss"])
+def test_a_goal_alone_is_proved_by_laws_that_nobody_stated(name: str) -> None:
+    """Reversing twice needs how reversing meets appending."""
+    for goal in theory(name).goals:
+        alone = replace(theory(name), goals=(goal,))
+        outcome = Prover(alone).run(alone.goals)
+        assert not outcome.unproved, goal.name
+        accepted(outcome)
+
+
+def test_a_larger_batch_of_copies_is_proved() -> None:
+    """More goals than one theory's worth of cycles."""
+    several = copies(theory("peano"), 4)
+    assert len(several.goals) == 232
+    assert not Prover(several).run(several.goals).unproved
 
 
 @pytest.mark.parametrize("names", [("x", "y", "z"), ("g0", "g1", "g2"), ("g1", "e", "g0")])

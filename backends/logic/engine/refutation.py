@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 
-from ...backends.logic.engine.attempt import Workshop
-from ...backends.logic.engine.rules import rule_of
-from ...graph.theory import (
+from ....graph.theory import (
     All,
     Application,
     Equation,
@@ -20,8 +18,10 @@ from ...graph.theory import (
     Variable,
     substitute,
 )
-from ...graph.theory.evaluation import Counterexample
-from .valuation import ground_terms
+from ....graph.theory.evaluation import Counterexample, counterexample
+from ....graph.theory.models import Model
+from .attempt import Workshop
+from .rules import rule_of
 
 POINTS = 64
 
@@ -81,3 +81,39 @@ class Terms:
             and term.symbol in self.built
             and all(map(self._is_built, term.arguments))
         )
+
+
+Refuter = Callable[[Formula], Counterexample | None]
+
+
+def refuters(theory: Theory) -> list[Refuter]:
+    """What finds counterexamples in each of the theory's models; where it gives none and there are
+    constructors, in their terms."""
+    models = theory.models
+    if not models and theory.signature.datatype:
+        models = (GeneratedModel("terms"),)
+    return [refuter(theory, model) for model in models]
+
+
+def refuter(theory: Theory, model: Model) -> Refuter:
+    if isinstance(model, GeneratedModel):
+        return Terms(theory, model).counterexample
+    return lambda statement: counterexample(statement, model)
+
+
+def ground_terms(theory: Theory, model: GeneratedModel) -> dict[str, list[Term]]:
+    """The individuals of a generated model, those of fewer nested constructors first."""
+    signature = theory.signature
+    found: dict[str, dict[Term, None]] = {s.name: {} for s in signature.sorts}
+    for sort in found:
+        if sort not in signature.datatype:
+            count = model.atoms.get(sort, 2)
+            found[sort] = {Application(f"{sort.lower()}.{i}", (), sort): None for i in range(count)}
+    for _ in range(model.depth + 1):
+        before = {sort: list(terms) for sort, terms in found.items()}
+        for sort, datatype in signature.datatype.items():
+            for constructor in datatype.constructors:
+                for arguments in product(*(before[s] for s in signature.function[constructor].inputs)):
+                    if len(found[sort]) < model.limit:
+                        found[sort].setdefault(Application(constructor, arguments, sort))
+    return {sort: list(terms) for sort, terms in found.items()}
