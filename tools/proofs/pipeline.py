@@ -19,7 +19,7 @@ from ...backends.logic.exporters.files import CERTIFICATES, PAGES, THEOREMS
 from ...backends.logic.exporters.records import ExportError
 from ...backends.logic.facts import Facts
 from ...backends.logic.reading import read_theorems, theorem_lines
-from ...backends.logic.results import contradiction, is_complete, summary_json, unproved
+from ...backends.logic.results import accepted, contradiction, is_complete, summary_json, unproved
 from ...graph.ir import Program
 from ...graph.theory import Goal, Theory
 from ...passes.logic.lowering import canonical, lower
@@ -59,6 +59,11 @@ class Proved:
     def database(self) -> str | None:
         """The Metamath database that the checkers read."""
         return self.facts.database or None
+
+    @property
+    def theorems(self) -> list[Theorem]:
+        """Those that the kernel accepted."""
+        return accepted(self.facts)
 
     @property
     def unproved(self) -> list[Goal]:
