@@ -57,7 +57,10 @@ def test_what_prove_prints(tmp_path: Path) -> None:
     printed = run(prove, PEANO, "-o", tmp_path / "out")
     for line in re.search(r"prove specs/logic/peano.yaml.*?\n(.*?)\$", CHAPTER, re.DOTALL)[1].splitlines():  # type: ignore[index]  # it is there
         installed = shutil.which("metamath") is not None or "metamath  " not in line
-        assert line in printed or not installed, line
+        found = re.search(
+            re.sub(r"\\?\d+", r"\\d+", re.escape(line)), printed
+        )  # a better search has other numbers
+        assert found or not installed, line
     written = {p.name for p in (tmp_path / "out").iterdir()}
     assert written == set(
         re.findall(r"`(?:out/)?((?:\w+\.\w+)|proofs)/?`", CHAPTER[CHAPTER.index("**Output.**") :])

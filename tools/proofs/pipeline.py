@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from ...backends.logic.backend import LogicBackend, LogicEvaluator
-from ...backends.logic.certificates import Theorem, header
-from ...backends.logic.checkers import REJECTED, kernel_verdict
+from ...backends.logic.certificates import Certificate, Theorem, header
+from ...backends.logic.checkers import REJECTED, Verdict, kernel_verdict
 from ...backends.logic.engine.prover import Cycle
 from ...backends.logic.exporters.files import CERTIFICATES, PAGES, THEOREMS
 from ...backends.logic.exporters.records import ExportError
 from ...backends.logic.facts import Facts
 from ...backends.logic.reading import read_theorems, theorem_lines
-from ...backends.logic.results import contradiction, is_complete, summary_json
+from ...backends.logic.results import accepted, contradiction, is_complete, summary_json, unproved
 from ...graph.ir import Program
-from ...graph.theory import Theory
+from ...graph.theory import Goal, Theory
 from ...passes.logic.lowering import canonical, lower
 from ...passes.logic.theory_pass import theorems_node
 from ...passes.manager.manager import PassManager
@@ -45,6 +45,29 @@ class Proved:
     @property
     def theory(self) -> Theory:
         return self.facts.theory
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The certificate."""
+        return tuple(Certificate(self.theory, self.facts.theorems).lines())
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        return self.facts.verdicts
+
+    @property
+    def database(self) -> str | None:
+        """The Metamath database that the checkers read."""
+        return self.facts.database or None
+
+    @property
+    def theorems(self) -> list[Theorem]:
+        """Those that the kernel accepted."""
+        return accepted(self.facts)
+
+    @property
+    def unproved(self) -> list[Goal]:
+        return unproved(self.facts)
 
     @property
     def is_complete(self) -> bool:
