@@ -32,7 +32,7 @@ def refine(program: StraightLine, constants: Sequence[Any], target: Target) -> t
     import mpmath
 
     with mpmath.workprec(_BITS):
-        best = [_exact(c) for c in constants]
+        best = [number(c) for c in constants]
         x, y, scale = _samples(target)
         residual = _residual(program, best, x, y, scale)
         least = max(abs(residual))
@@ -61,10 +61,10 @@ def measured(program: StraightLine, constants: Sequence[Any], target: Target) ->
 
     with mpmath.workprec(_BITS):
         x, y, scale = _samples(target)
-        return float(max(abs(_residual(program, [_exact(c) for c in constants], x, y, scale))))
+        return float(max(abs(_residual(program, [number(c) for c in constants], x, y, scale))))
 
 
-def _exact(value: Any) -> mpf:
+def number(value: Any) -> mpf:
     """A float, a long double, a text or an mpf in full."""
     import mpmath
 

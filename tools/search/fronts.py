@@ -80,7 +80,7 @@ def best(target: Target, programs: Iterable[tuple[StraightLine, Sequence[Any], f
     front: list[Found] = []
     for size in sorted(by_size):
         ranked = sorted(by_size[size], key=lambda p: p[0])[:_CANDIDATES]
-        nearest = [p for p in ranked if p[0] < 2 * ranked[0][0]]
+        nearest = [p for p in ranked if p[0] <= 2 * ranked[0][0]]
         each = [finished(program, constants, target, float(size)) for _, program, constants in nearest]
         one = min(each, key=lambda f: f.error)
         if size and (not front or one.error < front[-1].error):

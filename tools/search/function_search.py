@@ -21,7 +21,7 @@ from ...passes.functions.evolution import Executor, Search
 from ...passes.functions.island import Settings
 from ...passes.functions.ladders import ladders
 from ...passes.functions.polish import polish
-from ...passes.functions.refinement import refine
+from ...passes.functions.refinement import measured, number, refine
 from ...passes.functions.straight_line import SYMBOLS, StraightLine
 from ...passes.functions.target import Target
 
@@ -174,7 +174,8 @@ def front(search: Search) -> list[Found]:
         if entry.program.instructions:
             best.setdefault(entry.cost, []).append(entry)
     for cost in sorted(best):
-        nearest = sorted(best[cost], key=lambda e: e.error)[:3]
+        ranked = sorted(best[cost], key=lambda e: e.error)[:3]
+        nearest = [e for e in ranked if e.error <= 2 * ranked[0].error]
         candidates = [finished(e.program, e.constants, search.target, cost) for e in nearest]
         one = min(candidates, key=lambda f: f.error)
         if one.error < least:
@@ -184,12 +185,15 @@ def front(search: Search) -> list[Found]:
 
 
 def finished(program: StraightLine, constants: Sequence[Any], target: Target, cost: float) -> Found:
-    """The program with minimax constants of 110 bits."""
+    """The program with minimax constants of 110 bits; those given where levelling finds none better."""
     import mpmath
 
     rough, _ = polish(program, np.array([np.longdouble(c) for c in constants]), target)
     exact, error = refine(program, tuple(rough), target)
+    given = measured(program, constants, target)
     with mpmath.workprec(_BITS):
+        if given < error:
+            return Found(cost, given, program, tuple(number(c) for c in constants))
         return Found(cost, error, program, tuple(+c for c in exact))
 
 
