@@ -152,8 +152,8 @@ def beside(width: int, length: int = 4096) -> Iterator[Goal]:
 def lengths(width: int) -> Iterator[Goal]:
     """G8's time an element, beside the product that the layer would be at this machine's full rate."""
     runs: dict[str, Run] = {"product": onnx_run(_product())}
-    for steps in (1024, 4096, 16384):
-        runs[str(steps)] = onnx_run(chunks(layer(width, STATES, steps, dense=False)))
+    for length in (1024, 4096, 16384):
+        runs[str(length)] = onnx_run(chunks(layer(width, STATES, length, dense=False)))
     taken = cpu_seconds(runs, 8.0)
     rate = taken.pop("product") * 1e9 / 512**3  # ns a multiply-accumulate
     for steps, seconds in taken.items():
