@@ -271,6 +271,7 @@ def mixed() -> Figure:
 
 
 def outliers() -> Figure:
+    """4-bit integers in blocks of 16 on the LM with outliers, with and without the transforms."""
     program, context = trained("character_lm", 0)
     base = measured(program, context, "bits")
     hard = with_outliers(program)
@@ -309,6 +310,7 @@ def masks() -> Figure:
 
 
 def calibration() -> Figure:
+    """What observing every float value costs, in forward runs."""
     program, context = trained("character_lm", 0)
     batches, outputs = context.data["calibration"], list(program.graph.outputs)
     values = [
