@@ -67,7 +67,7 @@ def report() -> None:
     """Measures what is to be measured, then prints the table as Markdown."""
     wanted = os.environ.get("GRAPHWRIGHT_GOALS", "").replace(",", " ").split()
     path = CACHE / "goals.json"
-    known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known = _known(path)
     for goal in GOALS:
         if goal.name in wanted or "all" in wanted:
             start = process_time()
@@ -75,12 +75,19 @@ def report() -> None:
                 figure, met = goal.measure()
             except Exception as error:  # a goal that can't be measured is a line of the table
                 figure, met = f"not measured: {type(error).__name__}: {error}", None
+            known = _known(path)
             known[goal.name] = {"figure": figure, "met": met, "seconds": round(process_time() - start, 1)}
             CACHE.mkdir(parents=True, exist_ok=True)
             write_atomically(path, json.dumps(known, indent=1).encode("utf-8"))
             print(f"{goal.name}: {figure}", file=sys.stderr, flush=True)
     print(f"instruction set: {instruction_set()}\n")
     print("\n".join(table(known)))
+
+
+def _known(path: Path) -> dict[str, Any]:
+    """What was measured, by this run or another."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found
 
 
 def table(known: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -264,6 +271,7 @@ def mixed() -> Figure:
 
 
 def outliers() -> Figure:
+    """4-bit integers in blocks of 16 on the LM with outliers, with and without the transforms."""
     program, context = trained("character_lm", 0)
     base = measured(program, context, "bits")
     hard = with_outliers(program)
@@ -302,6 +310,7 @@ def masks() -> Figure:
 
 
 def calibration() -> Figure:
+    """What observing every float value costs, in forward runs."""
     program, context = trained("character_lm", 0)
     batches, outputs = context.data["calibration"], list(program.graph.outputs)
     values = [
