@@ -108,7 +108,9 @@ class RealRun:
 
 def _ball_of(a: Arithmetic, found: Constant) -> Ball:
     """The constant as a ball: exact where that is possible, so of any precision."""
-    return _exact_ball(a.name, found.text) if found.exact.numerator.bit_length() <= 64 else a.ball(found.exact)
+    return (
+        _exact_ball(a.name, found.text) if found.exact.numerator.bit_length() <= 64 else a.ball(found.exact)
+    )
 
 
 @lru_cache(maxsize=4096)
