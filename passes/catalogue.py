@@ -25,8 +25,18 @@ PASSES: dict[str, str] = {
     "chunk_ssm": ".diagonalization.chunking:ChunkSsm",
     "eliminate_dead_code": ".simplify.dead_code:EliminateDeadCode",
     "smooth": ".quantization.smooth:Smooth",
+    "hadamard": ".quantization.rotation:Hadamard",
+    "equalize": ".quantization.equalize:Equalize",
     "quantize": ".quantization.quantize:Quantize",
+    "quantize_trained": ".quantization.trained:QuantizeTrained",
     "lower_quantized": ".quantization.lowering:LowerQuantized",
+    "functionalise": ".logic.functionalise:Functionalise",
+    "conjecture": ".logic.conjecture:Conjecture",
+    "filter": ".logic.filter:Filter",
+    "prove": ".logic.prove:Prove",
+    "compress": ".logic.compress:Compress",
+    "certify": ".logic.certify:Certify",
+    "export": ".logic.export:Export",
 }
 """name -> module (relative to this package) and class."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ..backends.runtime.metrics import Aggregate, Metric
 from ..graph.build.document import Unit
 from ..graph.diagnostics import Span, fail
 from ..graph.ir import Program, Value
+from ..graph.ir.quantized import QUANTIZATION_KEY
 from ..graph.spec.documents import Recipe
 from ..passes.manager.pass_ import Context
 from ..passes.manager.pipeline import text_of
@@ -153,13 +154,24 @@ def recipe_context(unit: Unit, program: Program, recipe: Recipe, folder: Path, s
     `model.validation` and `model.test` are the graph's own data. Raises SpecError."""
     if unit.document.training is None:
         return Context(seed=seed)
-    prepared = prepare_training(unit)
+    prepared = _as_trained(prepare_training(unit), program)
     sources = {b.name.text: (text_of(b.expression), b.name.span) for b in recipe.data}
     sets = {name: _open(text, prepared.data, folder, span) for name, (text, span) in sources.items()}
     if EVALUATION not in sets and prepared.data is not None:
         sets[EVALUATION] = _own("model.test", prepared.data, None)
     batches = {name: _batches(prepared, program, rows, seed) for name, rows in sets.items()}
     return Context(seed=seed, data=dict(batches), meter=DatasetMeter(program, prepared, batches))
+
+
+def _as_trained(prepared: Prepared, program: Program) -> Prepared:
+    """The training whose evaluation rounds the layers that the program rounds."""
+    text, evaluation = program.metadata.get(QUANTIZATION_KEY), prepared.plan.evaluation
+    if text is None or evaluation is None:
+        return prepared
+    from ..passes.quantization.fake import insert, read_plan
+
+    plan = replace(prepared.plan, evaluation=insert(evaluation, read_plan(text), {}))
+    return replace(prepared, plan=plan)
 
 
 def _open(text: str, own: TrainingData | None, folder: Path, span: Span | None) -> Dataset:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from ..graph.build.document import build_program
 from ..graph.diagnostics import did_you_mean, fail
 from ..graph.ir import Program, nested_graphs
+from ..graph.ir.quantized import QUANTIZATION_KEY
 from ..graph.operators.foreign import is_foreign
 from .documents import Overrides, open_unit
 
@@ -33,17 +37,19 @@ def foreign_names(program: Program) -> list[str]:
 
 
 def load_weights(program: Program, path: str) -> Program:
-    """The program with the parameters and states of a safetensors file.
+    """The program with the parameters and states of a safetensors file. Where training rounded layers, the
+    file says so, and the program rounds them too.
 
     Raises SpecError: G1310 for a file that can't be read, G1306 for a missing, unknown or misfitting
     tensor."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    arrays, metadata = read_arrays(path), _metadata(path)
+    if QUANTIZATION_KEY in metadata:
+        from ..passes.quantization.fake import insert, read_plan
 
-    try:
-        arrays = load_file(path)
-    except (OSError, SafetensorError, ValueError) as error:
-        raise fail("G1310", f"cannot read '{path}': {error}") from None
+        try:
+            program = insert(program, read_plan(metadata[QUANTIZATION_KEY]), {})
+        except ValueError as error:
+            raise fail("G1310", f"'{path}': {error}") from None
     wanted = {**program.parameters, **program.states}
     for name, array in arrays.items():
         if name not in wanted:
@@ -57,6 +63,24 @@ def load_weights(program: Program, path: str) -> Program:
     return program.with_weights({n: a for n, a in arrays.items() if n in wanted})
 
 
+def read_arrays(path: str) -> dict[str, np.ndarray[Any, Any]]:
+    """The arrays of a safetensors file. Raises SpecError G1310."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise fail("G1310", f"cannot read '{path}': {error}") from None
+
+
+def _metadata(path: str) -> dict[str, str]:
+    from safetensors import safe_open
+
+    with safe_open(path, "np") as file:
+        return file.metadata() or {}
+
+
 def save_weights(program: Program, path: Path) -> None:
     """The parameters and states that have values, as safetensors, written atomically."""
     import os
@@ -65,5 +89,7 @@ def save_weights(program: Program, path: Path) -> None:
 
     names = [n for n in (*program.parameters, *program.states) if n in program.weights]
     part = path.with_name(path.name + ".part")
-    save_file({n: program.weights[n].copy() for n in names}, str(part))
+    text = program.metadata.get(QUANTIZATION_KEY)
+    metadata = None if text is None else {QUANTIZATION_KEY: text}
+    save_file({n: program.weights[n].copy() for n in names}, str(part), metadata=metadata)
     os.replace(part, path)

@@ -16,7 +16,9 @@ from ..graph.ir import Graph, Program, Value, constant, graph_digest, leaf, nest
 from ..graph.ir.node import SMALL
 from ..graph.types.dimensions import substitute as with_sizes
 from ..graph.types.dimensions import symbol
-from ..graph.types.types import TensorType, Type
+from ..graph.types.parsing import parse_type
+from ..graph.types.refinement import consistent
+from ..graph.types.types import OptionalType, SequenceType, TensorType, Type
 from ..passes.manager.pass_ import Context
 from ..passes.outlining.tidying import Tidy
 from .faults import first_line
@@ -63,21 +65,29 @@ def _check_signature(
 ) -> None:
     for old, new in names.items():
         mine, theirs = _leaf(before, old), _leaf(after, new)
-        if theirs is not None and (mine is None or _renamed(mine.type, sizes) != str(theirs.type)):
+        if theirs is not None and (mine is None or str(_renamed(mine.type, sizes)) != str(theirs.type)):
             raise fail("G1223", f"'{new}' came back as {theirs.type}")
     results = zip(before.output_names, before.graph.outputs, after.graph.outputs, strict=False)
     for name, one, other in results:
-        text = _renamed(one.type, sizes)
-        if text != str(other.type) and "..." not in text:
-            raise fail("G1223", f"the result '{name}' was {text} and came back as {other.type}")
+        wanted = _renamed(one.type, sizes)
+        if not consistent(_without_ranges(wanted), _without_ranges(other.type)):
+            raise fail("G1223", f"the result '{name}' was {wanted} and came back as {other.type}")
 
 
-def _renamed(type_: Type, sizes: Mapping[str, str]) -> str:
-    """The type's text with the sizes called as in the spec."""
-    if not isinstance(type_, TensorType) or type_.dims is None:
-        return str(type_)
+def _without_ranges(type_: Type) -> Type:
+    """The type with sizes that are only names; a spec may know their ranges better."""
+    return parse_type(str(type_))
+
+
+def _renamed(type_: Type, sizes: Mapping[str, str]) -> Type:
+    """The type with the sizes called as in the spec."""
+    if isinstance(type_, SequenceType | OptionalType):
+        return type(type_)(_renamed(type_.element, sizes))
+    if not isinstance(type_, TensorType) or type_.axes is None:
+        return type_
     symbols = {old: symbol(new) for old, new in sizes.items() if old != new}
-    return str(TensorType(type_.dtype, tuple(with_sizes(d, symbols) for d in type_.dims)))
+    axes = tuple(None if d is None else with_sizes(d, symbols) for d in type_.axes)
+    return TensorType.of(type_.dtype, axes)
 
 
 def _leaf(program: Program, name: str) -> Value | None:

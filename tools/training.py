@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..backends.runtime.data import TrainingData, load_for_training
 from ..backends.runtime.dataset import Dataset
@@ -13,12 +16,17 @@ from ..backends.runtime.training_plan import TrainingPlan
 from ..backends.runtime.training_steps import training_steps
 from ..graph.build.document import Unit, build_program
 from ..graph.build.training import TrainingPrograms, build_columns, build_training
+from ..graph.diagnostics import fail
 from ..graph.ir import Program
+from ..graph.ir.quantized import QUANTIZATION_KEY
 from ..graph.types import TensorType, from_numpy
 from ..passes.autodiff.resolution import resolve_gradients
 
 if TYPE_CHECKING:
     from ..backends.torch_fx.training import TrainedResult
+
+
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -83,18 +91,43 @@ def train_unit(
     resume: bool = False,
     epochs: int | None = None,
     progress: bool | None = None,
+    start: Mapping[str, Array] | None = None,
 ) -> TrainedResult:
-    """Trains the document's graph. Raises SpecError."""
+    """Trains the document's graph, from the arrays in `start` where it names parameters or states. With
+    `quantize:` the layers are rounded on the way. Raises SpecError."""
     from ..backends.torch_fx.training import train
 
     prepared = prepare_training(unit, epochs)
+    if start is not None:
+        prepared = started(prepared, start)
+    if unit.document.training is not None and unit.document.training.quantize is not None:
+        from .quantized_training import train_quantized
+
+        return train_quantized(unit, prepared, seed=seed, out=out, resume=resume, progress=progress)
     return train(
         prepared.program, prepared.plan, prepared.data, seed=seed, out=out, resume=resume, progress=progress
     )
 
 
+def started(prepared: Prepared, arrays: Mapping[str, Array]) -> Prepared:
+    """The training with first values for the parameters and states that `arrays` names. Raises SpecError
+    G1306 for a shape that is another."""
+    leaves = {**prepared.program.parameters, **prepared.program.states}
+    known = {n: a for n, a in arrays.items() if n in leaves}
+    for name, array in known.items():
+        type_ = leaves[name].tensor
+        if tuple(array.shape) != type_.dims or array.dtype != type_.dtype.numpy:
+            raise fail("G1306", f"the first '{name}' is {array.dtype}{list(array.shape)}, not {type_}")
+    return replace(prepared, program=prepared.program.with_weights(known))
+
+
 def trained_program(unit: Unit, result: TrainedResult) -> Program:
-    """The infer program with the trained weights."""
+    """The infer program with the trained weights, rounded as training rounded it."""
     program = resolve_gradients(build_program(unit, "infer"))[0]
+    text = result.program.metadata.get(QUANTIZATION_KEY)
+    if text is not None:
+        from ..passes.quantization.fake import insert, read_plan
+
+        program = insert(program, read_plan(text), {})
     names = [n for n in (*program.parameters, *program.states) if n in result.program.weights]
     return program.with_weights({n: result.program.weights[n] for n in names})

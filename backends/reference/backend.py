@@ -71,7 +71,7 @@ def _checked(name: str, leaf: Value, found: Array) -> Array:
     array = np.asarray(found)
     if array.dtype != declared.dtype.numpy:
         raise fail("G1330", f"'{name}' is {declared}; the array given is {array.dtype}")
-    if declared.dims is not None and array.ndim != len(declared.dims):
+    if declared.axes is not None and array.ndim != len(declared.axes):
         raise fail("G1341", f"'{name}' is {declared}; the array given has shape {list(array.shape)}")
     return array
 

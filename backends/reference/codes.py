@@ -1,4 +1,4 @@
-"""Kernels of Quantize and Dequantize: codes of a grid."""
+"""Kernels of Quantize, Dequantize and FakeQuantize: codes of a grid."""
 
 from __future__ import annotations
 
@@ -38,4 +38,22 @@ def _dequantize(node: Node, inputs: Sequence[Datum]) -> Sequence[Datum]:
     return [levels[index] * spread(scale, codes.shape, axis, node.attribute("block_size"))]
 
 
-CODES: dict[str, Kernel] = {"Quantize": _quantize, "Dequantize": _dequantize}
+def _fake_quantize(node: Node, inputs: Sequence[Datum]) -> Sequence[Datum]:
+    """The codes are those of float32 whatever the dtype, so that they are the ones trained with."""
+    x, scale = inputs
+    axis = node.attribute("axis") % max(x.ndim, 1)
+    whole = np.maximum(np.abs(spread(scale, x.shape, axis, node.attribute("block_size"))), 2.0**-40)
+    if node.attribute("surrogate") == "sine":
+        wave = np.sin(np.asarray(node.attribute("parameter"), x.dtype) * x)
+        return [(whole * (wave if node.attribute("soft") else np.where(wave < 0, -1, 1))).astype(x.dtype)]
+    levels = tuple(node.attribute("levels"))
+    ratio = x.astype(np.float32) / whole.astype(np.float32)
+    codes = np.searchsorted(np.asarray(thresholds_of(levels), np.float32), ratio, side="right")
+    return [(np.asarray(levels, x.dtype)[codes] * whole).astype(x.dtype)]
+
+
+CODES: dict[str, Kernel] = {
+    "Quantize": _quantize,
+    "Dequantize": _dequantize,
+    "FakeQuantize": _fake_quantize,
+}

@@ -56,7 +56,7 @@ def _stack_all(body: Graph, first: int, piles: list[list[Array]], axes: Sequence
             found.append(np.stack(pile, axis=axis))
             continue
         declared = value.tensor
-        dims = [d if isinstance(d, int) else 0 for d in declared.dims or ()]
+        dims = [d if isinstance(d, int) else 0 for d in declared.axes or ()]
         axis = axis + len(dims) + 1 if axis < 0 else axis
         found.append(np.zeros([*dims[:axis], 0, *dims[axis:]], declared.dtype.numpy))
     return found

@@ -205,7 +205,7 @@ def _solved(program: Program, arrays: Mapping[str, Array], sizes: Mapping[str, i
     faults, equations = Diagnostics(), []
     for leaf in program.graph.inputs:
         name = leaf.node.attribute("name")
-        if name not in shapes or not isinstance(leaf.type, TensorType) or leaf.type.dims is None:
+        if name not in shapes or not isinstance(leaf.type, TensorType) or leaf.type.axes is None:
             continue
         if len(shapes[name]) != leaf.tensor.rank:
             shape = list(shapes[name])
@@ -214,8 +214,9 @@ def _solved(program: Program, arrays: Mapping[str, Array], sizes: Mapping[str, i
             )
             faults.error("G1341", message, _span(program, leaf))
             continue
-        for axis, (dimension, number) in enumerate(zip(leaf.tensor.shape, shapes[name], strict=True)):
-            equations.append(Equation(dimension, number, f"axis {axis} of {_place(leaf)}"))
+        for axis, (dimension, number) in enumerate(zip(leaf.type.axes, shapes[name], strict=True)):
+            if dimension is not None:
+                equations.append(Equation(dimension, number, f"axis {axis} of {_place(leaf)}"))
     faults.raise_if_errors()
     solved = solve(equations, sizes)
     check_sizes(program, solved)

@@ -1,6 +1,7 @@
 """How long a state-space layer takes by mode, and which mode to take: a model fitted to measurements.
 
-`python -m graphwright.tools.bench state_space` measures the forms beside the model's choice.
+`python -m graphwright.tools.bench state_space_choice` measures all forms beside the model's choice; ONNX's rates
+are a least-squares fit of the logarithms to such a run.
 """
 
 from __future__ import annotations
@@ -30,21 +31,26 @@ class Layer:
 @dataclass(frozen=True)
 class Rates:
     """Of one backend on one core, in ns: a multiply-accumulate of a large product, one of a small
-    product or of a matrix with a vector, an elementwise operation on one number, and the overhead
-    of one operator; `carry` and `step` count the operators of a chunk's and of a step's body."""
+    product or of a matrix with a vector, an elementwise operation on one number, the overhead of one
+    operator, of each matrix in a batched product, and of a run; `table` reading a number of a table once.
+    The rest count the operators of a chunk's and of a step's body."""
 
     product: float
     vector: float
     element: float
     operator: float
+    matrix: float
+    run: float
+    table: float
     carry: int
+    diagonal_carry: int
     step: int
     diagonal_step: int
 
 
 RATES: Mapping[str, Rates] = {
-    "torch": Rates(0.035, 0.15, 0.6, 4500.0, 6, 3, 9),
-    "onnx": Rates(0.03, 0.08, 0.35, 450.0, 5, 3, 8),
+    "torch": Rates(0.035, 0.15, 0.6, 4500.0, 0.0, 54000.0, 0.06, 6, 6, 3, 9),
+    "onnx": Rates(0.024, 0.052, 0.26, 480.0, 150.0, 12400.0, 0.065, 5, 4, 3, 5),
 }
 
 
@@ -62,23 +68,27 @@ class Plan:
 def step_cost(layer: Layer, rates: Rates) -> float:
     """One step after the other: each moves every state on, and reads and writes it."""
     rows = layer.batch * layer.groups
-    moved = 6 * layer.states * rates.element if layer.diagonal else layer.states**2 * rates.vector
     read = layer.states * (layer.inputs + layer.outputs) * rates.vector
     operators = (rates.diagonal_step if layer.diagonal else rates.step) * rates.operator
-    return layer.length * (operators + rows * (moved + read))
+    return rates.run + layer.length * (operators + rows * (_moved(layer, rates) + read))
+
+
+def _moved(layer: Layer, rates: Rates) -> float:
+    """One state on by one step."""
+    if layer.diagonal:
+        return 6 * layer.states * rates.element
+    return layer.states**2 * rates.vector + rates.matrix
 
 
 def chunk_cost(layer: Layer, chunk: int, rates: Rates) -> float:
     """Products with Toeplitz blocks within a chunk, and the state carried from one to the next."""
     rows = layer.batch * layer.groups
     wide, deep = layer.inputs * chunk, layer.outputs * chunk
-    chunks = ceil(layer.length / chunk)
     local = wide * deep + (wide + deep) * layer.states
-    carried = 6 * layer.states * rates.element if layer.diagonal else layer.states**2 * rates.vector
-    total = chunks * (rows * (local * rates.product + carried) + rates.carry * rates.operator)
-    total += 12 * rates.operator
-    # the tables themselves are read once a run: bytes as good as elementwise work
-    total += 0.1 * layer.groups * local * rates.element
+    operators = (rates.diagonal_carry if layer.diagonal else rates.carry) * rates.operator
+    each = rows * (local * rates.product + _moved(layer, rates)) + operators
+    total = rates.run + ceil(layer.length / chunk) * each
+    total += layer.groups * (local * rates.table + 3 * rates.matrix)
     return total if layer.constant else total + _table_cost(layer, chunk, rates)
 
 

@@ -77,9 +77,9 @@ def dynamic_shapes(program: Program) -> tuple[dict[int, Any], ...]:
     found = []
     for value in (*program.inputs.values(), *program.states.values(), *program.noise.values()):
         axes: dict[int, Any] = {}
-        shape = value.type.dims or () if isinstance(value.type, TensorType) else ()
+        shape = value.type.axes or () if isinstance(value.type, TensorType) else ()
         for axis, dimension in enumerate(shape):
-            name = symbol_name(dimension)
+            name = symbol_name(dimension) if dimension is not None else None
             if name is not None and name not in dims:
                 size = program.sizes.get(name)
                 dims[name] = (
@@ -159,10 +159,10 @@ def refused(error: Exception) -> SpecError:
 def _checked(program: Program, name: str, leaf: Value, array: Any) -> Any:
     """The array, if the leaf's type takes it."""
     type = leaf.type
-    if not isinstance(type, TensorType) or type.dims is None:
+    if not isinstance(type, TensorType) or type.axes is None:
         return array
-    fits = len(type.dims) == array.ndim and all(
-        not isinstance(d, int) or d == s for d, s in zip(type.dims, array.shape, strict=True)
+    fits = len(type.axes) == array.ndim and all(
+        not isinstance(d, int) or d == s for d, s in zip(type.axes, array.shape, strict=True)
     )
     if fits and from_numpy(array.dtype) is type.dtype:
         return array

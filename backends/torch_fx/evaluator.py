@@ -145,7 +145,7 @@ def result_types(graph: Graph) -> tuple[tuple[str, tuple[int | None, ...]], ...]
     for value in graph.outputs:
         type = value.type
         if isinstance(type, TensorType):
-            dims = tuple(d if isinstance(d, int) else None for d in type.dims or ())
+            dims = tuple(d if isinstance(d, int) else None for d in type.axes or ())
             found.append((type.dtype.name, dims))
         else:
             found.append(("float32", ()))

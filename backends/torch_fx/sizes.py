@@ -12,7 +12,7 @@ from torch import fx
 
 from ...graph.ir import Node, Value
 from ...graph.types.dimensions import Compound, Dim, Dimension, Symbol, symbols_of
-from ...graph.types.types import TensorType
+from ...graph.types.types import Axis, TensorType
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ def find_sources(inputs: Iterable[Value], order: Sequence[Node]) -> dict[str, So
 
 def _add_sources(found: dict[str, Source], value: Value, position: int) -> None:
     type = value.type
-    if not isinstance(type, TensorType) or type.dims is None:
+    if not isinstance(type, TensorType):
         return
-    for axis, dimension in enumerate(type.dims):
+    for axis, dimension in enumerate(type.axes or ()):
         solved = _solved(dimension)
         if solved is None:
             continue
@@ -52,7 +52,7 @@ def _add_sources(found: dict[str, Source], value: Value, position: int) -> None:
             found[name] = Source(value, axis, factor, offset, position)
 
 
-def _solved(dimension: Dimension) -> tuple[str, int, int] | None:
+def _solved(dimension: Axis) -> tuple[str, int, int] | None:
     """(name, factor, offset) of a dimension factor * name + offset."""
     if not isinstance(dimension, Dim):
         return None

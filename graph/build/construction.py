@@ -23,6 +23,7 @@ from ..spec.documents import NodeDefinition
 from ..types import FLOAT32, FLOAT64, INT64, Dim, Dimension, DType, TensorType
 from ..types.dimensions import Compound, Symbol, symbol
 from ..types.dtypes import from_numpy
+from ..types.types import Axis
 from .array_files import Entry
 from .meanings import Array, Items, Meaning, Tensor, is_tensor_like, kind_name, weak_dtype
 from .references import references
@@ -40,11 +41,12 @@ BROADCASTING = frozenset(
 
 @dataclass
 class Loop:
-    """A scan or while_loop whose body is being built. `steps` is its number of rounds at most;
-    `scanned` collects (outer value, the body's slice of it), noise added on the way included.
-    `iteration` is the round's number in a while_loop, which gathers instead of scanning."""
+    """A scan or while_loop whose body is being built. `steps` is its number of rounds at most, None
+    where only a run tells it; `scanned` collects (outer value, the body's slice of it), noise added on
+    the way included. `iteration` is the round's number in a while_loop, which gathers instead of
+    scanning."""
 
-    steps: Dimension
+    steps: Axis
     scanned: list[tuple[Value, Value]] = field(default_factory=list)
     iteration: Value | None = None
 
@@ -56,7 +58,8 @@ class Loop:
             if outer is whole:
                 return inner
         type_ = whole.tensor
-        inner = build.placeholder(TensorType(type_.dtype, type_.shape[1:]))
+        axes = type_.axes or type_.shape
+        inner = build.placeholder(TensorType.of(type_.dtype, axes[1:]))
         self.scanned.append((whole, inner))
         return inner
 

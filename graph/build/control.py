@@ -10,7 +10,9 @@ import numpy as np
 from ..diagnostics import Span, did_you_mean, fail
 from ..ir import Value
 from ..spec import expressions as ex
-from ..types import BOOL, INT64, Dim, Dimension, TensorType
+from ..types import BOOL, INT64, Dim, TensorType
+from ..types.refinement import covers
+from ..types.types import Axis
 from .bodies import branch_captures, close_branch, close_loop
 from .calls import Arguments, apply, call_path, function_argument, note_call
 from .construction import Construction, Loop, as_array
@@ -273,15 +275,17 @@ def _scanned(
 
 def _steps(
     build: Construction, frame: Frame, options: dict[str, ex.Expression], over: Sequence[tuple[Value, Span]]
-) -> Dimension:
-    lengths = [(v.tensor.shape[0], s) for v, s in over]
+) -> Axis:
+    """How many steps there are; None where only a run tells."""
+    lengths = [(v.tensor.size_of(0), s) for v, s in over]
     if "times" in options:
         meaning = evaluate(build, frame, options["times"])
         (times,) = dims_of(build, meaning, "times")
         lengths.insert(0, (times, options["times"].span))
     first = lengths[0][0]
     for length, span in lengths[1:]:
-        if length != first:
+        first = length if first is None else first
+        if length is not None and length != first:
             raise fail(
                 "G0608", f"the lengths of what is scanned differ: cannot prove {length} == {first}", span
             )
@@ -312,10 +316,10 @@ def _body_outputs(
             )
         state = states[i] if i < len(states) else None
         value = build.value(meaning, state.tensor.dtype if state is not None and is_weak(meaning) else None)
-        if state is not None and value.tensor != state.tensor:
+        if state is not None and not covers(state.tensor, value.tensor):
             raise fail(
                 "G0607",
-                f"state {i} of the scan starts as {state.type}, but '{name}' returns {value.type}",
+                f"state {i} of the loop starts as {state.type}, but '{name}' returns {value.type}",
                 expression.span,
                 hint="a state keeps its type: convert it in the function or at init=",
             )
@@ -478,7 +482,8 @@ WHILE_FORM = "while_loop(test, f, init=[…], max_times=n)"
 
 
 def while_loop(build: Construction, frame: Frame, expression: ex.Call) -> NodeResult:
-    """`while_loop(test, f, init=[…], max_times=n)` as one Loop node."""
+    """`while_loop(test, f, init=[…], max_times=n)` as one Loop node; what f returns behind the new states
+    is stacked over the steps, of which only a run tells how many there are."""
     options = _options(expression, ("init", "max_times"), WHILE_FORM)
     if len(expression.arguments) != 2 or "init" not in options or "max_times" not in options:
         raise fail(
@@ -501,12 +506,9 @@ def while_loop(build: Construction, frame: Frame, expression: ex.Call) -> NodeRe
     try:
         arguments = Arguments([(Tensor(v), expression.span) for v in inner])
         result = apply(build, frame, function, arguments, expression.span, path)
-        if len(_results(result.meaning)) != len(states):
-            raise fail(
-                "G0607", "the function of while_loop returns the new states and nothing else", expression.span
-            )
         outputs = _body_outputs(build, states, _results(result.meaning), expression, function)
-        again = _test(build, frame, test, outputs, expression, f"{path}.{function_name(test)}_1")
+        kept = outputs[: len(states)]
+        again = _test(build, frame, test, kept, expression, f"{path}.{function_name(test)}_1")
     finally:
         build.loops.pop()
     body = close_loop(build, [again, *outputs], [iteration, going, *inner])
@@ -516,7 +518,7 @@ def while_loop(build: Construction, frame: Frame, expression: ex.Call) -> NodeRe
         start,
         *states,
         *body.captures,
-        outputs=len(states),
+        outputs=len(outputs),
         body=body.graph,
         captures=len(body.captures),
     )

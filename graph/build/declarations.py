@@ -133,7 +133,10 @@ def _noise(build: Construction, frame: Frame, declaration: Declaration, type_: T
     leaf in order, so that more steps change no draw of the first ones."""
     base = frame.noise_path if frame.noise_path is not None else frame.path
     name = f"{base}.{declaration.name.text}" if base else declaration.name.text
-    steps: list[Dimension] = [loop.steps for loop in build.loops]
+    steps = [loop.steps for loop in build.loops if loop.steps is not None]
+    if len(steps) < len(build.loops):
+        message = f"noise '{declaration.name.text}' in a scan over an axis whose size only a run tells"
+        raise fail("G0608", message, declaration.name.span)
     whole = TensorType(type_.dtype, (*steps, *type_.shape))
     name = _free_name(build, name, whole)
     if name not in build.leaves:

@@ -12,7 +12,7 @@ from ..diagnostics import Note, Span, SpecError, did_you_mean, fail
 from ..operators import RuleError
 from ..spec import expressions as ex
 from ..types import DTYPES, DType
-from ..types.types import UnknownRank
+from ..types.types import UnknownShape
 from . import arithmetic
 from .construction import Construction
 from .declarations import declared_value
@@ -49,8 +49,8 @@ def evaluate(build: Construction, frame: Frame, expression: ex.Expression) -> Me
         raise located(error, build, expression) from None
     except UnknownDimension as error:
         raise unknown_dimension(frame, error) from None
-    except UnknownRank:
-        raise unknown_rank(expression) from None
+    except UnknownShape as error:
+        raise unknown_shape(error, expression) from None
     finally:
         build.span = before
 
@@ -64,11 +64,11 @@ def located(error: RuleError, build: Construction, expression: ex.Expression) ->
     )
 
 
-def unknown_rank(expression: ex.Expression) -> SpecError:
+def unknown_shape(error: UnknownShape, expression: ex.Expression) -> SpecError:
     """The diagnostic for an operand whose shape depends on data."""
     return fail(
         "G0405",
-        "the rank of a tensor here is unknown",
+        str(error),
         expression.span,
         hint="give it a shape first: reshape(x, […]), or Reshape with a constant shape",
     )
@@ -332,8 +332,8 @@ def evaluate_wide(
             raise located(error, build, expression) from None
         except UnknownDimension as error:
             raise unknown_dimension(frame, error) from None
-        except UnknownRank:
-            raise unknown_rank(expression) from None
+        except UnknownShape as error:
+            raise unknown_shape(error, expression) from None
 
 
 # --- members and subscripts -------------------------------------------------------------------------
@@ -420,8 +420,9 @@ def _tensor_member(build: Construction, meaning: Meaning, name: str) -> Meaning:
         return layout.swap_last(build, meaning)
     if name == "dtype":
         return meaning.dtype if isinstance(meaning, Tensor) else build.settle(weak_dtype(meaning))
-    dims = tuple(meaning.type.shape) if isinstance(meaning, Tensor) else np.shape(np.asarray(meaning))
-    return len(dims) if name == "ndim" else Items(tuple(dims))
+    if name == "ndim":
+        return meaning.type.rank if isinstance(meaning, Tensor) else np.ndim(np.asarray(meaning))
+    return layout.shape(build, meaning)
 
 
 def _member(build: Construction, frame: Frame, expression: ex.Member) -> Meaning:

@@ -204,7 +204,7 @@ def _bound(build: Construction, meaning: Meaning, default: int) -> Dimension:
 
 
 def _gather(build: Construction, value: Value, axis: int, index: Index) -> Value:
-    length = value.tensor.shape[axis]
+    length = value.tensor.size_of(axis)
     if isinstance(index, Range | Rest | bool | str | float):
         what = "a slice" if isinstance(index, Range | Rest) else kind_name(index)
         raise fail("G0423", f"{what} can't be an index", build.span)

@@ -10,6 +10,7 @@ from ..operators import RuleError
 from ..spec import expressions as ex
 from ..types import DTYPES, INT64, Dim, Dimension, DType, TensorType, dtype
 from ..types.dimensions import exact_divide, symbol, symbols_of
+from ..types.types import Axis, UnknownShape
 from .construction import Construction
 from .meanings import Items, Meaning, Tensor, is_tensor_like, is_weak, kind_name, weak_dtype
 from .scope import Frame
@@ -231,8 +232,12 @@ def printed_source(span: Span) -> str:
 def _fit_shape(
     build: Construction, frame: Frame, expression: ex.TypeExpression, value: Value, what: str, span: Span
 ) -> None:
-    actual = value.tensor.shape
     declared = expression.dims
+    actual = value.tensor.axes
+    if actual is None:
+        if len(declared) == 1 and isinstance(declared[0], ex.Ellipsis):
+            return
+        raise UnknownShape("the rank of this tensor is unknown")
     rest = next((i for i, d in enumerate(declared) if isinstance(d, ex.Ellipsis)), None)
     fixed = len(declared) - (rest is not None)
     if len(actual) < fixed or (rest is None and len(actual) != fixed):
@@ -251,7 +256,7 @@ def _fit_dimension(
     build: Construction,
     frame: Frame,
     expected: ex.Expression,
-    found: Dimension,
+    found: Axis,
     expression: ex.TypeExpression,
     value: Value,
     what: str,
@@ -259,6 +264,9 @@ def _fit_dimension(
 ) -> None:
     if isinstance(expected, ex.Name) and expected.name == "_":
         return
+    if found is None:
+        why = "only a run tells this size; '_' stands for any"
+        raise _misfit(expression, value, what, expected.span, why)
     try:
         wanted = dimension(build, frame, expected)
     except UnknownDimension as error:

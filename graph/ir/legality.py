@@ -235,9 +235,9 @@ def fits(value: Value, array: np.ndarray[Any, Any]) -> bool:
     type = value.type
     if not isinstance(type, TensorType):
         return False
-    if type.dims is None:
+    if type.axes is None:
         return from_numpy(array.dtype) is type.dtype
-    same = [not isinstance(d, int) or d == n for d, n in zip(type.dims, array.shape, strict=False)]
+    same = [not isinstance(d, int) or d == n for d, n in zip(type.axes, array.shape, strict=False)]
     return from_numpy(array.dtype) is type.dtype and array.ndim == len(same) == type.rank and all(same)
 
 

@@ -7,15 +7,15 @@ from typing import Any
 
 from ..operators.foreign import is_foreign, result_types
 from ..operators.operator import Call, RuleError
-from ..types.dimensions import Dimension, symbol
+from ..types.dimensions import Dim, Dimension, symbol
 from ..types.dtypes import BY_CODE
-from ..types.types import OptionalType, SequenceType, TensorType, Type
+from ..types.types import Axis, OptionalType, SequenceType, TensorType, Type
 
 
 def infer_opaque(call: Call) -> Sequence[Type]:
     """The result types by ONNX's own inference of a one-node model (of a foreign operator, those that
-    the model gives). Dimensions that it can't
-    tell make a result of unknown rank. Raises RuleError where ONNX refuses the operands."""
+    the model gives). Dimensions that it can't tell are unknown. Raises RuleError where ONNX refuses the
+    operands."""
     if is_foreign(call.operator):
         return result_types(call.attributes)
     import onnx
@@ -56,7 +56,7 @@ def _dimensions(types: Iterable[Type]) -> dict[str, Dimension]:
         if isinstance(type, SequenceType | OptionalType):
             waiting.append(type.element)
         elif isinstance(type, TensorType):
-            found.update({str(d): d for d in type.dims or () if not isinstance(d, int)})
+            found.update({str(d): d for d in type.axes or () if isinstance(d, Dim)})
     return found
 
 
@@ -79,7 +79,7 @@ def type_proto(type: Type) -> Any:
     from onnx import helper
 
     if isinstance(type, TensorType):
-        dims = None if type.dims is None else [d if isinstance(d, int) else str(d) for d in type.dims]
+        dims = None if type.axes is None else [str(d) if isinstance(d, Dim) else d for d in type.axes]
         return helper.make_tensor_type_proto(type.dtype.code, dims)
     if isinstance(type, SequenceType):
         return helper.make_sequence_type_proto(type_proto(type.element))
@@ -89,8 +89,8 @@ def type_proto(type: Type) -> Any:
 
 
 def from_type_proto(proto: Any, dimensions: Mapping[str, Dimension] | None = None) -> Type:
-    """The type of a TypeProto. A dimension without value or name makes the rank unknown, and with
-    `dimensions` so does a name that is not among them (without, names are sizes)."""
+    """The type of a TypeProto. A dimension without value or name is unknown, and with `dimensions` so is
+    a name that is not among them (without, names are sizes)."""
     kind = proto.WhichOneof("value")
     if kind == "sequence_type":
         return SequenceType(from_type_proto(proto.sequence_type.elem_type, dimensions))
@@ -102,14 +102,12 @@ def from_type_proto(proto: Any, dimensions: Mapping[str, Dimension] | None = Non
     dtype = BY_CODE[tensor.elem_type]
     if not tensor.HasField("shape"):
         return TensorType(dtype, None)
-    dims: list[Dimension] = []
+    axes: list[Axis] = []
     for d in tensor.shape.dim:
         if d.HasField("dim_value"):
-            dims.append(d.dim_value)
-        elif dimensions is not None and d.dim_param in dimensions:
-            dims.append(dimensions[d.dim_param])
-        elif dimensions is None and d.dim_param.isidentifier():
-            dims.append(symbol(d.dim_param))
+            axes.append(d.dim_value)
+        elif dimensions is not None:
+            axes.append(dimensions.get(d.dim_param))
         else:
-            return TensorType(dtype, None)
-    return TensorType(dtype, tuple(dims))
+            axes.append(symbol(d.dim_param) if d.dim_param.isidentifier() else None)
+    return TensorType.of(dtype, tuple(axes))

@@ -14,7 +14,7 @@ they are first used, indented; one that is used again is numbered (`graph @0 {â€
 The signature is every Input, State, Noise and Parameter in order (in a body every Argument),
 unless `inputs` says otherwise. `size` gives the range of a size; `symbol` does where the sizes in
 types have another range than the program's table says. Not in the text: arrays of Weights,
-spans, paths and passes.
+theories, spans, paths and passes.
 """
 
 from __future__ import annotations

@@ -128,7 +128,8 @@ class Program:
     `graph.inputs` are leaves, in this order: inputs, states, noise, parameters (and Weight leaves
     are found by walking). `graph.outputs` are the results called `output_names`, then the new
     states called `updates`. `initializers` maps parameters, states and noise to the expression
-    (over Draw leaves and constants) that fills them; a name in `weights` needs none.
+    (over Draw leaves and constants) that fills them; a name in `weights` needs none. `theories` holds
+    the theory (`graph.theory.Theory`) that each `facts` type names.
     """
 
     name: str
@@ -144,6 +145,7 @@ class Program:
     domains: Mapping[str, Domain] = field(default_factory=dict)
     variant: str = "infer"
     metadata: Mapping[str, str] = field(default_factory=dict)
+    theories: Mapping[str, Any] = field(default_factory=dict)
 
     def _leaves(self, role: str) -> dict[str, Value]:
         return {v.node.attribute("name"): v for v in self.graph.inputs if v.role == role}

@@ -6,6 +6,9 @@ from ..types.grids import codebook, grid
 from ..types.types import QuantizedType, TensorType
 from .node import Node, Value
 
+QUANTIZATION_KEY = "graphwright.quantization"
+"""Metadata of a program whose training put FakeQuantize nodes in: JSON of their layers."""
+
 DEQUANTIZE = frozenset({"DequantizeLinear", "Dequantize"})
 
 

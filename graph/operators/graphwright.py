@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..types.dtypes import UINT8
+from ..types.refinement import may_be_equal
 from ..types.types import TensorType, Type
 from .attributes import Attribute, make_attribute
 from .operator import AttributeSpec, Call, Formal, Operator, RuleError
-from .rules.codes import dequantize_codes, quantize_codes
+from .rules.codes import dequantize_codes, fake_quantize, quantize_codes, simulated_conv, simulated_matmul
 from .rules.state_space import lti_ssm
 
 _FLOATS = frozenset({"float16", "float32", "float64", "bfloat16"})
@@ -32,7 +33,8 @@ def _matrix(call: Call, index: int) -> TensorType:
         raise RuleError(
             "G0405", f"{call.operator.name} needs matrices, rank 2 or more; this is {found}", (index,)
         )
-    if found.dims is not None and found.dims[-1] != found.dims[-2]:
+    rows, columns = found.axes[-2:] if found.axes is not None else (None, None)
+    if rows != columns and rows is not None and columns is not None:
         raise RuleError("G0406", f"{call.operator.name} needs square matrices; this is {found}", (index,))
     return found
 
@@ -43,7 +45,7 @@ def _square(call: Call) -> Sequence[Type]:
 
 def _log_det(call: Call) -> Sequence[Type]:
     found = _matrix(call, 0)
-    return (TensorType(found.dtype, found.shape[:-2]),)
+    return (TensorType.of(found.dtype, found.axes[:-2] if found.axes is not None else None),)
 
 
 def _solve(call: Call) -> Sequence[Type]:
@@ -57,7 +59,7 @@ def _solve(call: Call) -> Sequence[Type]:
             f"the right-hand side must have rank {matrix.rank} like the matrix; it is {found}",
             (1, 0),
         )
-    if found.shape[:-1] != matrix.shape[:-1]:
+    if found.axes is None or matrix.axes is None or not may_be_equal(found.axes[:-1], matrix.axes[:-1]):
         raise RuleError("G0402", f"cannot solve {matrix} with right-hand side {found}", (0, 1))
     return (found,)
 
@@ -132,6 +134,72 @@ disc zoh: Ā = exp(A dt), B̄ = A⁻¹ (Ā - 1) B; bilinear: Ā = (1 - A dt/2)�
 none: A and B are discrete already. dt[G] (dt[G, M] for diagonal). D[G, O, I], or D[G·I] elementwise.""",
 )
 
+_FAKE_QUANTIZE = Operator(
+    "graphwright",
+    "FakeQuantize",
+    1,
+    (Formal("X", "T", _REAL), Formal("scale", "T", _REAL)),
+    (Formal("Y", "T", _REAL),),
+    {
+        **_LAYOUT,
+        "surrogate": _attribute("surrogate", "string", "lsq", "the gradient: one of SURROGATES"),
+        "parameter": _attribute(
+            "parameter", "float", 0.0, "the surrogate's own number: omega, delta, steepness"
+        ),
+        "soft": _attribute("soft", "int", 0, "sine: 1 for the first stage, sin(omega x) before its sign"),
+    },
+    infer=fake_quantize,
+    doc="""X rounded to the nearest level times |scale|, with a gradient for training: `surrogate` says which. The
+result is Dequantize(Quantize(X, |scale|), |scale|); with the surrogate sine sign(sin(omega X)) * |scale|
+(BiPer, arXiv 2404.01278).""",
+)
+
+_PRODUCT_FORMATS = {
+    "levels": _LAYOUT["levels"],
+    "backward_levels": AttributeSpec(
+        "backward_levels",
+        "floats",
+        doc="The grid of output gradients; without it products of gradients are float.",
+    ),
+    "block_size": AttributeSpec(
+        "block_size", "int", default=Attribute("int", 16), doc="Elements that share a scale along the sum."
+    ),
+    "scale": _attribute("scale", "string", "e4m3", "the grid of scales: float32, e8m0, e4m3, ue5m3"),
+    "tensor_scale": _attribute("tensor_scale", "int", 0, "1: scales are relative to one number a tensor"),
+    "hadamard": _attribute(
+        "hadamard", "int", 0, "rotates both operands of each product by blocks of so many"
+    ),
+    "stochastic": _attribute(
+        "stochastic", "string", "", "what is rounded stochastically: gradients, backward (both operands), all"
+    ),
+}
+
+
+def _simulated(name: str, inputs: tuple[Formal, ...], rule: object, like: str) -> Operator:
+    return Operator(
+        "graphwright",
+        name,
+        1,
+        inputs,
+        (Formal("Y", "T", _REAL),),
+        {
+            **_PRODUCT_FORMATS,
+            **(
+                {n: AttributeSpec(n, "ints") for n in ("pads", "strides", "dilations", "kernel_shape")}
+                | {
+                    "group": _attribute("group", "int", 1, "as in Conv"),
+                    "auto_pad": _attribute("auto_pad", "string", "NOTSET", "as in Conv"),
+                }
+                if like == "Conv"
+                else {}
+            ),
+        },
+        infer=rule,  # type: ignore[arg-type]  # a TypeRule, given positionally by the table below
+        doc=f"{like} as a machine for narrow formats would compute it, forward and backward: both operands of each "
+        "of the three products are rounded to `levels` with scales for blocks along the sum. For training only.",
+    )
+
+
 GRAPHWRIGHT: dict[str, Operator] = {
     o.name: o
     for o in (
@@ -178,5 +246,18 @@ GRAPHWRIGHT: dict[str, Operator] = {
             doc="levels[codes] * scale, with scales as in Quantize.",
         ),
         _LTI_SSM,
+        _FAKE_QUANTIZE,
+        _simulated(
+            "SimulatedMatMul",
+            (Formal("A", "T", _REAL), Formal("B", "T", _REAL), Formal("key", "K", _REAL)),
+            simulated_matmul,
+            "MatMul",
+        ),
+        _simulated(
+            "SimulatedConv",
+            (Formal("X", "T", _REAL), Formal("W", "T", _REAL), Formal("key", "K", _REAL)),
+            simulated_conv,
+            "Conv",
+        ),
     )
 }

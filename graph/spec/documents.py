@@ -187,6 +187,8 @@ class Training:
     freeze: tuple[Label, ...] = ()
     after_step: tuple[Update, ...] = ()
     metrics: tuple[Binding, ...] = ()
+    quantize: Mapping[str, object] | None = None
+    quantize_span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 KINDS = ("graph", "library", "recipe", "logic", "search")
 FORMAT_VERSION = 1
+ROUNDED = ("gradients", "backward", "all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,20 @@ TRAINING_KEYS = (
     Key("batch", "positive", "Rows of a mini-batch."),
     Key("clip_norm", "positive_number", "Largest norm of the whole gradient."),
     Key("seed", "natural", "Seed of initialisers, batches and noise."),
+    Key("quantize", "quantize", "Train for a quantized result: schemes of weights, activations, gradients."),
     Key("after_step", "bindings", "Parameters or state: their value after each step."),
     Key("metrics", "bindings", "Metrics by name."),
+)
+QUANTIZE_KEYS = (
+    Key("weights", "scheme", "The scheme of weights: a grid, a preset, or a mapping; float by default."),
+    Key("activations", "scheme", "The scheme of the inputs of layers; float by default."),
+    Key("gradients", "scheme", "The grid of output gradients in the products of the backward pass."),
+    Key("rules", "rules", "Schemes by layer: {match: {…}, scheme: …}; the first that matches wins."),
+    Key("schemes", "named_schemes", "Schemes by name, for rules."),
+    Key("skip", "names", "Layers that stay float, by name or pattern."),
+    Key("stages", "share", "The share of the steps of a first stage with real weights (surrogate sine)."),
+    Key("hadamard", "natural", "Rotates the operands of simulated products by blocks of so many; 0: not."),
+    Key("stochastic", "rounded", "What simulated products round stochastically: gradients, backward, all."),
 )
 STEP_KEYS = (
     Key("loss", "path", "The node to be made small.", True),
@@ -200,6 +213,7 @@ CONTEXTS: tuple[tuple[str, tuple[Key, ...]], ...] = (
     ("'data:' of a training", DATA_KEYS),
     ("'program:'", PROGRAM_KEYS),
     ("a certificate", CERTIFICATE_KEYS),
+    ("'quantize:' of a training", QUANTIZE_KEYS),
 )
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..diagnostics import Span, did_you_mean
-from .core_scalars import core_value
 from .documents import Binding, Label, PassStep, Recipe
 from .expression_parser import parse_expression
 from .expressions import Expression, Subscript, Text
 from .keys import PASS_KEYS
 from .paths import is_file_name
+from .plain import plain_value
 from .reading import Reading, describe
 from .training_reader import data_source
 from .vocabulary import Entry, Option
-from .yaml_nodes import YamlMapping, YamlNode, YamlScalar, YamlSequence
+from .yaml_nodes import YamlMapping, YamlNode, YamlScalar
 
 VERIFY = ("none", "final", "each")
 _COMMON = frozenset(key.name for key in PASS_KEYS)
@@ -208,13 +208,3 @@ def _check_data_name(reading: Reading, step: PassStep, data: tuple[Binding, ...]
     if step.data.text not in names:
         hint = did_you_mean(step.data.text, names) or "name it under 'data:' of the recipe"
         reading.error("G0913", f"the recipe has no data '{step.data.text}'", step.data.span, hint=hint)
-
-
-def plain_value(node: YamlNode) -> object:
-    """A node as plain data: core scalars, lists, dictionaries."""
-    if isinstance(node, YamlScalar):
-        return core_value(node)
-    if isinstance(node, YamlSequence):
-        return [plain_value(item) for item in node.items]
-    assert isinstance(node, YamlMapping)
-    return {key.text: plain_value(value) for key, value in node.entries}

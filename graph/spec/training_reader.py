@@ -6,8 +6,9 @@ from ..diagnostics import Span, did_you_mean
 from .documents import DataDeclaration, Label, OptimizerStep, Training, Update
 from .expression_parser import parse_expression
 from .expressions import Call, Expression, Name
-from .keys import DATA_KEYS, GROUP_KEYS, STEP_KEYS, TRAINING_KEYS
+from .keys import DATA_KEYS, GROUP_KEYS, QUANTIZE_KEYS, STEP_KEYS, TRAINING_KEYS
 from .paths import is_file_name, relative_path_problem
+from .plain import plain_value
 from .reading import Reading
 from .vocabulary import Entry
 from .yaml_nodes import YamlNode, YamlScalar, YamlSequence
@@ -47,7 +48,15 @@ def read_training(reading: Reading, node: YamlNode, key: Span) -> Training | Non
             Update(b.name, b.expression) for b in reading.bindings(after, "'after_step:'", dotted=True)
         ),
         metrics=reading.bindings(fields["metrics"], "'metrics:'") if "metrics" in fields else (),
+        quantize=_quantize(reading, fields["quantize"]) if "quantize" in fields else None,
+        quantize_span=fields["quantize"].span if "quantize" in fields else None,
     )
+
+
+def _quantize(reading: Reading, node: YamlNode) -> dict[str, object] | None:
+    """The options of `quantize:` as plain data; schemes are read where the passes are known."""
+    fields = reading.fields(node, QUANTIZE_KEYS, "'quantize:'", node.span)
+    return None if fields is None else {name: plain_value(value) for name, value in fields.items()}
 
 
 def _steps(reading: Reading, fields: dict[str, YamlNode], key: Span) -> tuple[OptimizerStep, ...]:

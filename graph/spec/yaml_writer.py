@@ -303,6 +303,8 @@ def _training(writer: _Writer, training: Training) -> None:
         inner.put(f"seed: {training.seed}")
     if training.freeze:
         inner.put(f"freeze: {_names(training.freeze)}")
+    if training.quantize is not None:
+        inner.section("quantize", ((n, flow(v)) for n, v in training.quantize.items()))
     inner.section("after_step", _updates(training.after_step))
     inner.section("metrics", _bindings(training.metrics))
 

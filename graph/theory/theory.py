@@ -26,13 +26,14 @@ class Axiom:
 @dataclass(frozen=True, slots=True)
 class Definition:
     """relation(variables) holds just where `body` does. The body's free variables are among
-    `variables`, and it speaks only of symbols declared before."""
+    `variables`, and it speaks only of symbols declared before. `licence` as for axioms."""
 
     name: str
     relation: str
     variables: tuple[Variable, ...]
     body: Formula
     span: Span | None = field(default=None, compare=False)
+    licence: str = ""
 
     @property
     def head(self) -> Atom:
@@ -55,12 +56,13 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A closed formula to prove. `text` is how its author wrote it."""
+    """A closed formula to prove. `text` is how its author wrote it; a conjecture has no author."""
 
     name: str
     statement: Formula
     text: str = ""
     span: Span | None = field(default=None, compare=False)
+    conjectured: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import gcd
 
-from .tokens import name_text
+from .tokens import UNKNOWN, name_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,10 @@ class Symbol:
 
     def __str__(self) -> str:
         """The name, in double quotes where it is not made of ASCII words and dots."""
-        return name_text(self.name)
+        return name_text(self.name, _RESERVED)
+
+
+_RESERVED = frozenset((UNKNOWN,))
 
 
 @dataclass(frozen=True, slots=True)

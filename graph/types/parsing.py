@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from ..diagnostics.span import Source
 from .dimensions import Dimension, exact_divide, floor_divide, maximum, minimum, symbol
 from .dtypes import DTYPES, DType
-from .tokens import TokenReader
-from .types import FactsType, OptionalType, QuantizedType, SequenceType, TensorType, Type
+from .tokens import UNKNOWN, TokenReader
+from .types import Axis, FactsType, OptionalType, QuantizedType, SequenceType, TensorType, Type
 
 MAX_DEPTH = 60
 
@@ -85,6 +85,8 @@ def _factor(reader: TokenReader, depth: int) -> Dimension:
         right = read_dimension(reader, depth + 1)
         reader.expect(")")
         return minimum(left, right) if name == "min" else maximum(left, right)
+    if token.kind == "name" and name == UNKNOWN:
+        raise reader.error(f"'{UNKNOWN}' is an unknown size, which stands alone", token)
     found = reader.sizes.get(name)
     return symbol(name) if found is None else found
 
@@ -119,13 +121,13 @@ def _tensor(reader: TokenReader) -> TensorType:
     if reader.take("..."):
         reader.expect("]")
         return TensorType(dtype, None)
-    dims: list[Dimension] = []
+    axes: list[Axis] = []
     while not reader.at("]"):
-        dims.append(read_dimension(reader))
+        axes.append(None if reader.take(UNKNOWN) else read_dimension(reader))
         if not reader.take(","):
             break
     reader.expect("]")
-    return TensorType(dtype, tuple(dims))
+    return TensorType.of(dtype, tuple(axes))
 
 
 def read_dtype(reader: TokenReader) -> DType:
@@ -140,7 +142,10 @@ def _quantized(reader: TokenReader) -> QuantizedType:
     reader.expect("(")
     levels = reader.name("the name of a grid of levels")
     reader.expect(",")
+    place = reader.token
     carrier = _tensor(reader)
+    if carrier.dims is None:
+        raise reader.error(f"a quantized type needs all sizes, not {carrier}", place)
     result: dict[str, object] = {}
     while reader.take(","):
         token = reader.expect_kind("name", "an option of a quantized type")
@@ -149,7 +154,7 @@ def _quantized(reader: TokenReader) -> QuantizedType:
         reader.expect("=")
         result[token.text] = _QUANTIZED_OPTIONS[token.text](reader)
     reader.expect(")")
-    return QuantizedType(levels, carrier.dtype, carrier.shape, **result)  # type: ignore[arg-type]  # by the table
+    return QuantizedType(levels, carrier.dtype, carrier.dims, **result)  # type: ignore[arg-type]  # by the table
 
 
 def _read_bool(reader: TokenReader) -> bool:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 NAME = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*"
 PLAIN_NAME = re.compile(NAME)
+UNKNOWN = "_"
+"""Stands for the size of an axis that nothing tells; a size of that name is quoted."""
 
 _TOKEN = re.compile(
     rf"""

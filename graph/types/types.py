@@ -6,34 +6,71 @@ from dataclasses import dataclass
 
 from .dimensions import Dimension, Symbol, named_sizes, product
 from .dtypes import DType
-from .tokens import name_text
+from .tokens import UNKNOWN, name_text
 
 
-class UnknownRank(ValueError):
-    """The shape of a tensor was asked for whose rank nothing tells."""
+class UnknownShape(ValueError):
+    """The shape of a tensor was asked for that nothing tells, or its rank."""
+
+
+Axis = Dimension | None
+"""The size of an axis; None where nothing tells it before a run."""
+
+Axes = tuple[Axis, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TensorType:
-    """A tensor. `dims` is None where even the rank is unknown (opaque imported operators)."""
+    """A tensor. `dims` are its dimensions where all of them are known, else None: who reads `dims`
+    never meets an unknown size, and never takes two of them for equal. What is known of a shape that
+    is not known whole is `partial`, with None for each unknown size; both are None where even the
+    rank is unknown. `TensorType.of` makes either kind.
+    """
 
     dtype: DType
     dims: tuple[Dimension, ...] | None
+    partial: Axes | None = None
+
+    @staticmethod
+    def of(dtype: DType, axes: Axes | None) -> TensorType:
+        """The tensor type of these sizes, some of which (or all, with the rank) may be unknown."""
+        if axes is None:
+            return TensorType(dtype, None)
+        known = tuple(a for a in axes if a is not None)
+        return TensorType(dtype, known) if len(known) == len(axes) else TensorType(dtype, None, axes)
+
+    def with_dtype(self, dtype: DType) -> TensorType:
+        """The tensors of this shape and another dtype."""
+        return TensorType(dtype, self.dims, self.partial)
+
+    @property
+    def axes(self) -> Axes | None:
+        """The size of each axis, None for one that is unknown; None where the rank is."""
+        return self.partial if self.dims is None else self.dims
+
+    def size_of(self, axis: int) -> Axis:
+        """The size of an axis; None where it is unknown, or the rank is."""
+        axes = self.partial if self.dims is None else self.dims
+        return None if axes is None else axes[axis]
 
     @property
     def shape(self) -> tuple[Dimension, ...]:
-        """The dimensions of a tensor whose rank is known. Raises UnknownRank where it is not."""
+        """The dimensions of a tensor that are all known. Raises UnknownShape where one is not."""
         if self.dims is None:
-            raise UnknownRank("the rank of this tensor is unknown")
+            raise UnknownShape(f"the shape of {self} is not known before a run")
         return self.dims
 
     @property
     def rank(self) -> int:
-        return len(self.shape)
+        """The number of axes. Raises UnknownShape where it is not known."""
+        axes = self.partial if self.dims is None else self.dims
+        if axes is None:
+            raise UnknownShape("the rank of this tensor is unknown")
+        return len(axes)
 
     @property
     def size(self) -> Dimension:
-        """The number of elements."""
+        """The number of elements. Raises UnknownShape where it is not known."""
         return product(self.shape)
 
     @property
@@ -42,9 +79,10 @@ class TensorType:
         return self.dims is not None and all(isinstance(d, int) for d in self.dims)
 
     def __str__(self) -> str:
-        if self.dims is None:
+        axes = self.axes
+        if axes is None:
             return f"{self.dtype.name}[...]"
-        return f"{self.dtype.name}[{', '.join(map(str, self.dims))}]"
+        return f"{self.dtype.name}[{', '.join(UNKNOWN if a is None else str(a) for a in axes)}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +146,7 @@ def named_sizes_of(type: Type) -> frozenset[Symbol]:
     """The sizes in a type's dimensions, with their ranges."""
     while isinstance(type, SequenceType | OptionalType):
         type = type.element
-    if isinstance(type, FactsType) or type.dims is None:
+    if isinstance(type, FactsType):
         return frozenset()
-    return frozenset().union(*map(named_sizes, type.dims))
+    axes = type.axes if isinstance(type, TensorType) else type.dims
+    return frozenset().union(*(named_sizes(a) for a in axes or () if a is not None))

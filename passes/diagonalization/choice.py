@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from .candidates import CANDIDATES, Candidate, Draws
-from .certificates import Certificate, absolute_gain, certify
+from .certificates import Certificate, absolute_gain, certify, with_tail
 from .diagonal import Diagonal, bilinear, rounded, zero_order_hold
 from .refit import refitted
 from .system import Array, System, discretise, kernel
@@ -94,7 +94,8 @@ def _search(
             continue
         tried.append(f"{best[1].kind}: {_share(_score(best, wanted), norm)}")
         if _score(best, wanted) <= limit or norm == 0.0:
-            return Outcome(*best, "", tuple(tried), discrete)
+            form, certificate = best
+            return Outcome(form, with_tail(certificate, discrete, form), "", tuple(tried), discrete)
     reason = f"no candidate keeps {wanted.tolerance:g}: " + "; ".join(tried)
     return Outcome(None, None, reason, tuple(tried), discrete)
 

@@ -13,11 +13,11 @@ from ...backends.onnx.emitting.state_space import (
     chunked,
     parted_state,
     start_state,
-    through,
+    with_input,
 )
 from ...backends.onnx.emitting.state_space_tables import Recurrence, reshape, size
 from ...backends.runtime.state_space_cost import Layer, plans
-from ...graph.ir import Node, Program, Value, apply
+from ...graph.ir import Node, Program, Value
 from ..manager.contract import Bounded, Contract
 from ..manager.pass_ import Context, Result
 from ..rewriting import Procedure, Site
@@ -111,12 +111,10 @@ class ChunkSsm:
 def _written(node: Node, tables: ChunkTables) -> tuple[Value, Value]:
     u, d = node.inputs[0], operand(node, "D")
     assert u is not None
-    fed = reshape(u, 0, size(tables.into, 0), tables.inputs, -1)
+    fed = reshape(u, 0, size(tables.local, 0), tables.inputs, -1)
     start = start_state(fed, operand(node, "initial"), node.attribute("form"), tables.jump.states)
     y, last = chunked(tables, fed, start)
-    if d is not None:
-        y = apply("Add", y, through(d, fed))
-    return reshape(y, 0, size(tables.into, 0) * tables.outputs, -1), parted_state(last, node)
+    return with_input(y, d, fed), parted_state(last, node)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +175,7 @@ class Powers:
         real = 2 * states if self.poles is not None else states
         if groups * (inputs * chunk * (outputs * chunk + real) + outputs * chunk * real) > LARGEST:
             return f"its tables for chunks of {chunk} steps hold more than {LARGEST} numbers"
-        arrays = [np.concatenate([self.local(chunk), self.end(chunk)], axis=2), self.out(chunk)]
+        arrays = [self.local(chunk), self.end(chunk), self.out(chunk)]
         jump = self.jump(chunk)
         arrays += [jump.real, jump.imag] if self.poles is not None else [jump[:, None]]
         if not all(np.isfinite(a).all() for a in arrays):
@@ -185,12 +183,12 @@ class Powers:
         values = [site.constant(np.ascontiguousarray(a, dtype), "state_space") for a in arrays]
         if any(v is None for v in values):
             return "its tables are too large for a body"
-        into, out, *rest = (v for v in values if v is not None)
+        local, end, out, *rest = (v for v in values if v is not None)
         if self.poles is not None:
-            system = Recurrence(into, out, (rest[0], rest[1]))
+            system = Recurrence(end, out, (rest[0], rest[1]))
         else:
-            system = Recurrence(into, out, None, rest[0])
-        return ChunkTables(into, out, system, inputs, outputs, chunk)
+            system = Recurrence(end, out, None, rest[0])
+        return ChunkTables(local, end, out, system, inputs, outputs, chunk)
 
     def local(self, chunk: int) -> Array:
         """K[t - s] from (I, s) to (O, t): [G, I T, O T]."""
@@ -206,10 +204,10 @@ class Powers:
         return table.transpose(1, 3, 0, 2).reshape(self.groups, self.b.shape[2] * chunk, -1)
 
     def out(self, chunk: int) -> Array:
-        """From the state before a chunk to (O, t): [G, S, O T]."""
+        """From the state before a chunk, of poles the imaginary parts in front, to (O, t): [G, S, O T]."""
         table = self.seen(chunk)
         if self.poles is not None:
-            table = np.concatenate([2 * table.real, -2 * table.imag], axis=3)
+            table = np.concatenate([-2 * table.imag, 2 * table.real], axis=3)
         return table.transpose(1, 3, 2, 0).reshape(self.groups, table.shape[3], -1)
 
     def _split(self, table: Array, axis: int) -> Array:

@@ -1,4 +1,4 @@
-"""What a search has found: for each size and count of constants the best programs, and the front."""
+"""What a search has found: for each cost and count of constants the best programs, and the front."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ _IDLE = 0.85
 _POOR = 1e3
 _SKIP_POOR = 0.7
 
-Niche = tuple[int, int]
+Niche = tuple[float, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A program with its constants and its largest error on the nodes of the fit."""
+    """A program with its constants, its largest error on the nodes of the fit, and its cost."""
 
     program: StraightLine
     constants: tuple[float | np.longdouble, ...]
     error: float
+    cost: float
 
     @property
     def niche(self) -> Niche:
-        return self.program.operations, self.program.constants
+        return self.cost, self.program.constants
 
 
 @dataclass
 class Archive:
-    """Niches by (operations, constants), each the best few, errors within 2 % taken for one program."""
+    """Niches by (cost, constants), each the best few, errors within 2 % taken for one program."""
 
     niches: dict[Niche, list[Entry]] = field(default_factory=dict)
 
@@ -56,19 +57,13 @@ class Archive:
 
     def _ballast(self, entry: Entry) -> bool:
         """Whether a simpler program is nearly as good: then this one is that one and something idle."""
-        size, constants = entry.niche
-        for niche in (
-            (size - 1, constants),
-            (size - 1, constants - 1),
-            (size - 2, constants - 1),
-            (size, constants - 1),
-            (size - 2, constants),
-            (size - 2, constants - 2),
-        ):
-            for other in self.niches.get(niche, ()):
-                if _IDLE * other.error < entry.error < (1 + _SAME) * other.error:
-                    return True
-        return False
+        cost, constants = entry.niche
+        return any(
+            _IDLE * other.error < entry.error < (1 + _SAME) * other.error
+            for niche, kept in self.niches.items()
+            if niche != entry.niche and niche[0] <= cost and niche[1] <= constants
+            for other in kept
+        )
 
     def threshold(self, niche: Niche) -> float:
         """The error that an entry must beat to be kept; of a niche with room, its worst times 100."""
@@ -77,20 +72,18 @@ class Archive:
             return 100 * self.best(niche[0])
         return kept[-1].error if len(kept) == NICHE else 100 * kept[-1].error
 
-    def best(self, operations: int) -> float:
-        """The least error with at most so many operations."""
-        return min(
-            (k[0].error for n, k in self.niches.items() if n[0] <= operations and k), default=float("inf")
-        )
+    def best(self, cost: float) -> float:
+        """The least error at no more than a cost."""
+        return min((k[0].error for n, k in self.niches.items() if n[0] <= cost and k), default=float("inf"))
 
-    def front(self) -> Mapping[int, Entry]:
-        """The best entry of each size that no smaller one beats."""
-        found: dict[int, Entry] = {}
+    def front(self) -> Mapping[float, Entry]:
+        """By cost, the entries that nothing cheaper or as cheap beats: the first front of NSGA-II."""
+        found: dict[float, Entry] = {}
         least = float("inf")
-        for size in sorted({n[0] for n in self.niches}):
-            best = min((k[0] for n, k in self.niches.items() if n[0] == size and k), key=lambda e: e.error)
+        for cost in sorted({n[0] for n in self.niches}):
+            best = min((k[0] for n, k in self.niches.items() if n[0] == cost and k), key=lambda e: e.error)
             if best.error < least:
-                found[size] = best
+                found[cost] = best
                 least = best.error
         return found
 
@@ -98,14 +91,24 @@ class Archive:
         for niche in sorted(self.niches):
             yield from self.niches[niche]
 
-    def parent(self, random: Random) -> Entry:
-        """A uniform niche, poor ones of their size mostly passed over; in it the better ones more often."""
-        niches = sorted(self.niches)
+    def parents(self) -> Parents:
+        """Draws of parents from the archive as it is now."""
+        return Parents(self)
+
+
+class Parents:
+    """Draws: a uniform niche, poor ones of their cost mostly passed over; in it the better ones more often."""
+
+    def __init__(self, archive: Archive) -> None:
+        niches = sorted(((n, kept) for n, kept in archive.niches.items() if kept), key=lambda at: at[0])
+        bests: dict[float, float] = {}
+        for (cost, _), kept in niches:
+            bests[cost] = min(bests.get(cost, float("inf")), kept[0].error)
+        self._niches = [(kept, kept[0].error > _POOR * bests[cost]) for (cost, _), kept in niches]
+
+    def draw(self, random: Random) -> Entry:
         while True:
-            niche = random.choice(niches)
-            kept = self.niches[niche]
-            size_best = min(k[0].error for n, k in self.niches.items() if n[0] == niche[0])
-            if kept[0].error > _POOR * size_best and random.random() < _SKIP_POOR:
+            kept, poor = random.choice(self._niches)
+            if poor and random.random() < _SKIP_POOR:
                 continue
-            rank = min(int(len(kept) * random.random() ** 2), len(kept) - 1)
-            return kept[rank]
+            return kept[min(int(len(kept) * random.random() ** 2), len(kept) - 1)]

@@ -13,11 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from .batch import Batch
+from .batch import Batch, Tape
 
 Array = np.ndarray[Any, Any]
 _PROBE = 0.1
 _MOST_ACCELERATION = 0.75
+_TURNS = ((1e-4, True), (1e-2, False), (1e-2, True))
+"""Of a program's starts by turns: the first damping, and whether steps uphill are taken."""
+_LEAST_DAMPING, _MOST_DAMPING = 1e-30, 1e8
 
 
 @dataclass
@@ -31,7 +34,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Problem:
-    """x[node], y[node] and the weights[…, node] of the residuals f - y."""
+    """x[node], y[node] and the weights[node] of the residuals f - y."""
 
     x: Array
     y: Array
@@ -45,8 +48,16 @@ def fit(batch: Batch, constants: Array, problem: Problem, steps: int, accelerate
         return _fit(batch, constants.copy(), problem, steps, accelerate)
 
 
-def residuals(batch: Batch, slots: Array, problem: Problem) -> Array:
-    found: Array = (batch.result(slots) - problem.y) * problem.weights
+def residuals(batch: Batch, constants: Array, problem: Problem) -> Array:
+    """The weighted residuals [program, start, node] at constants[program, start, constant]."""
+    tape = Tape(batch, constants.shape[1], problem.x, problem.weights)
+    return _residuals(tape, constants, problem)
+
+
+def _residuals(tape: Tape, constants: Array, problem: Problem) -> Array:
+    found = tape.evaluate(constants)
+    found -= problem.y
+    found *= problem.weights
     return found
 
 
@@ -57,99 +68,138 @@ def _costs(residual: Array) -> Array:
 
 
 def _fit(batch: Batch, constants: Array, problem: Problem, steps: int, accelerate: bool) -> Fit:
-    slots = batch.values(problem.x, constants)
-    residual = residuals(batch, slots, problem)
+    tape = Tape(batch, constants.shape[1], problem.x, problem.weights)
+    residual = _residuals(tape, constants, problem)
+    jacobian = tape.jacobian()
+    new_jacobian = np.empty_like(jacobian)
+    factors = Factors(jacobian)
     cost = _costs(residual)
-    damping = np.full(cost.shape, 1e-2, problem.x.dtype)
+    best = Fit(constants.copy(), cost, np.max(np.abs(residual), axis=-1))
+    turn = np.arange(constants.shape[1]) % len(_TURNS)
+    damping = np.broadcast_to(np.array([d for d, _ in _TURNS], cost.dtype)[turn], cost.shape)
+    daring = np.array([daring for _, daring in _TURNS])[turn]
+    last = np.zeros_like(jacobian[..., 0])
     for _ in range(steps):
-        jacobian = batch.jacobian(slots) * problem.weights
-        step = _step(jacobian, residual, damping)
+        factors.take(jacobian, residual, damping)
+        step = factors.step()
         if accelerate:
-            step = _accelerated(batch, constants, problem, jacobian, residual, damping, step)
+            step = _accelerated(tape, constants, problem, jacobian, residual, factors, step)
         tried = constants + np.moveaxis(step, 0, 2)
-        new_slots = batch.values(problem.x, tried)
-        new_residual = residuals(batch, new_slots, problem)
+        new_residual = _residuals(tape, tried, problem)
+        tape.jacobian(new_jacobian)
         new_cost = _costs(new_residual)
-        better = new_cost < cost
-        damping = np.clip(np.where(better, damping * 0.2, damping * 4.0), 1e-14, 1e8)
-        constants = np.where(better[..., None], tried, constants)
-        slots = np.where(better[..., None], new_slots, slots)
-        residual = np.where(better[..., None], new_residual, residual)
-        cost = np.where(better, new_cost, cost)
-    largest = np.max(np.abs(residual), axis=-1)
-    return Fit(constants, np.sqrt(cost), np.where(np.isfinite(cost), largest, np.inf))
+        taken = (new_cost < cost) | (daring & _bold(step, last, factors.scale, new_cost, best.cost))
+        damping = np.clip(np.where(taken, damping * 0.1, damping * 8.0), _LEAST_DAMPING, _MOST_DAMPING)
+        last = np.where(taken, step, last)
+        constants[taken] = tried[taken]
+        residual[taken] = new_residual[taken]
+        np.copyto(jacobian, new_jacobian, where=taken[..., None])
+        cost = np.where(taken, new_cost, cost)
+        _improve(best, constants, residual, cost)
+    best.largest = np.where(np.isfinite(best.cost), best.largest, np.inf)
+    best.cost = np.sqrt(best.cost)
+    return best
 
 
-def _step(jacobian: Array, residual: Array, damping: Array) -> Array:
-    """The damped least-squares step [constant, program, start] for jacobian[constant, program, start,
-    node]: min |J s + r|² + damping |D s|², D the lengths of J's columns."""
-    solved = _Triangle(jacobian, damping)
-    return solved.solve(-residual)
+def _bold(step: Array, last: Array, scale: Array, cost: Array, best: Array) -> Array:
+    """Whether a step uphill is taken: one that goes on in the last one's direction, and the more uphill the
+    better it agrees (Transtrum and Sethna, section 5). In curved valleys the full steps of Gauss and Newton go
+    up before they converge; a descent that forbids it creeps and stalls."""
+    scaled, before = step * scale.reshape(step.shape), last * scale.reshape(step.shape)
+    along = np.einsum("kps,kps->ps", scaled, before)
+    cosine = along / np.sqrt(
+        np.einsum("kps,kps->ps", scaled, scaled) * np.einsum("kps,kps->ps", before, before)
+    )
+    found: Array = ((1 - cosine) ** 2 * cost <= best) & np.isfinite(cost)
+    return found
 
 
-class _Triangle:
-    """The QR factors of a damped, scaled Jacobian."""
+def _improve(best: Fit, constants: Array, residual: Array, cost: Array) -> None:
+    better = cost < best.cost
+    best.constants[better] = constants[better]
+    best.largest[better] = np.max(np.abs(residual[better]), axis=-1)
+    best.cost = np.where(better, cost, best.cost)
 
-    def __init__(self, jacobian: Array, damping: Array) -> None:
-        count = len(jacobian)
-        scale = np.sqrt(np.einsum("kpsn,kpsn->kps", jacobian, jacobian))
-        scale = np.where((scale > 0) & np.isfinite(scale), scale, 1)
-        self.scale = scale
-        columns = jacobian / scale[..., None]
-        columns = np.where(np.isfinite(columns), columns, 0)
-        below = np.zeros((count, count, *scale.shape[1:]), jacobian.dtype)
+
+class Factors:
+    """The QR factors of damped, scaled Jacobians [constant, program, start, node] and their residuals: of
+    min |J s + r|² + damping |D s|², D the lengths of J's columns. Programs and starts lie innermost; the memory
+    serves one factorization after the other."""
+
+    def __init__(self, jacobian: Array) -> None:
+        count, programs, starts, nodes = jacobian.shape
+        self._shape = (count, programs, starts)
+        lanes = programs * starts
+        self.scale = np.empty((count, lanes), jacobian.dtype)
+        self._columns = np.empty((count + 1, nodes + count, lanes), jacobian.dtype)
+        self._product = np.empty_like(self._columns)
+        self._triangle = np.empty((count, count + 1, lanes), jacobian.dtype)
+
+    def take(self, jacobian: Array, residual: Array, damping: Array) -> None:
+        """Factors these."""
+        count, lanes = self.scale.shape
+        nodes = jacobian.shape[-1]
+        lengths = np.sqrt(np.einsum("kpsn,kpsn->kps", jacobian, jacobian)).reshape(count, lanes)
+        np.copyto(self.scale, np.where((lengths > 0) & np.isfinite(lengths), lengths, 1))
+        columns, triangle = self._columns, self._triangle
+        head = columns[:count, :nodes]
+        np.copyto(head, jacobian.reshape(count, lanes, nodes).transpose(0, 2, 1))
+        head /= self.scale[:, None]
+        np.negative(residual.reshape(lanes, nodes).T, out=columns[count, :nodes])
+        columns[:, nodes:] = 0
+        root = np.sqrt(damping).reshape(lanes)
         for i in range(count):
-            below[i, i] = np.sqrt(damping)
-        self.q: list[tuple[Array, Array]] = []
-        self.r = np.zeros((count, count, *scale.shape[1:]), jacobian.dtype)
+            columns[i, nodes + i] = root
         for i in range(count):
-            column, tail = columns[i], below[i]
-            for j, (q, lower) in enumerate(self.q):
-                dot = np.einsum("psn,psn->ps", q, column) + np.einsum("kps,kps->ps", lower, tail)
-                self.r[j, i] = dot
-                column = column - q * dot[..., None]
-                tail = tail - lower * dot
-            length = np.sqrt(np.einsum("psn,psn->ps", column, column) + np.einsum("kps,kps->ps", tail, tail))
-            length = np.where(length > 0, length, 1)
-            self.r[i, i] = length
-            self.q.append((column / length[..., None], tail / length))
+            column, rest, product = columns[i], columns[i + 1 :], self._product[i + 1 :]
+            length = np.sqrt(np.einsum("nl,nl->l", column, column))
+            triangle[i, i] = length
+            column /= length
+            dots = triangle[i, i + 1 :]
+            np.einsum("nl,knl->kl", column, rest, out=dots)
+            np.multiply(column, dots[:, None], out=product)
+            rest -= product
+
+    def step(self) -> Array:
+        """The step [constant, program, start] against the residuals."""
+        return self._substituted(self._triangle[:, -1].copy())
 
     def solve(self, right: Array) -> Array:
-        """The step for a right-hand side [program, start, node], its damping part zero."""
-        count = len(self.q)
-        projected: list[Array] = []
-        head, tail = right, np.zeros_like(self.r[0])
-        for q, lower in self.q:
-            dot = np.einsum("psn,psn->ps", q, head) + np.einsum("kps,kps->ps", lower, tail)
-            projected.append(dot)
-            head = head - q * dot[..., None]
-            tail = tail - lower * dot
-        step = np.zeros_like(self.r[0])
-        for i in range(count - 1, -1, -1):
-            total = projected[i]
-            for j in range(i + 1, count):
-                total = total - self.r[i, j] * step[j]
-            step[i] = total / self.r[i, i]
-        found: Array = step / self.scale
-        return np.where(np.isfinite(found), found, 0)
+        """The step for another right-hand side [program, start, node], its damping part zero."""
+        count = len(self._triangle)
+        nodes = right.shape[-1]
+        rest = np.zeros_like(self._columns[0])
+        rest[:nodes] = right.reshape(-1, nodes).T
+        projected = np.empty_like(self._triangle[:, -1])
+        for i in range(count):
+            column = self._columns[i]
+            projected[i] = np.einsum("nl,nl->l", column, rest)
+            rest -= column * projected[i]
+        return self._substituted(projected)
+
+    def _substituted(self, projected: Array) -> Array:
+        for i in range(len(projected) - 1, -1, -1):
+            projected[i] /= self._triangle[i, i]
+            projected[:i] -= self._triangle[:i, i] * projected[i]
+        projected /= self.scale
+        return np.where(np.isfinite(projected), projected, 0).reshape(self._shape)
 
 
 def _accelerated(
-    batch: Batch,
+    tape: Tape,
     constants: Array,
     problem: Problem,
     jacobian: Array,
     residual: Array,
-    damping: Array,
+    factors: Factors,
     step: Array,
 ) -> Array:
     """The step with half its second-order correction, where that is small beside the step."""
-    solved = _Triangle(jacobian, damping)
-    moved = np.moveaxis(step, 0, 2)
-    probe = residuals(batch, batch.values(problem.x, constants + _PROBE * moved), problem)
+    probe = _residuals(tape, constants + _PROBE * np.moveaxis(step, 0, 2), problem)
     along = np.einsum("kpsn,kps->psn", jacobian, step)
     curvature = 2 / _PROBE * ((probe - residual) / _PROBE - along)
-    correction = solved.solve(-np.where(np.isfinite(curvature), curvature, 0)) / 2
-    size = np.sqrt(np.sum((step * solved.scale) ** 2, axis=0))
-    length = np.sqrt(np.sum((correction * solved.scale) ** 2, axis=0))
+    correction = factors.solve(-np.where(np.isfinite(curvature), curvature, 0)) / 2
+    scale = factors.scale.reshape(step.shape)
+    size = np.sqrt(np.sum((step * scale) ** 2, axis=0))
+    length = np.sqrt(np.sum((correction * scale) ** 2, axis=0))
     return np.where(2 * length <= _MOST_ACCELERATION * size, step + correction, step)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+from .cost import Cost, OperationCount
 from .straight_line import ADD, DIV, MUL, SUB, Instruction, StraightLine, canonical
 
 FRESH = -1000
@@ -14,17 +15,20 @@ EMPTY = StraightLine(())
 """The program that is x itself."""
 
 
+_COUNT = OperationCount()
+
+
 def mutate(
-    program: StraightLine, random: Random, largest: int
+    program: StraightLine, random: Random, most: float, cost: Cost = _COUNT
 ) -> tuple[StraightLine, tuple[int | None, ...]] | None:
     """A child of one to four moves, and for each of its constants the parent's that it comes from
-    (None: it is new). None where the moves made no program of at most `largest` operations."""
+    (None: it is new). None where the moves made no program that costs at most so much."""
     rows = list(program.instructions)
     for _ in range(1 + _geometric(random)):
         move = random.choices(_MOVES, _WEIGHTS)[0]
         move(rows, random)
     found = canonical(rows)
-    if found is None or found[0].operations > largest:
+    if found is None or cost.of(found[0]) > most:
         return None
     child, constants = found
     return child, tuple(-c - 1 if c > FRESH else None for c in constants)

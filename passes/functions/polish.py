@@ -4,11 +4,13 @@ enter nonlinearly)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from .batch import Batch
+from .batch import Batch, Tape
 from .fitting import Problem, fit, residuals
 from .straight_line import StraightLine
 from .target import Target
@@ -16,8 +18,11 @@ from .target import Target
 Array = np.ndarray[Any, Any]
 _LAWSON_ROUNDS = 15
 _EXCHANGES = 12
+_PARTS = (1.0, 0.5, 0.2, 0.05)
+_NEWTON_STEPS = 6
 _CHECK_NODES = 512
 _LEVEL = 1.001
+_SETTLING_NODES = 32
 
 
 def polish(
@@ -34,7 +39,7 @@ def polish(
     weights = np.ones_like(x)
     for _ in range(_LAWSON_ROUNDS):
         with np.errstate(all="ignore"):
-            size = np.abs(residuals(batch, batch.values(x, found), Problem(x, y, base)))[0, 0]
+            size = np.abs(residuals(batch, found, Problem(x, y, base)))[0, 0]
             weights = weights * (size / np.max(size)) ** 0.5 + np.longdouble(1e-9)
             weights /= np.mean(weights)
             found = fit(batch, found, Problem(x, y, base * weights), 4).constants
@@ -48,41 +53,45 @@ def _levelled(batch: Batch, constants: Array, least: float, target: Target) -> t
     x, y = target.samples(_CHECK_NODES)
     problem = Problem(x, y, 1 / target.scale(y))
     for _ in range(_EXCHANGES):
-        with np.errstate(all="ignore"):
-            step = _exchange(batch, constants, problem)
-        if step is None:
-            break
-        for shrink in (1.0, 0.5, 0.25, 0.1, 0.03):
-            tried = constants + np.longdouble(shrink) * step
+        before = least
+        for part in _PARTS:
+            with np.errstate(all="ignore"):
+                tried = _exchange(batch, constants, problem, part)
+            if tried is None:
+                break
             error = largest_error(batch, tried, target)
             if error < least:
+                constants, least = tried, error
                 break
-        else:
-            break
-        gain = least / error
-        constants, least = tried, error
-        if gain < _LEVEL:
+        if before < _LEVEL * least:
             break
     return constants[0, 0], least
 
 
-def _exchange(batch: Batch, constants: Array, problem: Problem) -> Array | None:
-    """The step after which, to first order, the error is level and alternates at its present extrema.
-    None where it has too few of them."""
-    slots = batch.values(problem.x, constants)
-    residual = residuals(batch, slots, problem)[0, 0]
+def _exchange(batch: Batch, constants: Array, problem: Problem, part: float) -> Array | None:
+    """Constants with which the error at its present extrema is `part` of the way to being level and alternating, by
+    Newton's method (the way there goes uphill in curved valleys). None where it has too few extrema."""
+    tape = Tape(batch, 1, problem.x, problem.weights)
+    residual = ((tape.evaluate(constants) - problem.y) * problem.weights)[0, 0]
     count = constants.shape[-1]
-    points = _alternation(residual, count + 1)
+    points = alternation(residual, count + 1)
     if len(points) < count + 1:
         return None
-    rows = (batch.jacobian(slots) * problem.weights)[:, 0, 0, points].T
+    x, y, weights = problem.x[points], problem.y[points], problem.weights[points]
+    tape = Tape(batch, 1, x, weights)
+    wanted = (1 - part) * residual[points]
     signs = np.where(np.arange(count + 1) % 2 == 0, 1, -1).astype(residual.dtype)
-    matrix = np.concatenate([rows, -signs[:, None]], axis=1)
-    solved = _solve(matrix, -residual[points])
-    return solved[:count].reshape(1, 1, -1) if np.all(np.isfinite(solved)) else None
+    for _ in range(_NEWTON_STEPS):
+        residual = ((tape.evaluate(constants) - y) * weights)[0, 0]
+        matrix = np.concatenate([tape.jacobian()[:, 0, 0].T, -part * signs[:, None]], axis=1)
+        solved = _solve(matrix, wanted - residual)
+        if not np.all(np.isfinite(solved)):
+            return None
+        constants = constants + solved[:count].reshape(1, 1, -1)
+    return constants
 
 
-def _alternation(residual: Array, count: int) -> Array:
+def alternation(residual: Array, count: int) -> Array:
     """The extrema of runs of one sign, at most `count`: the smaller end is dropped while there are more."""
     change = np.flatnonzero(np.diff(np.signbit(residual)))
     runs = np.split(np.arange(len(residual)), change + 1)
@@ -109,10 +118,42 @@ def _solve(matrix: Array, right: Array) -> Array:
     return solved
 
 
+def settled(
+    program: StraightLine, constants: Sequence[float], target: Target, precise: bool, steps: int = 24
+) -> tuple[tuple[float | np.longdouble, ...], float]:
+    """Constants for an archive with their largest error over many nodes: as they are, or (`precise`) by least
+    squares in long doubles from there."""
+    if not precise:
+        return tuple(constants), _error(program, constants, target)
+    batch = Batch((program,))
+    given = np.array(constants, np.longdouble).reshape(1, 1, -1)
+    error = largest_error(batch, given, target)
+    x, y = target.samples(_SETTLING_NODES)
+    fitted = fit(batch, given, Problem(x, y, 1 / target.scale(y)), steps, accelerate=True)
+    better = largest_error(batch, fitted.constants, target)
+    if better < error:
+        given, error = fitted.constants, better
+    return tuple(given[0, 0]), error
+
+
+def _error(program: StraightLine, constants: Sequence[float], target: Target) -> float:
+    """The largest error over many nodes in float64."""
+    x, y, scale = _plain_nodes(target)
+    with np.errstate(all="ignore"):
+        error = float(np.max(np.abs(program.evaluate(x, constants) - y) / scale))
+    return error if np.isfinite(error) else float("inf")
+
+
+@lru_cache(maxsize=8)
+def _plain_nodes(target: Target) -> tuple[Array, Array, Array]:
+    x, y = target.samples(_CHECK_NODES)
+    return x.astype(np.float64), y.astype(np.float64), target.scale(y).astype(np.float64)
+
+
 def largest_error(batch: Batch, constants: Array, target: Target) -> float:
     """The largest error of the first program's first constants over many nodes."""
     x, y = target.samples(_CHECK_NODES)
     with np.errstate(all="ignore"):
-        values = batch.result(batch.values(x, constants.astype(np.longdouble)))[0, 0]
+        values = Tape(batch, 1, x, x).evaluate(constants.astype(np.longdouble))[0, 0]
         error = np.max(np.abs(values - y) / target.scale(y))
     return float(error) if np.isfinite(error) else float("inf")

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from math import pi
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...graph.diagnostics import did_you_mean, fail
+from .fpcore import evaluate, parsed
 
 if TYPE_CHECKING:
     from mpmath import mpf
 
 Array = np.ndarray[Any, Any]
 RELATIVE, ABSOLUTE = "relative", "absolute"
+_NEAR = (10, 20, 30)
+"""Distances of nodes beside a zero: 2^-10, …"""
 
 
 @dataclass(frozen=True)
 class Target:
     """A function on [low, high] with the error to make small. `relative`: |f - y| / |y|; `absolute`:
-    |f - y|."""
+    |f - y|. `source`: the text of an FPCore, which is then the function, and `function` its name."""
 
     function: str
     low: float
     high: float
     error: str = RELATIVE
+    source: str = ""
 
     def __post_init__(self) -> None:
-        if self.function not in FUNCTIONS:
+        if not self.source and self.function not in FUNCTIONS:
             raise fail(
                 "G1501",
                 f"there is no function '{self.function}' to search for",
@@ -41,36 +45,74 @@ class Target:
         if self.error not in (RELATIVE, ABSOLUTE):
             raise fail("G1502", f"the error is 'relative' or 'absolute', not '{self.error}'")
 
+    @property
+    def name(self) -> str:
+        """What files and functions are called by."""
+        found = re.sub(r"[^A-Za-z0-9]+", "_", self.function).strip("_").lower()
+        return found if found[:1].isalpha() else f"f{found}"
+
     def exact(self, x: mpf) -> mpf:
-        """The function's value in mpmath's working precision."""
-        found: mpf = FUNCTIONS[self.function](x)
-        return found
+        """The function's value in mpmath's working precision. Raises SpecError (G1502) where it has no real one."""
+        try:
+            found = evaluate(parsed(self.source), x) if self.source else FUNCTIONS[self.function](x)
+            real = isinstance(found, type(x)) and abs(found) < float("inf")
+        except (ZeroDivisionError, ValueError, OverflowError):
+            real = False
+        if not real:
+            raise fail("G1502", f"{self.function} has no real value at {float(x):.6g}, within the domain")
+        value: mpf = found
+        return value
 
     def samples(self, count: int) -> tuple[Array, Array]:
         """Chebyshev nodes of the interval and the function there, as long doubles, correctly rounded
-        to 64 bits; nodes where a relative error has no meaning (y = 0) are left out."""
+        to 64 bits. Where a relative error meets a zero of the function, that node is left out and nodes close
+        to it are added: a program must vanish there too."""
         return _samples(self, count)
+
+    def precise_samples(self, count: int) -> tuple[Array, Array, Array]:
+        """Those nodes, the function there and what errors are divided by, in mpmath's working precision, as arrays
+        of objects."""
+        xs = _nodes(self, count)
+        pairs = [(x, y) for x in xs if (y := self.exact(x)) != 0 or self.error == ABSOLUTE]
+        x, y = (np.array(list(column), object) for column in zip(*pairs, strict=True))
+        return x, y, np.abs(y) if self.error == RELATIVE else np.array([1] * len(y), object)
 
     def scale(self, y: Array) -> Array:
         """What a residual f - y is divided by."""
         return np.abs(y) if self.error == RELATIVE else np.ones_like(y)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def _samples(target: Target, count: int) -> tuple[Array, Array]:
     import mpmath
 
     with mpmath.workprec(120):
-        nodes = [
-            (target.low + target.high) / mpmath.mpf(2)
-            - (mpmath.mpf(target.high) - target.low) / 2 * mpmath.cos(pi * (i + mpmath.mpf("0.5")) / count)
-            for i in range(count)
-        ]
-        xs = [_long(x) for x in nodes]
+        xs = [_long(x) for x in _nodes(target, count)]
         ys = [_long(target.exact(_multiple(x))) for x in xs]
     x, y = np.array(xs, np.longdouble), np.array(ys, np.longdouble)
     keep = y != 0 if target.error == RELATIVE else np.ones(len(y), bool)
+    if 2 * np.count_nonzero(keep) < len(keep):
+        raise fail("G1502", f"{target.function} is zero on its domain: a relative error has no meaning")
     return x[keep], y[keep]
+
+
+def _nodes(target: Target, count: int) -> list[mpf]:
+    import mpmath
+
+    low, high = mpmath.mpf(target.low), mpmath.mpf(target.high)
+    turns = [mpmath.cos(mpmath.pi * (i + mpmath.mpf("0.5")) / count) for i in range(count)]
+    return sorted([(low + high) / 2 - (high - low) / 2 * turn for turn in turns] + _beside_zeros(target))
+
+
+def _beside_zeros(target: Target) -> list[mpf]:
+    """Points close to the function's zeros at 0 and 1, for a relative error."""
+    import mpmath
+
+    if target.error != RELATIVE:
+        return []
+    zeros = [z for z in (0, 1) if target.low <= z <= target.high and target.exact(mpmath.mpf(z)) == 0]
+    near = [z + sign * mpmath.mpf(2) ** -k for z in zeros for sign in (-1, 1) for k in _NEAR]
+    return [x for x in near if target.low <= x <= target.high]
 
 
 def _long(value: mpf) -> np.longdouble:

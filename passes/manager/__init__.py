@@ -1,6 +1,6 @@
 """Pass, contract, verification, records, recipes to pipelines."""
 
-from .contract import Bounded, Budget, Contract, Exact
+from .contract import Bounded, Budget, Certified, Contract, Exact
 from .failure import ContractBroken
 from .manager import PassManager
 from .pass_ import Context, Pass, Replacement, Result
@@ -11,6 +11,7 @@ from .verdict import Finding, Verdict
 __all__ = [
     "Bounded",
     "Budget",
+    "Certified",
     "CompileRecord",
     "Context",
     "Contract",

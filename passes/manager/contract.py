@@ -46,4 +46,20 @@ class Budget:
         return f"{self.metric} drops by at most {self.max_drop:g}"
 
 
-Contract = Exact | Bounded | Budget
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """Of theories: every theorem has a proof that the kernel accepts, none is lost, and no more is
+    taken for true than before.
+
+    `axioms` is "kept", or "licensed": a relation that two axioms make total and single-valued is
+    defined by a function, the axioms go, and their proofs from the definition are there. `goals` is
+    "kept", "licensed" (their names are), "more", or "fewer" (conjectures may go)."""
+
+    axioms: str = "kept"
+    goals: str = "kept"
+
+    def __str__(self) -> str:
+        return f"certified (axioms {self.axioms}, goals {self.goals})"
+
+
+Contract = Exact | Bounded | Budget | Certified

@@ -116,11 +116,11 @@ def _terms(node: Node, arrays: Mapping[Value, Array]) -> int:
 
 
 def _shape(value: Value, arrays: Mapping[Value, Array]) -> tuple[int, ...]:
-    """The shape of the array, else of the type with symbolic sizes taken as 64."""
+    """The shape of the array, else of the type with sizes that are no numbers taken as 64."""
     if value in arrays:
         return tuple(arrays[value].shape)
-    dims = value.type.dims if isinstance(value.type, TensorType) else None
-    return tuple(d if isinstance(d, int) else 64 for d in dims or ())
+    axes = value.type.axes if isinstance(value.type, TensorType) else None
+    return tuple(d if isinstance(d, int) else 64 for d in axes or ())
 
 
 _NORMS = frozenset(

@@ -16,7 +16,7 @@ from ...graph.ir import Origin, Program, collector_paused
 from ...graph.spec.expressions import Expression
 from .bisection import Culprit, bisect
 from .budget import BudgetFinding, budget_of_contract, check_metrics, decide, metrics_in
-from .contract import Bounded, Budget, Contract, Exact
+from .contract import Bounded, Budget, Certified, Contract, Exact
 from .evaluation import default_evaluator
 from .failure import ContractBroken, outputs_diagnostic, site_diagnostic
 from .measurement import Measurement, measure
@@ -143,7 +143,11 @@ class _Compile:
 
     def _verified(self, step: Step, before: Program, result: Result, record: PassRecord) -> PassRecord:
         began = process_time()
-        verification = self.verifier.verify(before, result, step.pass_.contract)
+        contract = step.pass_.contract
+        if isinstance(contract, Certified):
+            verification = certified(before, result.program, contract)
+        else:
+            verification = self.verifier.verify(before, result, contract)
         record = verified_record(record, verification, process_time() - began)
         if verification.verdict is Verdict.BROKEN:
             raise self._broken(step, before, result, verification, record)
@@ -152,7 +156,11 @@ class _Compile:
     def _broken(
         self, step: Step, before: Program, result: Result, verification: Verification, record: PassRecord
     ) -> ContractBroken:
-        if verification.broken:
+        if isinstance(step.pass_.contract, Certified):
+            origin = next(iter(before.origins.values()), Origin())
+            diagnostic = outputs_diagnostic(step.pass_, verification.reason, None, None, origin, None)
+            folder = None
+        elif verification.broken:
             case = site_case(verification.broken[0], step.pass_.name)
             folder = self._reproducer(case)
             diagnostic = site_diagnostic(step.pass_, before, result.program, verification, folder)
@@ -281,6 +289,8 @@ class _Compile:
         return self._final()
 
     def _final(self) -> tuple[Verdict, str]:
+        if any(isinstance(s.pass_.contract, Certified) for s, _, _ in self.history):
+            return self._final_theorems()
         contract = joint_contract([s.pass_.contract for s, _, _ in self.history])
         if contract is None:
             return Verdict.INCONCLUSIVE, "passes with budgets change the outputs; their metrics were checked"
@@ -296,6 +306,19 @@ class _Compile:
             self._blame()
             raise fail("G1005", f"the compiled program differs from the first one: {finding.reason}")
         return finding.verdict, finding.reason
+
+    def _final_theorems(self) -> tuple[Verdict, str]:
+        """Every pass's promise, checked at the end."""
+        for index, (step, before, result) in enumerate(self.history):
+            contract = step.pass_.contract
+            if isinstance(contract, Certified):
+                verification = certified(before, result.program, contract)
+                if verification.verdict is Verdict.BROKEN:
+                    record = self.records[index]
+                    self.records = self.records[:index]
+                    self.program, self.last = before, record.before
+                    raise self._broken(step, before, result, verification, record)
+        return Verdict.HOLDS, ""
 
     def _blame(self) -> None:
         """Checks every pass again, in order, and raises ContractBroken at the first broken one."""
@@ -377,6 +400,16 @@ def verified_record(record: PassRecord, verification: Verification, seconds: flo
         drift=verification.drift,
         reason=verification.reason,
     )
+
+
+def certified(before: Program, after: Program, contract: Certified) -> Verification:
+    """The verdict on a pass over theories."""
+    if after is before:
+        return Verification(Verdict.HOLDS)
+    from .theorem_check import check_theorems
+
+    finding = check_theorems(before, after, contract)
+    return Verification(finding.verdict, reason=finding.reason)
 
 
 def culprit_origin(culprit: Culprit | None, before: Program, after: Program) -> Origin:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -56,7 +56,7 @@ class Context:
 
     `data` are data sets by name, `calibration` is the name of the one that the pass's step gave it,
     `meter` measures metrics on them, `sizes` binds symbolic sizes for counts of operations. `firings`
-    stops rewriting after so many rule firings (bisection).
+    stops rewriting after so many rule firings (bisection). `progress` is told of each cycle of a search.
     """
 
     seed: int = 0
@@ -66,6 +66,7 @@ class Context:
     sizes: Mapping[str, int] = field(default_factory=dict)
     firings: int | None = None
     calibration: str | None = None
+    progress: Callable[[Any], None] | None = None
 
 
 class Pass(Protocol):

@@ -46,11 +46,15 @@ def observe(
 
 
 def run(
-    program: Program, values: Sequence[Value], batch: Mapping[str, Array], evaluator: Evaluator | None = None
+    program: Program,
+    values: Sequence[Value],
+    batch: Mapping[str, Array],
+    evaluator: Evaluator | None = None,
+    known: Mapping[Value, Array] | None = None,
 ) -> dict[Value, Array]:
-    """The arrays of these values for one batch. Raises SpecError G1041 for a batch that the program does
-    not take."""
-    given = leaf_arrays(program, batch)
+    """The arrays of these values for one batch; those in `known` are not computed again. Raises SpecError
+    G1041 for a batch that the program does not take."""
+    given = {**leaf_arrays(program, batch), **(known or {})}
     wanted = [v for v in values if v not in given]
     found = evaluate(evaluator or default_evaluator(), wanted, given) if wanted else []
     if isinstance(found, Unevaluable):

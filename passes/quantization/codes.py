@@ -73,6 +73,11 @@ def static_activation(x: Value, scheme: QuantScheme, seen: Observer, found: Grid
     absorbed."""
     low, high = clipped_range(seen, found, scheme.clip, scheme.percentile, scheme.zero)
     scale, zero = range_scale(low, high, found, scheme.zero)
+    return fixed_activation(x, scale, found, zero)
+
+
+def fixed_activation(x: Value, scale: float, found: Grid, zero: int | None = None) -> Value:
+    """x quantized and dequantized with one scale (and zero point)."""
     number = constant(np.float32(scale))
     if not found.integer:
         levels = {"levels": found.levels}
@@ -86,11 +91,13 @@ def static_activation(x: Value, scheme: QuantScheme, seen: Observer, found: Grid
 
 
 def _narrow_integers(x: Value, scale: Value, zero: int | None, found: Grid) -> Value:
-    """Integers of fewer than 8 bits in int8: the codes are clipped to their range."""
-    point = constant(np.asarray(zero or 0, np.int8))
+    """Integers of fewer than 8 bits in uint8, counted from their least one: the codes are clipped to their
+    range. A range that starts at 0 has the zero point 0, so that a Relu before it is absorbed."""
+    low = int(found.levels[0])
+    point = constant(np.asarray((zero or 0) - low, np.uint8))
     codes = apply("QuantizeLinear", x, scale, point)
-    low, high = (constant(np.asarray(v, np.int8)) for v in (found.levels[0], found.levels[-1]))
-    return apply("DequantizeLinear", apply("Clip", codes, low, high), scale, point)
+    least, most = (constant(np.asarray(v, np.uint8)) for v in (0, int(found.levels[-1]) - low))
+    return apply("DequantizeLinear", apply("Clip", codes, least, most), scale, point)
 
 
 def dynamic_activation(x: Value, scheme: QuantScheme, found: Grid) -> Value:

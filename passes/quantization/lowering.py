@@ -19,7 +19,7 @@ from ..manager.pass_ import Context, Replacement, Result
 from .codes import Store
 from .kernels import Candidate, choose, fused_operators, missing_kernels
 from .operands import OPERATORS, constant_array, stored_names
-from .packing import unpacked_value
+from .packing import int8_levels, unpacked_value
 
 Array = np.ndarray[Any, Any]
 
@@ -48,11 +48,7 @@ class Stored:
     @property
     def integral(self) -> Array | None:
         """The levels times the least of a few factors that makes them int8; None where none does."""
-        for factor in (1, 2, 4, 8, 16, 49):
-            whole = self.levels * factor
-            if np.all(np.abs(whole - np.rint(whole)) < 1e-6) and np.abs(whole).max() <= 127:
-                return np.asarray(np.rint(whole), np.int8)
-        return None
+        return int8_levels(self.levels)
 
 
 @dataclass(frozen=True)
@@ -205,7 +201,7 @@ class Lowering:
         quantized too."""
         if self._result_is_quantized(user):
             self.kernels["QLinearConv"] += 1
-        weight = self._int8_weight(stored)
+        weight = self._int8_weight(stored, fine=_is_narrow(user))
         if weight is None:
             return None
         codes, scale = weight
@@ -219,9 +215,11 @@ class Lowering:
             readers = self.readers.get(readers[0][0].outputs[0], ())
         return bool(readers) and all(n.name == "QuantizeLinear" for n, _ in readers)
 
-    def _int8_weight(self, stored: Stored) -> tuple[Value, Value] | None:
-        """(int8 codes, scale); None where the node already is in that form."""
-        table = stored.integral
+    def _int8_weight(self, stored: Stored, fine: bool = False) -> tuple[Value, Value] | None:
+        """(int8 codes, scale); None where the node already is in that form. `fine` takes the largest
+        power of two times the levels that int8 holds: the runtime rounds the bias to the product of the scales,
+        which is coarse where activations have few levels too."""
+        table = int8_levels(stored.levels, fine and stored.bits <= 4)
         assert table is not None
         factor = np.float32(np.abs(table).max() / np.abs(stored.levels).max())
         scale = self.store.put((stored.scale / factor).astype(np.float32), f"{stored.name}_scale")
@@ -270,11 +268,14 @@ class Lowering:
         value = next(c.weight for c in candidates if c.kind == kind)
         if kind == "nbits":
             self.kernels["MatMulNBits"] += 1
-            if user.outputs[0].tensor.rank == 2:
+            if user.outputs[0].tensor.rank == 2 and self._is_biased(user):
                 return _apart(user, value), kind
         if value is stored.node.outputs[0]:
             return None, kind
         return Replacement(stored.node.outputs, (value,), f"{kind}-weights", "bits"), kind
+
+    def _is_biased(self, user: Node) -> bool:
+        return any(n.name == "Add" for n, _ in self.readers.get(user.outputs[0], ()))
 
     def _blocked(self, stored: Stored) -> Value | None:
         """The weights as 4- or 8-bit integers with scales for blocks along the inputs, which the runtime
@@ -288,7 +289,7 @@ class Lowering:
                 stored.block >= 16 and stored.block & (stored.block - 1) == 0 and length % stored.block == 0
             )
             return node.outputs[0] if fits else None
-        block = next((b for b in (128, 64, 32) if length % b == 0), None)
+        block = next((b for b in (256, 128, 64, 32) if length % b == 0), None)
         if block is None or (stored.axis != 1 and stored.scale.ndim):
             return None
         shape = (length // block, stored.codes.shape[1])
@@ -339,6 +340,17 @@ class Lowering:
         return parameter if axis == rank - 1 else apply("Reshape", parameter, constant(shape))
 
 
+def _is_narrow(user: Node) -> bool:
+    """Whether the layer's input has fewer than 8 bits: codes clipped to their range."""
+    fed = user.inputs[0].node if user.inputs[0] is not None else None
+    return (
+        fed is not None
+        and bool(fed.inputs)
+        and fed.inputs[0] is not None
+        and fed.inputs[0].node.name == "Clip"
+    )
+
+
 def _is_product(user: Node) -> bool:
     """MatMul, or a Gemm that is no more than that and a bias."""
     plain = user.attribute("alpha", 1.0) == 1.0 and user.attribute("beta", 1.0) == 1.0
@@ -360,4 +372,6 @@ def _input_kind(user: Node) -> str:
     if fed is None or fed.name != "DequantizeLinear" or fed.inputs[0] is None:
         return "float" if fed is None or fed.name != "Dequantize" else "codebook"
     source = fed.inputs[0].node.name
+    if source == "Clip" and fed.inputs[0].node.inputs[0] is not None:
+        source = fed.inputs[0].node.inputs[0].node.name
     return {"QuantizeLinear": "static", "DynamicQuantizeLinear": "dynamic"}.get(source, "other")

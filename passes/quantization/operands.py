@@ -99,14 +99,24 @@ def _layer(node: Node, program: Program, readers: Mapping[Value, Sequence[tuple[
     if weight is None or not isinstance(weight.type, TensorType) or not weight.type.dtype.is_float:
         return None
     array = constant_array(weight, program)
-    axes = _axes(node, array) if array is not None else None
-    if array is None or axes is None:
+    axes = weight_axes(node, array) if array is not None else None
+    if array is None or axes is None or is_rotation(array):
         return None
     feeds = tuple(n.name for n, _ in readers.get(node.outputs[0], ()))
     return Layer(node, _name(weight, node, program), weight, array, *axes, feeds)
 
 
-def _axes(node: Node, array: Array) -> tuple[int, int] | None:
+def is_rotation(array: Array) -> bool:
+    """Whether the array is such a matrix: a layer that only rotates has no weights to quantize."""
+    size = len(array)
+    if array.ndim != 2 or array.shape[1] != size or size < 2 or size & (size - 1) or size > 1024:
+        return False
+    if not np.allclose(np.abs(array), size**-0.5, rtol=1e-5):
+        return False
+    return bool(np.allclose(array.astype(np.float64) @ array.T, np.eye(size), atol=1e-5))
+
+
+def weight_axes(node: Node, array: Array) -> tuple[int, int] | None:
     """(output channels, inputs) of the weight; None where it is no matrix or kernel."""
     if node.name in ("Conv", "ConvTranspose"):
         if array.ndim < 3 or (node.name == "ConvTranspose" and node.attribute("group", 1) != 1):
@@ -137,6 +147,12 @@ def _left(
             continue
         elements = prod(int(d) for d in type.shape if isinstance(d, int))
         if elements > 1:
+            array = constant_array(value, program)
+            if array is not None and is_rotation(array):
+                yield Left(
+                    str(value.node.attribute("name", "rotation")), elements, "a rotation of what is quantized"
+                )
+                continue
             used = ", ".join(sorted({n.name for n, _ in readers.get(value, ())})) or "an output"
             name = value.node.attribute("name") if value.role != "Constant" else "constant"
             yield Left(str(name), elements, f"read by {used}")

@@ -21,6 +21,17 @@ PLANES = {1: (1,), 2: (2,), 3: (2, 1), 4: (4,)}
 """Bits of a code -> the bits of its planes, low ones first."""
 
 
+def int8_levels(levels: Array, fine: bool = False) -> Array | None:
+    """The levels times the least of a few factors that makes them int8; None where none does. `fine`
+    multiplies them by the largest power of two that int8 has room for."""
+    for factor in (1, 2, 4, 8, 16, 49):
+        whole = levels * factor
+        if np.all(np.abs(whole - np.rint(whole)) < 1e-6) and np.abs(whole).max() <= 127:
+            room = 127 // max(int(np.abs(whole).max()), 1) if fine else 1
+            return np.asarray(np.rint(whole) * 2 ** (room.bit_length() - 1), np.int8)
+    return None
+
+
 def pack(codes: Array, bits: int) -> list[Array]:
     """The planes, uint8. Raises ValueError for codes of more bits, or bits other than 1 to 4."""
     if bits not in PLANES:

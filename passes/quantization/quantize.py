@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...graph.diagnostics import fail
-from ...graph.ir import Node, Origin, Program, Value, apply, consumers, rebuild
+from ...graph.ir import Node, Origin, Program, Value, apply, consumers, rebuild, topological
 from ...graph.types import FLOAT32
 from ..manager.application import moved_by
 from ..manager.contract import Budget, Contract
@@ -17,13 +17,14 @@ from ..manager.pass_ import Context, Replacement, Result
 from .calibration import Batches, calibration_batches, divergence, observe, run
 from .codes import Store, dynamic_activation, static_activation, weight_value
 from .coverage import Row, costs, float_row, left_row, notes, quantized_row
-from .mixed import allocate
+from .mixed import allocate, sensitivity
 from .observers import Observer
 from .operands import Layer, Left, find_layers, stored_names
 from .rounding import QuantizedArray
 from .rules import Rule, first_match, read_rules
 from .scheme import QuantScheme, activation_scheme, weight_scheme
 from .statistics import has_rows
+from .timing import layer_milliseconds
 from .weights import fitted, optimised_weights, plain_weights
 
 Array = np.ndarray[Any, Any]
@@ -39,8 +40,10 @@ class Quantize:
     rule of `rules:` matches before; `skip` names layers that stay float. `rounding` replaces the
     schemes' own; `bias_correction` adds each channel's mean error to its bias; `coverage` is the
     least share of weights that must be quantized; `costs` measures what each layer does alone. With
-    `average_bits` each layer's grid is one of `choices`, so that all together change the outputs least
-    in so many bits a weight (scales included). Softmax, masks and sums are never touched.
+    `average_bits` (a weight, scales included), `max_bytes` (of all layers' weights) or `max_ms` (of one
+    calibration batch in all layers, measured on the runtime) each layer's grid is one of `choices`, so
+    that all together change the outputs least within that; for milliseconds float is a choice too.
+    Softmax, masks and sums are never touched.
     """
 
     name: ClassVar[str] = "quantize"
@@ -56,6 +59,8 @@ class Quantize:
     bias_correction: bool = False
     coverage: float = 0.0
     average_bits: float | None = None
+    max_bytes: int | None = None
+    max_ms: float | None = None
     choices: tuple[str, ...] = ("int2", "int3", "int4", "int8")
     costs: bool = True
     metric: str = "accuracy"
@@ -63,6 +68,14 @@ class Quantize:
 
     def __post_init__(self) -> None:
         self.all_rules()
+        if sum(x is not None for x in (self.average_bits, self.max_bytes, self.max_ms)) > 1:
+            raise ValueError("one budget: average_bits, max_bytes or max_ms")
+        if not self.choices:
+            raise ValueError("mixed precision needs grids to choose from: 'choices:'")
+
+    @property
+    def is_mixed(self) -> bool:
+        return any(x is not None for x in (self.average_bits, self.max_bytes, self.max_ms))
 
     @property
     def contract(self) -> Contract:
@@ -114,14 +127,17 @@ class Quantization:
         self.edges: dict[Value, QuantScheme] = {}
         self.plans: list[Plan] = []
         self.inputs: dict[Value, list[Array]] = {}
+        self.sensitivity: list[str] = []
         self.latest: tuple[Value, list[Array]] | None = None
+        self.readers = consumers(program.graph.nodes)
+        self.prefix: list[dict[Value, Array]] = []
 
     def run(self) -> Result:
         layers, left = find_layers(self.program)
         plans = [p for layer in layers if (p := self._plan(layer)) is not None]
         self._check_coverage(plans, layers, left)
-        if self.options.average_bits is not None and plans:
-            plans = self._mixed(plans, self.options.average_bits)
+        if self.options.is_mixed and plans:
+            plans = self._mixed(plans)
         self.plans = plans
         self._observe(plans)
         self.sites += [self._edge_site(v, s) for v, s in self.edges.items()]
@@ -130,8 +146,8 @@ class Quantization:
         self.rows += [left_row(item) for item in left]
         hits = {"layer": len(plans), "result": len(self.edges)}
         if not plans:
-            return Result(self.program, notes=notes(self.rows))
-        text = (*notes(self.rows), *self._costs(plans))
+            return Result(self.program, notes=(*notes(self.rows), *self.sensitivity))
+        text = (*notes(self.rows), *self.sensitivity, *self._costs(plans))
         return Result(self._applied(self.sites), tuple(self.sites), text, hits)
 
     def _costs(self, plans: Sequence[Plan]) -> tuple[str, ...]:
@@ -159,28 +175,57 @@ class Quantization:
         after = run(replace(probe, weights=self._weights_so_far()), [value], batch)[value]
         return divergence(before, after)
 
-    def _mixed(self, plans: Sequence[Plan], average: float) -> list[Plan]:
+    def _mixed(self, plans: Sequence[Plan]) -> list[Plan]:
         """The plans with the grid of each layer chosen among `choices`. Raises SpecError G1042 for a
         budget that the narrowest grids exceed."""
         batch = self._batches("mixed precision")[0]
         before = self._run([self.program.graph.outputs[0]], batch)[0]
-        prices: list[list[float]] = []
-        sizes: list[list[float]] = []
-        for plan in plans:
-            arrays = [plain_weights(plan.layer, s) for s in self._choices(plan)]
-            names = [f"{plan.layer.name}_{i}" for i in range(len(arrays))]
-            values = [weight_value(a, n, self.store) for a, n in zip(arrays, names, strict=True)]
-            node = plan.layer.node
-            news = [rebuild(node, (plan.layer.input, v, *node.inputs[2:])).outputs[0] for v in values]
-            sites = [Replacement((node.outputs[0],), (n,), "layer") for n in news]
-            prices.append([self._alone(site, before, batch) for site in sites])
-            sizes.append([a.bits * a.codes.size for a in arrays])
+        priced = [self._priced(plan, before, batch) for plan in plans]
+        prices, sizes = [p for p, _ in priced], [s for _, s in priced]
         total = sum(p.layer.array.size for p in plans)
+        budget, unit = self._budget(total)
         try:
-            chosen = allocate(prices, sizes, average * total)
+            chosen = allocate(prices, sizes, budget, unit)
         except ValueError as error:
             raise fail("G1042", str(error)) from None
-        return [replace(p, weight=self._choices(p)[i]) for p, i in zip(plans, chosen, strict=True)]
+        names = (*self.options.choices, "float")
+        self.sensitivity = [
+            sensitivity(p.layer.name, names, row, i) for p, row, i in zip(plans, prices, chosen, strict=True)
+        ]
+        made = []
+        for plan, choice in zip(plans, chosen, strict=True):
+            if choice == len(self.options.choices):
+                self.rows.append(float_row(plan.layer, "float is best within the milliseconds"))
+            else:
+                made.append(replace(plan, weight=self._choices(plan)[choice]))
+        return made
+
+    def _budget(self, weights: int) -> tuple[float, str]:
+        options = self.options
+        if options.max_ms is not None:
+            return options.max_ms, "ms"
+        if options.max_bytes is not None:
+            return 8.0 * options.max_bytes, "bits"
+        assert options.average_bits is not None
+        return options.average_bits * weights, "bits"
+
+    def _priced(
+        self, plan: Plan, before: Array, batch: Mapping[str, Array]
+    ) -> tuple[list[float], list[float]]:
+        """(what each choice changes, what it takes) for one layer."""
+        schemes, node = self._choices(plan), plan.layer.node
+        arrays = [plain_weights(plan.layer, s) for s in schemes]
+        prices = []
+        for i, array in enumerate(arrays):
+            value = weight_value(array, f"{plan.layer.name}_{i}", self.store)
+            new = rebuild(node, (plan.layer.input, value, *node.inputs[2:])).outputs[0]
+            prices.append(self._alone(Replacement((node.outputs[0],), (new,), "layer"), before, batch))
+        if self.options.max_ms is None:
+            return prices, [a.bits * a.codes.size for a in arrays]
+        x = self._run([plan.layer.input], batch)[0]
+        forms: list[QuantScheme | None] = [*schemes, None]
+        times = [layer_milliseconds(plan.layer, f, plan.activation if f else None, x) for f in forms]
+        return [*prices, 0.0], times
 
     def _choices(self, plan: Plan) -> list[QuantScheme]:
         return [replace(plan.weight, grid=name) for name in self.options.choices]
@@ -222,16 +267,17 @@ class Quantization:
     # --- what was seen ---
 
     def _observe(self, plans: Sequence[Plan]) -> None:
-        readers = consumers(self.program.graph.nodes)
         static = [p for p in plans if p.activation is not None and not p.activation.dynamic]
         wanted = [p.layer.input for p in static]
         for plan in static:
             if plan.layer.node.name == "Conv" and plan.activation is not None:
-                self.edges[_after_activation(plan.layer.node, readers)] = plan.activation
+                self.edges[_after_activation(plan.layer.node, self.readers)] = plan.activation
         wanted += list(self.edges)
         if wanted:
             unique = list(dict.fromkeys(wanted))
-            self.observers = observe(self.program, unique, self._batches("a static scale"))
+            ranges = all(p.activation is None or p.activation.clip == "absmax" for p in static)
+            batches = self._batches("a static scale")
+            self.observers = observe(self.program, unique, batches, histogram=not ranges)
 
     def _batches(self, purpose: str) -> Batches:
         return calibration_batches(self.context, purpose)
@@ -268,7 +314,7 @@ class Quantization:
         if plan.weight.rounding not in OPTIMISED:
             return plain_weights(plan.layer, plan.weight, self.context.seed)
         before = self._float_inputs(plan.weight.rounding)[plan.layer.input]
-        after = self._quantized_inputs(fed, plan.weight.rounding)
+        after = self._quantized_inputs(plan.layer, fed, plan.weight.rounding)
         return optimised_weights(plan.layer, plan.weight, list(zip(before, after, strict=True)))
 
     def _float_inputs(self, purpose: str) -> dict[Value, list[Array]]:
@@ -280,14 +326,37 @@ class Quantization:
                     self.inputs.setdefault(value, []).append(array)
         return self.inputs
 
-    def _quantized_inputs(self, value: Value, purpose: str) -> list[Array]:
+    def _quantized_inputs(self, layer: Layer, fed: Value, purpose: str) -> list[Array]:
         """What a layer gets from the layers quantized so far. Layers that read the same value share it:
-        equal values are one, so only the last is kept."""
-        moved, probe = self._moved(value)
-        if self.latest is None or self.latest[0] is not moved:
-            found = [run(probe, [moved], batch)[moved] for batch in self._batches(purpose)]
-            self.latest = moved, found
+        equal values are one, so only the last is kept. What later layers need of the way there is kept too,
+        so that each step computes only what is new."""
+        probe = replace(self._probe(fed), weights=self._weights_so_far())
+        moving = moved_by(probe, self.sites)
+        target = moving.get(fed, fed)
+        if self.latest is not None and self.latest[0] is target:
+            return self.latest[1]
+        probe = probe.with_graph((target,))
+        batches = self._batches(purpose)
+        self.prefix = self.prefix or [{} for _ in batches]
+        wanted = dict.fromkeys([target, *(moving.get(v, v) for v in self._needed_later(layer))])
+        for i, batch in enumerate(batches):
+            self.prefix[i] = run(probe, list(wanted), batch, known=self.prefix[i])
+        self.latest = target, [known[target] for known in self.prefix]
         return self.latest[1]
+
+    def _needed_later(self, layer: Layer) -> list[Value]:
+        """The values on the way to the layer's input that are read beside it."""
+        nodes = topological([layer.input])
+        inside = set(nodes)
+        return [
+            v
+            for node in nodes
+            for v in node.outputs
+            if not v.is_leaf and any(n not in inside for n, _ in self.readers.get(v, ()))
+        ]
+
+    def _probe(self, value: Value) -> Program:
+        return replace(self.program.with_graph((value,)), output_names=("~probe",), updates=())
 
     def _corrected(self, layer: Layer, new: Node) -> Value:
         """The result with each channel's mean error on calibration data added."""
@@ -313,13 +382,7 @@ class Quantization:
     def _moved(self, value: Value) -> tuple[Value, Program]:
         """What becomes of the value where the layers so far are quantized, and a program that computes
         it."""
-        name = "~probe"
-        probe = replace(
-            self.program.with_graph((value,)),
-            output_names=(name,),
-            updates=(),
-            weights=self._weights_so_far(),
-        )
+        probe = replace(self._probe(value), weights=self._weights_so_far())
         moved = moved_by(probe, self.sites).get(value, value)
         return moved, probe.with_graph((moved,))
 

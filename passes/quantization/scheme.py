@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from typing import Any
 
+from ...graph.operators.rules.codes import SURROGATES
 from ...graph.types.grids import Grid, grid
 from .layout import Layout
 
@@ -21,7 +23,8 @@ class QuantScheme:
     """`axis` is the granularity: one scale (tensor), one for each output channel (out), or one for each
     `block` elements along the inputs of each output channel (in). `grid` may be `power(int4, search)`:
     the exponent is found from the weights, and so is the split into exponent and mantissa of
-    `float(4, search)`. `table` rounds the levels of a codebook to int8, so that
+    `float(4, search)`. `surrogate` is the gradient of rounding in training, with its number where it
+    has one: lsq, pact, `ewgs(0.2)`, `sine(auto)`. `table` rounds the levels of a codebook to int8, so that
     integer kernels run it."""
 
     grid: str = "int8"
@@ -35,6 +38,7 @@ class QuantScheme:
     rounding: str = "nearest"
     dynamic: bool = False
     table: bool = False
+    surrogate: str = "lsq"
 
     def __post_init__(self) -> None:
         for name, allowed in (("axis", AXES), ("scale", SCALES), ("clip", CLIPS), ("rounding", ROUNDINGS)):
@@ -49,6 +53,7 @@ class QuantScheme:
             raise ValueError(f"a block has at least one element, not {self.block}")
         if self.tensor_scale and self.scale in ("float32", "float16"):
             raise ValueError("a tensor scale belongs to scales on a grid: e8m0, e4m3, ue5m3")
+        read_surrogate(self.surrogate)
         if not 50 < self.percentile <= 100:
             raise ValueError(f"a percentile between 50 and 100, not {self.percentile}")
 
@@ -84,6 +89,19 @@ class QuantScheme:
         parts += [self.rounding] if self.rounding != "nearest" else []
         parts += ["dynamic"] if self.dynamic else []
         return ", ".join(parts)
+
+
+_SURROGATE = re.compile(r"(\w+)\s*(?:\(\s*(auto|[0-9.eE+-]+)\s*\))?")
+
+
+def read_surrogate(text: str) -> tuple[str, float | None]:
+    """(name, number) of `ewgs(0.2)`; None for `auto` or none. Raises ValueError."""
+    match = _SURROGATE.fullmatch(text.strip())
+    if match is None or match[1] not in SURROGATES:
+        near = get_close_matches(text, SURROGATES, 1)
+        hint = f"; '{near[0]}'?" if near else ""
+        raise ValueError(f"surrogate is one of {', '.join(SURROGATES)}, not '{text}'{hint}")
+    return match[1], None if match[2] in (None, "auto") else float(match[2])
 
 
 PRESETS: Mapping[str, QuantScheme] = {

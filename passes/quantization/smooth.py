@@ -46,16 +46,17 @@ class Smooth:
         for layer in find_layers(program)[0]:
             if layer.node.name == "MatMul":
                 groups.setdefault(layer.input, []).append(layer)
-        chosen = {x: g for x, g in groups.items() if self.everywhere or _affine(x, program) is not None}
+        chosen = {x: g for x, g in groups.items() if self.everywhere or affine(x, program) is not None}
         if not chosen:
             return Result(program, notes=("no layer reads a value that constants scale",))
         peaks = channel_peaks(program, list(chosen), context)
         store, sites = Store(), list[Replacement]()
         for x, layers in chosen.items():
             factors = smoothing(peaks[x], layers, self.strength)
-            divided = _divided(x, factors, program, store, layers[0].name)
-            sites += [_site(layer, divided, factors, store) for layer in layers]
-        return _result(program, sites, store, len(chosen))
+            moved = divided(x, factors, program, store, layers[0].name)
+            sites += [scaled_site(layer, moved, factors, store) for layer in layers]
+        text = f"{len(sites)} layers that read {len(chosen)} values"
+        return applied(program, sites, store, text, "smooth")
 
 
 def channel_peaks(program: Program, values: Sequence[Value], context: Context) -> dict[Value, Array]:
@@ -80,7 +81,7 @@ def smoothing(peak: Array, layers: Sequence[Layer], strength: float) -> Array:
     return power.astype(np.float32)
 
 
-def _affine(x: Value, program: Program) -> tuple[Value, Value, Value | None] | None:
+def affine(x: Value, program: Program) -> tuple[Value, Value, Value | None] | None:
     """(inner, scale, shift) of x = inner * scale + shift with constant vectors; None for another form."""
     node, shift = x.node, None
     if node.name == "Add":
@@ -101,9 +102,9 @@ def _is_vector(value: Value, program: Program) -> bool:
     return array is not None and array.ndim == 1
 
 
-def _divided(x: Value, factors: Array, program: Program, store: Store, name: str) -> Value:
+def divided(x: Value, factors: Array, program: Program, store: Store, name: str) -> Value:
     """x / factors, with the factors in the constants of x where it has such."""
-    found = _affine(x, program)
+    found = affine(x, program)
     if found is None:
         return apply("Div", x, store.put(factors, f"{name}_smooth"))
     inner, scale, shift = found
@@ -113,7 +114,7 @@ def _divided(x: Value, factors: Array, program: Program, store: Store, name: str
     return value if new[1] is None else apply("Add", value, new[1])
 
 
-def _site(layer: Layer, x: Value, factors: Array, store: Store) -> Replacement:
+def scaled_site(layer: Layer, x: Value, factors: Array, store: Store) -> Replacement:
     shape = [1] * layer.array.ndim
     shape[layer.in_axis] = -1
     array = (layer.array * factors.reshape(shape)).astype(layer.array.dtype)
@@ -122,7 +123,8 @@ def _site(layer: Layer, x: Value, factors: Array, store: Store) -> Replacement:
     return Replacement((layer.node.outputs[0],), (new.outputs[0],), "smooth")
 
 
-def _result(program: Program, sites: Sequence[Replacement], store: Store, count: int) -> Result:
+def applied(program: Program, sites: Sequence[Replacement], store: Store, text: str, rule: str) -> Result:
+    """The program with these sites replaced and its weights pruned."""
     wider = program.with_weights(store.arrays)
     moved = moved_by(wider, sites)
     made = wider.with_graph(
@@ -131,5 +133,4 @@ def _result(program: Program, sites: Sequence[Replacement], store: Store, count:
         origins={moved.get(v, v): o for v, o in wider.origins.items()},
     )
     made = replace(made, weights=wider.weights.only(stored_names(made)))
-    text = f"{len(sites)} layers that read {count} values"
-    return Result(made, tuple(sites), (text,), {"smooth": len(sites)}, scratch=store.arrays)
+    return Result(made, tuple(sites), (text,), {rule: len(sites)}, scratch=store.arrays)

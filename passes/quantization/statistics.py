@@ -13,13 +13,13 @@ Array = np.ndarray[Any, Any]
 
 
 def input_rows(layer: Layer, x: Array) -> Array:
-    """The rows that the layer's weight matrix multiplies: [rows, fan in], float64. For Conv the patches,
+    """The rows that the layer's weight matrix multiplies: float32[rows, fan in]. For Conv the patches,
     in the order of the kernel's elements."""
     if layer.node.name == "Conv":
         return _patches(layer.node, layer.array.shape, x)
     if layer.node.name == "Gemm" and layer.node.attribute("transA", 0):
         x = x.T
-    return x.reshape(-1, x.shape[-1]).astype(np.float64)
+    return x.reshape(-1, x.shape[-1]).astype(np.float32, copy=False)
 
 
 def has_rows(layer: Layer) -> bool:
@@ -45,7 +45,7 @@ def _patches(node: Node, kernel: tuple[int, ...], x: Array) -> Array:
         dilation=tuple(node.attribute("dilations") or (1, 1)),
         stride=tuple(node.attribute("strides") or (1, 1)),
     )
-    rows: Array = unfolded.transpose(1, 2).reshape(-1, unfolded.shape[1]).numpy().astype(np.float64)
+    rows: Array = unfolded.transpose(1, 2).reshape(-1, unfolded.shape[1]).numpy()
     return rows
 
 

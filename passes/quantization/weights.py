@@ -137,8 +137,9 @@ def moments(layer: Layer, inputs: Inputs) -> tuple[Array, Array]:
     hessian = np.zeros((layer.fan_in, layer.fan_in))
     cross = np.zeros_like(hessian)
     for before, after in inputs:
-        rows = input_rows(layer, after)
-        hessian += rows.T @ rows
-        cross += rows.T @ (rows if before is after else input_rows(layer, before))
+        rows = input_rows(layer, after)  # summed in float64, batch by batch in float32
+        product = rows.T @ rows
+        hessian += product
+        cross += product if before is after else rows.T @ input_rows(layer, before)
     whole = damped(hessian)
     return whole, cross + (whole - hessian)

@@ -20,7 +20,8 @@ from ...graph.ir import Graph, Node, Origin, Program, Value, bodies, collector_p
 from ...graph.operators.attributes import Attribute
 from ...graph.operators.leaves import CONSTANT, LEAF_DOMAIN, WEIGHT
 from ...graph.operators.operator import Operator
-from ...graph.types import TensorType, Type
+from ...graph.types import Type
+from ...graph.types.refinement import covers
 from ..manager.pass_ import Replacement
 from .constants import folded_constant
 from .rule import Rule
@@ -392,12 +393,5 @@ def replace_sweeps(counters: Counters) -> Counters:
 
 
 def compatible(old: Type, new: Type) -> bool:
-    """Whether `new` may stand where `old` did: the same, or a tensor whose rank is now known."""
-    if old == new:
-        return True
-    return (
-        isinstance(old, TensorType)
-        and isinstance(new, TensorType)
-        and old.dims is None
-        and old.dtype is new.dtype
-    )
+    """Whether `new` may stand where `old` did: the same, or a tensor of which more is known now."""
+    return covers(old, new)

@@ -75,7 +75,7 @@ def _permutation(x: Value, given: Sequence[int] | None) -> list[int]:
 
 
 def _permuted(x: Value, *given: Sequence[int] | None) -> str | None:
-    if None in given and x.tensor.dims is None:
+    if None in given and x.tensor.axes is None:
         return "the rank of the operand is unknown, and so the order that a Transpose without perm gives"
     return None
 

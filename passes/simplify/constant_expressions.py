@@ -78,15 +78,12 @@ def fold_expressions(
         weights.update(stored)
     if not pairs:
         return Folded(program, (), {})
-    outputs = substitute(program.graph.outputs, pairs)
-    names = list(program.names)
-    named = substitute(tuple(program.names.values()), pairs)
-    tracked = list(program.origins)
-    moved = zip(substitute(tracked, pairs), tracked, strict=True)
+    kept = (*program.graph.outputs, *program.names.values(), *program.origins)
+    moved = dict(zip(kept, substitute(kept, pairs), strict=True))
     folded = replace(
-        program.with_graph(outputs),
-        names=dict(zip(names, named, strict=True)),
-        origins={m: program.origins[v] for m, v in moved},
+        program.with_graph(tuple(moved[v] for v in program.graph.outputs)),
+        names={name: moved[v] for name, v in program.names.items()},
+        origins={moved[v]: origin for v, origin in program.origins.items()},
         weights=program.weights.with_arrays(weights),
     )
     sites = tuple(Replacement((o,), (n,), "constant-expression", "algebra") for o, n in pairs.items())

@@ -89,7 +89,7 @@ def _scan(node: Node, max_steps: int, max_nodes: int) -> Sequence[Value] | str:
     sequences = [v for v in node.inputs[states : states + scanned] if v is not None]
     axes = node.attribute("scan_input_axes") or (0,) * scanned
     axes = [
-        a % v.tensor.rank if v.tensor.dims is not None else a for a, v in zip(axes, sequences, strict=True)
+        a % v.tensor.rank if v.tensor.axes is not None else a for a, v in zip(axes, sequences, strict=True)
     ]
     steps = _length(sequences, axes)
     if isinstance(steps, str):

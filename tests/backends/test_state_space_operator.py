@@ -12,6 +12,7 @@ import scipy.signal
 import torch
 
 from graphwright.backends.onnx.backend import OnnxBackend
+from graphwright.backends.onnx.emitting import state_space as emitting
 from graphwright.backends.reference import ReferenceEvaluator
 from graphwright.backends.runtime.state_space_cost import Layer, best_plan, plans
 from graphwright.backends.torch_fx.emitter import emit
@@ -300,3 +301,25 @@ def test_the_cost_model_declines_where_dense_is_cheaper() -> None:
     long = Layer(1, 64, 1, 1, 64, 4096, diagonal=True)
     assert best_plan(long, "onnx").mode == "chunk"
     assert best_plan(long, "onnx").cost == min(p.cost for p in plans(long, "onnx"))
+
+
+@pytest.mark.parametrize("form", ["dense", "diagonal"])
+def test_long_rows_are_done_in_blocks_of_groups(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two groups at a time of six, against the plain recurrence and torch; the last state too."""
+    monkeypatch.setattr(emitting, "CACHED", 2)
+    monkeypatch.setattr(emitting, "LEAST_BLOCK", 2)
+    given = operands(form, "none", 1, 1, 24)
+    given = {n: np.concatenate([a] * 3) for n, a in given.items() if n not in ("u", "initial", "D")}
+    draw = np.random.default_rng(1).standard_normal
+    given |= {"u": draw((1, 6, 24)), "D": draw(6)}
+    given["initial"] = draw((1, 6, *{"dense": (5,), "diagonal": (3, 2)}[form]))
+    results, leaves = call(given, form, "none", "step")
+    wanted = TorchEvaluator().evaluate(results, {leaves[n]: a for n, a in given.items()})
+    found = onnx_run(given, form, "none", "chunk", 8, False)
+    for right, left in zip(wanted, found, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-9, atol=1e-9)
+    results, leaves = call(given, form, "none", "chunk", 8)
+    scans = [
+        n for n in Graph(tuple(leaves.values()), emitting.lti_ssm(results[0].node)).nodes if n.name == "Scan"
+    ]
+    assert [n.attribute("num_scan_inputs") for n in scans if n.attribute("captures", 0) == 0]

@@ -26,7 +26,7 @@ from graphwright.tools.conformance.page import conformance_page
 from graphwright.tools.conformance.records import RecordFile
 from graphwright.tools.conformance.suite_comparison import Difference, require_similar
 from graphwright.tools.conformance.torch_check import check_torch
-from graphwright.tools.conformance.type_check import check_types, refines
+from graphwright.tools.conformance.type_check import Refinement, check_types
 
 X = np.array([[1.0, -2.0, 3.0]], np.float32)
 
@@ -166,10 +166,24 @@ N, UNKNOWN = symbol("n"), symbol("unk__0")
         (TensorType(FLOAT32, (2, 1)), TensorType(FLOAT32, (2,)), False),
         (TensorType(BOOL, (2,)), TensorType(FLOAT32, (2,)), False),
         (SequenceType(TensorType(FLOAT32, (3,))), SequenceType(TensorType(FLOAT32, (2,))), False),
+        (TensorType.of(FLOAT32, (None, 3)), TensorType(FLOAT32, (symbol("unk__0"), 3)), True),
+        (TensorType.of(FLOAT32, (None, 3)), TensorType(FLOAT32, (symbol("n"), 3)), False),
+        (TensorType.of(FLOAT32, (None, 3)), TensorType(FLOAT32, (2, 3)), False),
+        (TensorType(FLOAT32, None), TensorType(FLOAT32, (symbol("unk__0"),)), False),
+        (TensorType(FLOAT32, (2, 3)), TensorType.of(FLOAT32, (None, 3)), True),
+        (TensorType(FLOAT32, (2, 3)), TensorType(FLOAT32, (symbol("n"), symbol("n"))), False),
+        (TensorType(FLOAT32, (2, 2)), TensorType(FLOAT32, (symbol("n"), symbol("m"))), True),
     ],
 )
 def test_when_a_type_refines_another(ours: Any, theirs: Any, fine: bool) -> None:
-    assert refines(ours, theirs) is fine
+    assert Refinement().holds(ours, theirs) is fine
+
+
+def test_a_name_is_one_size_in_all_types_of_a_model() -> None:
+    found, named = Refinement(), TensorType(FLOAT32, (symbol("n"),))
+    assert found.holds(TensorType(FLOAT32, (2 * symbol("k"),)), named)
+    assert found.holds(TensorType(FLOAT32, (2 * symbol("k"),)), named)
+    assert not found.holds(TensorType(FLOAT32, (symbol("k"),)), named)
 
 
 def record(key: str, **outcomes: Outcome) -> CaseRecord:

@@ -90,6 +90,10 @@ def chains():
 
 @pytest.mark.parametrize("name", PASSES)
 def test_work_grows_with_the_number_of_nodes(chains, name):
+    if name == "quantize_trained":
+        pytest.skip(
+            "refuses a program that no training rounded; its work is that of find_layers, as quantize's"
+        )
     pass_ = pass_class(name)()
     pass_.run(chain(120), Context())
     counted = [calls(lambda p=p: pass_.run(p, Context())) for p in chains]
@@ -103,9 +107,19 @@ def test_work_grows_with_the_number_of_nodes(chains, name):
     assert per_node < 8, f"{name} tries {per_node:.1f} rules a visit"
 
 
-NOTHING_HERE = {"raise_ssm", "diagonalize", "chunk_ssm", "smooth", "lower_quantized"}
-"""Passes that look for what a chain of blocks has none of (recurrences, scaled layers, codes): one visit a
-node."""
+THEORIES = {"functionalise", "conjecture", "filter", "prove", "compress", "certify", "export"}
+NOTHING_HERE = THEORIES | {
+    "raise_ssm",
+    "diagonalize",
+    "chunk_ssm",
+    "smooth",
+    "hadamard",
+    "equalize",
+    "quantize_trained",
+    "lower_quantized",
+}
+"""Passes that look for what a chain of blocks has none of (recurrences, scaled layers, codes, a theory):
+one visit a node."""
 
 
 @pytest.mark.parametrize("name", [n for n in PASSES if n not in NOTHING_HERE])

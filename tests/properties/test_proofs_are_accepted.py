@@ -7,6 +7,7 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphwright.backends.logic.checkers import ACCEPTED
 from graphwright.graph.theory import (
     Application,
     Axiom,
@@ -24,7 +25,6 @@ from graphwright.graph.theory import (
 )
 from graphwright.graph.theory.elaboration import close
 from graphwright.graph.theory.evaluation import counterexample
-from graphwright.tools.proofs.checkers import ACCEPTED
 from graphwright.tools.proofs.pipeline import prove
 
 SORT = "S"

@@ -254,6 +254,43 @@ def test_a_loop_that_data_end_is_a_while_loop(tmp_path):
     assert_same_function(tmp_path, sizes=(1, 2))
 
 
+@pytest.mark.parametrize("limited", [False, True])
+def test_a_loop_that_data_end_stacks_what_it_makes(tmp_path, limited):
+    """As many rows as there were steps: at most the operand `most`, until the values are large."""
+    body = body_graph(
+        [
+            helper.make_node("Add", ["v", "v"], ["v1"]),
+            helper.make_node("ReduceMax", ["v1"], ["top"], keepdims=0),
+            helper.make_node("Less", ["top", "limit"], ["go"]),
+            helper.make_node("Identity", ["v"], ["row"]),
+        ],
+        results=("v1", "row"),
+    )
+    nodes = [
+        helper.make_node("Abs", ["y"], ["x"]),
+        loop(body, times="most" if limited else "", going="going", outputs=("z", "rows")),
+        helper.make_node("ReduceSum", ["rows", "first"], ["total"], keepdims=0),
+    ]
+    weights = [
+        numpy_helper.from_array(np.float32(50), "limit"),
+        numpy_helper.from_array(np.bool_(True), "going"),
+        numpy_helper.from_array(np.array([0], np.int64), "first"),
+    ]
+    inputs = [value("y", [2]), value("most", [], onnx.TensorProto.INT64)][: 1 + limited]
+    results = [value("z", [2]), value("rows", ["steps", 2]), value("total", [2])]
+    found = imported(tmp_path, model_of(nodes, inputs, results, weights))
+    assert "while_loop(" in found.spec.read_text()
+    spec = open_program(str(tmp_path / "spec.yaml"))
+    assert spec.outputs["rows"].tensor.axes == (None, 2)
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    for y, most in (([1.0, -3.0], 2), ([10.0, -3.0], 5), ([90.0, 1.0], 5), ([0.5, 0.25], 1)):
+        feeds = {"y": np.array(y, np.float32), "most": np.array(most, np.int64)}
+        feeds = {n: feeds[n] for n in spec.inputs}
+        expected = dict(zip(("z", "rows", "total"), session.run(None, feeds), strict=True))
+        for name, array in run(spec, feeds).items():
+            np.testing.assert_array_equal(array, expected[name])
+
+
 def test_a_branch_reads_what_is_computed_outside(tmp_path):
     then = helper.make_graph([helper.make_node("Neg", ["h"], ["a"])], "t", [], [value("a", [2])])
     other = helper.make_graph([helper.make_node("Sqrt", ["k"], ["b"])], "e", [], [value("b", [2])])

@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from graphwright.tools.proofs.checkers import ACCEPTED, metamath_verdict, python_verdict
-from graphwright.tools.proofs.metamath_verifier import MetamathError, verify
+from graphwright.backends.logic.checkers import ACCEPTED, metamath_verdict, python_verdict
+from graphwright.backends.logic.metamath_verifier import MetamathError, verify
 
 needs_metamath = pytest.mark.skipif(shutil.which("metamath") is None, reason="metamath is not installed")
 

@@ -13,8 +13,10 @@ SECTIONS = (
     "digits",
     "exports",
     "quantization",
+    "quantization_goals",
     "state_space",
     "state_space_speed",
+    "state_space_choice",
     "delay",
     "spikes",
 )

@@ -1,34 +1,50 @@
-"""Speed of state-space layers on one core: goals G7, G8, G9 and G13, beside LSTM, GRU and a Scan a step."""
+"""Speed of state-space layers on one core: goals G7, G8 and G13, beside LSTM, GRU, S5 and a Scan a step.
+
+The dense layers have matrices of the same shapes as the diagonal ones, not the same response.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from time import perf_counter
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from ...backends.onnx.backend import OnnxBackend
-from ...backends.runtime.state_space_cost import CHUNKS, Layer, best_plan
 from ...backends.torch_fx.backend import TorchBackend
-from ...graph.ir import Graph, Program, Weights, apply_all, leaf
+from ...graph.ir import Graph, Program, Weights, apply, apply_all, leaf
 from ...graph.types import FLOAT32, TensorType
 from ...passes.diagonalization.chunking import ChunkSsm
 from ...passes.manager.pass_ import Context
 from ...passes.simplify.dead_code import EliminateDeadCode
+from .goals import Goal, show
+from .interleaved import cpu_seconds
 from .memory import apart, status_megabytes
 
 COMMAND = "python -m graphwright.tools.bench state_space_speed"
 Array = np.ndarray[Any, Any]
-SECONDS = 0.4
+Run = Callable[[], object]
+STATES = 64
+COMPILED = "onnx compiled"
+RATIOS = {64: (80, 3, "110x", "3.4-4.3x"), 256: (130, 10, "175x", "10.8x")}
+"""By width: G7 and G8's ratios, and what the prototype reached."""
 
 
 def report() -> None:
     """The table side by side, then the goals."""
     print(f"command: {COMMAND}")
-    memory()
-    beside()
-    regret()
+    show(goals())
+
+
+def goals() -> Iterator[Goal]:
+    """Memory, then the layers side by side at each width, then the time an element by length."""
+    yield memory()
+    for width in RATIOS:
+        yield from beside(width)
+    for width in RATIOS:
+        yield from lengths(width)
 
 
 def layer(
@@ -54,29 +70,19 @@ def layer(
     return Program("layer", Graph((u,), (y,)), ("y",), weights=Weights(weights))
 
 
-def chunks(program: Program, chunk: int) -> Program:
-    """Written out in chunks, without what is no longer read."""
+def chunks(program: Program, chunk: int = 0) -> Program:
+    """Written out in chunks (0: as the cost model chooses), without what is no longer read."""
     context = Context()
     return EliminateDeadCode().run(ChunkSsm(chunk=chunk).run(program, context).program, context).program
 
 
-def seconds(run: Callable[[], object], budget: float = SECONDS) -> float:
-    """The least time of repeated runs."""
-    run()
-    best, spent = np.inf, 0.0
-    while spent < budget:
-        start = perf_counter()
-        run()
-        taken = perf_counter() - start
-        best, spent = min(best, taken), spent + taken
-    return float(best)
-
-
-def onnx_seconds(program: Program, budget: float = SECONDS) -> float:
-    model = OnnxBackend(threads=1).load(program)
-    shape = [int(str(d)) for d in program.graph.inputs[0].tensor.shape]
-    feeds = {"u": np.random.default_rng(1).standard_normal(shape).astype(np.float32)}
-    return seconds(lambda: model.run(feeds), budget)
+def onnx_run(program: Program) -> Run:
+    """One run of the session of the program, on normal numbers."""
+    session = OnnxBackend(threads=1).load(program).session
+    feeds = {}
+    for given in session.get_inputs():
+        feeds[given.name] = np.random.default_rng(1).standard_normal(given.shape).astype(np.float32)
+    return lambda: session.run(None, feeds)
 
 
 def recurrent(operator: str, width: int, length: int) -> Program:
@@ -90,111 +96,89 @@ def recurrent(operator: str, width: int, length: int) -> Program:
     return Program(operator, Graph((u,), (y,)), ("y",), weights=Weights(weights))
 
 
-def torch_seconds(width: int, length: int) -> dict[str, float]:
-    """torch's own LSTM and GRU, and the chunked layer with torch."""
+def torch_runs(width: int, length: int) -> dict[str, Run]:
+    """torch's own LSTM and GRU, the compiled layer with torch, and the public S5 where it is installed."""
     import torch
 
     torch.set_num_threads(1)
-    found = {}
+    modules: dict[str, Any] = {"torch LSTM": torch.nn.LSTM, "torch GRU": torch.nn.GRU}
     x = torch.randn(length, 1, width)
-    with torch.no_grad():
-        for name, made in (("torch LSTM", torch.nn.LSTM), ("torch GRU", torch.nn.GRU)):
-            module = made(width, width)
-            found[name] = seconds(lambda module=module: module(x))  # type: ignore[misc]  # bound now
-    program = chunks(layer(width, 64, length, dense=False), 64)
-    model = TorchBackend().load(program)
+    runs = {name: _quiet(made(width, width), x) for name, made in modules.items()}
+    model = TorchBackend().load(chunks(layer(width, STATES, length, dense=False), 64))
     feeds = {"u": np.random.default_rng(1).standard_normal((1, width, length)).astype(np.float32)}
-    return {**found, "torch chunk-64": seconds(lambda: model.run(feeds))}
+    runs["torch chunk-64"] = lambda: model.run(feeds)
+    if find_spec("s5") is not None:
+        public = import_module("s5").S5(width, STATES)
+        runs["s5-pytorch (one state of 64)"] = _quiet(public, torch.randn(1, length, width))
+    return runs
 
 
-def beside() -> None:
-    """G7 and G8."""
-    print("ms (ns an element) at L = 4096, N = 64 states a channel, batch 1, one core")
-    for width, wanted, faster in ((64, 80, 3), (256, 130, 10)):
-        length = 4096
-        rows = {
-            "onnx dense Scan a step": onnx_seconds(layer(width, 64, length, dense=True), 0.2),
-            "onnx diagonal Scan a step": onnx_seconds(layer(width, 64, length, dense=False), 0.2),
-        }
-        for chunk in (32, 64, 128):
-            rows[f"onnx chunk-{chunk}"] = onnx_seconds(chunks(layer(width, 64, length, dense=False), chunk))
-        rows |= {f"onnx {name}": onnx_seconds(recurrent(name, width, length)) for name in ("LSTM", "GRU")}
-        rows |= torch_seconds(width, length)
-        for name, taken in rows.items():
-            print(
-                f"  H={width:4} {name:26} {taken * 1e3:9.2f} ({taken * 1e9 / (width * length):7.1f})",
-                flush=True,
-            )
-        best = min(rows[f"onnx chunk-{c}"] for c in (32, 64, 128))
-        gain, against = rows["onnx dense Scan a step"] / best, rows["onnx LSTM"] / best
-        print(f"G7  H={width}: dense Scan -> compiled >= {wanted}x: {gain:.0f}x {_met(gain >= wanted)}")
-        print(f"G8  H={width}: >= {faster}x faster than ONNX LSTM: {against:.1f}x {_met(against >= faster)}")
-    for width in (64, 256):
-        for length in (1024, 16384):
-            taken = onnx_seconds(chunks(layer(width, 64, length, dense=False), 64))
-            each = taken * 1e9 / (width * length)
-            print(f"G8  H={width} L={length}: <= 6 ns an element: {each:.1f} {_met(each <= 6)}", flush=True)
+def _quiet(module: Any, x: Any) -> Run:
+    import torch
+
+    def run() -> object:
+        with torch.no_grad():
+            return module(x)
+
+    return run
 
 
-def _met(condition: bool) -> str:
-    return "yes" if condition else "NO"
+def beside(width: int, length: int = 4096) -> Iterator[Goal]:
+    """G7 and G8's ratios: everything in the same rounds."""
+    diagonal = layer(width, STATES, length, dense=False)
+    runs = {
+        "onnx dense Scan a step": onnx_run(layer(width, STATES, length, dense=True)),
+        "onnx diagonal Scan a step": onnx_run(diagonal),
+        COMPILED: onnx_run(chunks(diagonal)),
+        **{f"onnx chunk-{c}": onnx_run(chunks(diagonal, c)) for c in (32, 64, 128)},
+        **{f"onnx {name}": onnx_run(recurrent(name, width, length)) for name in ("LSTM", "GRU")},
+        **torch_runs(width, length),
+    }
+    if find_spec("s5") is None:
+        yield Goal("G7", f"H={width}: s5-pytorch", "not installed (pip install --no-deps s5-pytorch)")
+    taken = cpu_seconds(runs, 25.0)
+    for name, seconds in taken.items():
+        text = f"{seconds * 1e3:9.2f} ms, {seconds * 1e9 / (width * length):7.1f} ns an element"
+        yield Goal("", f"H={width}, L={length}: {name}", text)
+    least, faster, first, second = RATIOS[width]
+    gain = taken["onnx dense Scan a step"] / taken[COMPILED]
+    against = taken["onnx LSTM"] / taken[COMPILED]
+    yield Goal("G7", f"H={width}: dense Scan -> compiled >= {least}x", f"{gain:.0f}x", gain >= least, first)
+    yield Goal(
+        "G8", f"H={width}: >= {faster}x faster than ONNX LSTM", f"{against:.1f}x", against >= faster, second
+    )
 
 
-def regret() -> None:
-    """G9: the cost model's choice against the best of all forms, on a grid of layers."""
-    worst: list[tuple[float, str]] = []
-    for groups, inputs in ((1, 16), (16, 1), (64, 1)):
-        for states in (16, 64, 256):
-            if groups * states * states > 600_000:
-                continue
-            for length in (1, 64, 512, 2048):
-                worst.append(_regret(groups, inputs, states, length))
-    worst.sort(reverse=True)
-    within = sum(r <= 1.3 for r, _ in worst)
-    print(f"G9  the chosen form is within 1.3x of the best on {within} of {len(worst)} layers; worst:")
-    for ratio, name in worst[:4]:
-        print(f"      {ratio:.2f}x {name}")
-
-
-def _regret(groups: int, inputs: int, states: int, length: int) -> tuple[float, str]:
-    taken: dict[str, float] = {}
-    predicted: dict[str, float] = {}
-    for dense in (True, False):
-        program = layer(groups, states, length, dense=dense, inputs=inputs, outputs=inputs)
-        shape = Layer(1, groups, inputs, inputs, states, length, diagonal=not dense)
-        kind = "dense" if dense else "diagonal"
-        plan = best_plan(shape, "onnx")
-        predicted[f"{kind} {plan.chunk if plan.mode == 'chunk' else 1}"] = plan.cost
-        if length <= 512:
-            taken[f"{kind} 1"] = onnx_seconds(program, 0.02)
-        for chunk in CHUNKS[1:]:
-            if 1 < chunk <= length and groups * chunk * inputs * (chunk * inputs + states) < 20_000_000:
-                taken[f"{kind} {chunk}"] = onnx_seconds(chunks(program, chunk), 0.02)
-    chosen = min(predicted, key=lambda k: predicted[k])
-    if chosen not in taken:
-        taken[chosen] = onnx_seconds(
-            chunks(
-                layer(
-                    groups, states, length, dense=chosen.startswith("dense"), inputs=inputs, outputs=inputs
-                ),
-                int(chosen.split()[1]),
-            ),
-            0.02,
+def lengths(width: int) -> Iterator[Goal]:
+    """G8's time an element, beside the product that the layer would be at this machine's full rate."""
+    runs: dict[str, Run] = {"product": onnx_run(_product())}
+    for steps in (1024, 4096, 16384):
+        runs[str(steps)] = onnx_run(chunks(layer(width, STATES, steps, dense=False)))
+    taken = cpu_seconds(runs, 8.0)
+    rate = taken.pop("product") * 1e9 / 512**3  # ns a multiply-accumulate
+    for length, seconds in taken.items():
+        each = seconds * 1e9 / (width * int(length))
+        text = f"{each:.1f} ({each / (192 * rate):.1f} times its 192 multiplications in one large product)"
+        yield Goal(
+            "G8", f"H={width} L={length}: <= 6 ns an element", text, each <= 6, "3.7-5.2 ns, other machine"
         )
-    best = min(taken, key=lambda k: taken[k])
-    name = f"G={groups} I=O={inputs} N={states} L={length}: {chosen} instead of {best}"
-    return taken[chosen] / taken[best], name
 
 
-def memory() -> None:
-    """G13: what a run adds to the peak of a process of its own."""
+def _product() -> Program:
+    types = {n: leaf("Input", n, TensorType(FLOAT32, (512, 512))) for n in ("a", "b")}
+    y = apply("MatMul", *types.values())
+    return Program("product", Graph(tuple(types.values()), (y,)), ("y",))
+
+
+def memory() -> Goal:
+    """G13: what a run adds to the peak of a process of its own, input and result included."""
     grown = apart(_growth)
-    print(f"G13 peak of L=65536, H=256 <= 400 MB: {grown:.0f} MB {_met(grown <= 400)}")
+    return Goal("G13", "peak of L=65536, H=256 <= 400 MB", f"{grown:.0f} MB", grown <= 400, "320-350 MB")
 
 
 def _growth() -> float:
     before = status_megabytes("VmHWM")
-    program = chunks(layer(256, 64, 65536, dense=False), 64)
+    program = chunks(layer(256, STATES, 65536, dense=False))
     model = OnnxBackend(threads=1).load(program)
     model.run({"u": np.ones((1, 256, 65536), np.float32)})
     return status_megabytes("VmHWM") - before

@@ -69,7 +69,7 @@ def _proofs(
     path: str, listed: bool, database: str | None, tptp: str | None, smtlib: str | None, as_json: bool
 ) -> bool:
     """Checks a file of proofs; whether one is rejected."""
-    from ..proofs.checkers import all_verdicts
+    from ...backends.logic.checkers import all_verdicts
     from ..proofs.loading import read_lines
     from ..proofs.pipeline import write_text
 

@@ -14,6 +14,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "show": ("show", "Print the typed IR of a spec, or the IR after some passes."),
     "run": ("run", "Run a graph on arrays, literals or random inputs."),
     "train": ("train", "Train a graph by its training: block."),
+    "study": ("study", "Train once for each combination of a study's options."),
     "test": ("test", "Run the tests that specs carry, on every backend that can."),
     "compile": ("compile", "Transform a graph by verified passes and emit it, with a report."),
     "import": ("import_", "Write a model (.onnx, .pt2) as a readable spec, compared with the model."),

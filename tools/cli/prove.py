@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from .options import json_option
+from .options import json_option, seed_option
 
 if TYPE_CHECKING:
     from ...backends.logic.engine.prover import Cycle
@@ -34,6 +33,12 @@ if TYPE_CHECKING:
 @click.option("--depth", type=click.IntRange(min=0), help="Nested inductions.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option("--fresh", is_flag=True, help="Do not go on from the theorems in the folder.")
+@click.option("--recipe", type=click.Path(), default=None, help="A recipe: the passes to run instead.")
+@click.option(
+    "--pass", "passes", multiple=True, metavar="PASS{opt=1}", help="A pass instead; repeatable, in order."
+)
+@click.option("--verify", type=click.Choice(["none", "final", "each"]), help="How much to check; else each.")
+@seed_option
 @json_option
 def command(
     spec: str,
@@ -46,33 +51,42 @@ def command(
     depth: int | None,
     workers: int,
     fresh: bool,
+    recipe: str | None,
+    passes: tuple[str, ...],
+    verify: str | None,
+    seed: int,
     as_json: bool,
 ) -> None:
     """Prove the goals of a theory, check the proofs, write theorems, certificates and an explorer.
 
-    A theory without goals is explored: conjectures take their place.
+    The theory becomes a grid of blocks, and passes do the rest: functionalise, filter, prove, compress,
+    certify, export; with --conjecture, or for a theory without goals, conjecture before filter. The
+    options are theirs; --recipe and --pass name others.
 
     Exit code 0: every goal is proved and every checker at hand accepts; 1: some goal is left, or a
     checker rejects; conjectures may stay open. Ctrl-C keeps what is proved; the next run in the same
     folder goes on from it.
     """
-    from ..proofs.checking import contradiction, refuse_false_goals
+    from ..proofs.checking import contradiction
     from ..proofs.loading import open_theory, with_goals
-    from ..proofs.pipeline import prove, resume, with_bounds, write
+    from ..proofs.pipeline import prove, resume, standard_passes, with_bounds, write
 
+    if recipe is not None and passes:
+        raise click.UsageError("give --recipe or --pass, not both")
     theory = with_goals(open_theory(spec), goals)
-    theory = with_bounds(theory, seconds=seconds, cycles=cycles, rounds=rounds, depth=depth)
-    refuse_false_goals(theory)
-    own = frozenset(g.name for g in theory.goals)
-    if operators is not None or not own:
-        from ...passes.logic.conjecture import conjecture
+    limits = {"seconds": seconds, "cycles": cycles, "rounds": rounds, "depth": depth}
+    if recipe is not None or passes:
+        from ..compilation import choose_pipeline
 
-        theory = conjecture(theory, operators)
+        steps = choose_pipeline(recipe, passes)
+        theory = with_bounds(theory, **limits)
+    else:
+        asked = operators is not None or not theory.goals
+        steps = standard_passes(conjectures=asked, operators=operators, workers=workers, **limits)
     target = Path(folder)
-    known, methods = ([], {}) if fresh else resume(theory, target)
+    known, methods = ([], []) if fresh else resume(theory, target)
     progress = None if as_json else _Progress(len(theory.goals))
-    with _executor(workers) as executor:
-        proved = prove(theory, known=known, methods=methods, executor=executor, progress=progress, wanted=own)
+    proved = prove(theory, steps, known=known, methods=methods, verify=verify, seed=seed, progress=progress)
     if progress is not None:
         progress.end()
     write(proved, target)
@@ -84,17 +98,9 @@ def command(
         if proved.contradiction is not None:
             from .output import print_diagnostics
 
-            print_diagnostics([contradiction(theory, proved.rests, proved.contradiction)])
+            print_diagnostics([contradiction(proved.theory, proved.facts.rests, proved.contradiction)])
         click.echo(summary(proved, folder))
     sys.exit(130 if proved.interrupted else 0 if proved.is_complete else 1)
-
-
-def _executor(workers: int) -> AbstractContextManager[Any]:
-    if workers == 1:
-        return nullcontext()
-    from ...backends.runtime.executor import ProcessExecutor
-
-    return ProcessExecutor(workers)
 
 
 class _Progress:
@@ -118,18 +124,21 @@ class _Progress:
 
 def summary(proved: Proved, folder: str) -> str:
     """What was proved and checked, in a screenful."""
-    from ..proofs.pipeline import counted
+    from ...backends.logic.results import counted, unproved
+    from ...graph.theory.infix_printer import print_statement
 
-    lines = [f"{proved.theory.name}: {counted(proved)}"]
-    left = [g for g in proved.to_json()["unproved"] if proved.is_wanted(g["name"])]
-    lines += [f"  left: {goal['name']}: {goal['statement']}" for goal in left[:10]]
+    lines = [f"{proved.theory.name}: {counted(proved.facts)}"]
+    left = [g for g in unproved(proved.facts) if not g.conjectured]
+    lines += [f"  left: {goal.name}: {print_statement(goal.statement)}" for goal in left[:10]]
     if len(left) > 10:
         lines.append(f"  … and {len(left) - 10} more")
-    if proved.outcome.stopped:
-        lines.append(f"  stopped: {proved.outcome.stopped}")
-    for verdict in proved.verdicts:
+    if proved.facts.stopped:
+        lines.append(f"  stopped: {proved.facts.stopped}")
+    for verdict in proved.facts.verdicts:
         detail = f" ({verdict.detail})" if verdict.detail else ""
         lines.append(f"  {verdict.checker:<18} {verdict.verdict}{detail}")
-    database = ", theory.mm" if proved.database is not None else ""
-    lines.append(f"wrote {folder}/index.html, theorems.jsonl, certificates.jsonl{database}")
+    pages = sum(name.startswith("proofs/") for name in proved.files)
+    names = [name for name in proved.files if "/" not in name]
+    names += [f"proofs/ ({pages} pages)"] if pages else []
+    lines.append(f"wrote {folder}/{', '.join([*names, 'report.json'])}")
     return "\n".join(lines)

@@ -12,6 +12,8 @@ from .options import json_option, seed_option
 
 if TYPE_CHECKING:
     from ...passes.functions.evolution import Search
+    from ...passes.functions.target import Target
+    from ..search.function_search import Found
 
 
 @click.group("search")
@@ -21,8 +23,10 @@ def command() -> None:
 
 @command.command("function")
 @click.argument("function")
-@click.option("--domain", nargs=2, type=float, required=True, metavar="LOW HIGH", help="The interval.")
-@click.option("--ops", type=click.IntRange(1, 24), default=10, show_default=True, help="The most operations.")
+@click.option(
+    "--domain", nargs=2, type=float, metavar="LOW HIGH", help="The interval; an FPCore may state it."
+)
+@click.option("--ops", type=click.IntRange(1, 24), default=10, show_default=True, help="The largest cost.")
 @click.option(
     "--error",
     type=click.Choice(["relative", "absolute"]),
@@ -30,60 +34,120 @@ def command() -> None:
     show_default=True,
     help="Of what.",
 )
+@click.option(
+    "--cost",
+    type=click.Choice(["operations", "multiply-add", "no-multiply-add"]),
+    default="operations",
+    show_default=True,
+    help="What a program costs: operations, or a target's costs with or without fused multiply-adds.",
+)
+@click.option("--core", help="Which FPCore of a file, by its name.")
+@click.option("--empty", is_flag=True, help="Begin from x alone, not from the textbook forms.")
+@click.option(
+    "--exhaustive", type=click.IntRange(1, 6), help="Fit every program of at most so many operations."
+)
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after so long.")
-@click.option("--generations", type=click.IntRange(min=1), help="Stop after so many generations in all.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Stop after so many epochs in all.")
+@click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes.")
 @click.option(
     "-o", "--output", "folder", default="out", show_default=True, help="The folder for what is found."
 )
 @click.option("--fresh", is_flag=True, help="Do not go on from the journal in the folder.")
+@click.option("--plot", is_flag=True, help="Draw the front into FUNCTION.png (extra plots).")
 @seed_option
 @json_option
 def function_command(
     function: str,
-    domain: tuple[float, float],
+    domain: tuple[float, float] | None,
     ops: int,
     error: str,
+    cost: str,
+    core: str | None,
+    empty: bool,
+    exhaustive: int | None,
     seconds: float | None,
-    generations: int | None,
+    epochs: int | None,
+    workers: int,
     folder: str,
     fresh: bool,
+    plot: bool,
     seed: int,
     as_json: bool,
 ) -> None:
-    """Programs of + - * / for FUNCTION (exp2, log2, sin, …): for each number of operations the most exact.
+    """Programs of + - * / for FUNCTION (exp2, log2, sin, …, or a file of FPCore): for each cost the most exact.
 
-    Ctrl-C stops and keeps what was found; the next run in the same folder goes on. Writes the front as a
-    library of functions (FUNCTION.yaml) and the journal.
+    Begins from the textbook forms. Ctrl-C stops and keeps what was found; the next run in the same folder
+    goes on, and ends where it would have without the stop. Writes the front: a library of functions
+    (FUNCTION.yaml), one program spec each (programs/), and the journal.
     """
-    from ...backends.runtime.cache import write_atomically
-    from ...passes.functions.evolution import Settings
+    from ...passes.functions.island import Settings
+    from ..search.enumeration import enumerate_programs
+    from ..search.executors import executor_of
+    from ..search.function_search import begin, front, leave, run
+
+    target = _target(function, domain, error, core)
+    shown = None if as_json or not sys.stderr.isatty() else _show
+    out = Path(folder)
+    with executor_of(workers) as executor:
+        if exhaustive is not None:
+            found = enumerate_programs(target, exhaustive, seed, out, executor=executor, fresh=fresh)
+            provenance = {"search": f"exhaustive to {exhaustive} operations", "seed": seed}
+            leave(target, found.front, out, provenance)
+            _report(found.front, as_json, found.summary(), {"counts": list(found.counts)}, target, out)
+            return
+        if seconds is None and epochs is None:
+            seconds = 60.0
+        search = begin(target, Settings(most=ops), seed, out, fresh=fresh, cost=cost, classical=not empty)
+        try:
+            run(
+                search,
+                out,
+                epochs=epochs,
+                seconds=seconds,
+                classical=not empty,
+                executor=executor,
+                progress=shown,
+            )
+        except KeyboardInterrupt:
+            click.echo("\nstopped; run it again to go on", err=True)
+    programs = front(search)
+    leave(target, programs, out, {"search": f"seed {seed}, {search.epoch} epochs, {search.fitted} programs"})
+    summary = f"{search.fitted:,} programs fitted in {search.epoch} epochs"
+    _report(
+        programs, as_json, summary, {"epochs": search.epoch, "programs_fitted": search.fitted}, target, out
+    )
+    if plot:
+        from ..search.front_plot import draw
+
+        draw(target, programs, out / f"{target.name}.png")
+
+
+def _target(function: str, domain: tuple[float, float] | None, error: str, core: str | None) -> Target:
     from ...passes.functions.target import Target
-    from ..search.function_search import begin, front, library, run
+
+    if function.endswith(".fpcore"):
+        from ..search.fpcore_files import fpcore_target
+
+        return fpcore_target(Path(function), core, domain, error)
+    if domain is None:
+        raise click.UsageError("--domain LOW HIGH is missing")
+    return Target(function, domain[0], domain[1], error)
+
+
+def _report(
+    found: list[Found], as_json: bool, summary: str, facts: dict[str, object], target: Target, folder: Path
+) -> None:
     from .output import print_json
 
-    if seconds is None and generations is None:
-        seconds = 60.0
-    target = Target(function, domain[0], domain[1], error)
-    search = begin(target, Settings(operations=ops), seed, Path(folder), fresh)
-    shown = None if as_json or not sys.stderr.isatty() else _show
-    try:
-        run(search, Path(folder), generations=generations, seconds=seconds, progress=shown)
-    except KeyboardInterrupt:
-        click.echo("\nstopped; run it again to go on", err=True)
-    found = front(search)
-    write_atomically(Path(folder) / f"{function}.yaml", library(target, found).encode("utf-8"))
-    records = [f.to_json() for f in found]
     if as_json:
-        print_json({"generation": search.generation, "programs_fitted": search.fitted, "front": records})
+        print_json({**facts, "front": [f.to_json() for f in found]})
         return
-    click.echo(f"{search.fitted:,} programs fitted in {search.generation} generations")
+    click.echo(summary)
     for one in found:
-        click.echo(f"{one.operations:>3} operations {one.digits:6.2f} digits  {one.program.text()}")
-    click.echo(f"wrote {Path(folder) / f'{function}.yaml'}")
+        click.echo(f"cost {one.cost:>4g}  {one.digits:6.2f} digits  {one.program.text()}")
+    click.echo(f"wrote {folder / f'{target.name}.yaml'} and {len(found)} specs in {folder / 'programs'}")
 
 
 def _show(search: Search) -> None:
     best = min((e.error for e in search.archive.entries()), default=1.0)
-    click.echo(
-        f"\rgeneration {search.generation}, {search.fitted:,} programs, best {best:.2e}", nl=False, err=True
-    )
+    click.echo(f"\repoch {search.epoch}, {search.fitted:,} programs, best {best:.2e}", nl=False, err=True)

@@ -17,6 +17,9 @@ from .options import graph_options, json_option, overrides, seed_option
 )
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in OUTPUT.")
 @click.option("--epochs", type=click.IntRange(1), default=None, help="Instead of the spec's.")
+@click.option(
+    "--weights", type=click.Path(), default=None, help="Start from the parameters in a safetensors file."
+)
 @graph_options
 @seed_option
 @json_option
@@ -25,6 +28,7 @@ def command(
     folder: str,
     resume: bool,
     epochs: int | None,
+    weights: str | None,
     settings: tuple[str, ...],
     slots: tuple[str, ...],
     optional: tuple[str, ...],
@@ -34,6 +38,7 @@ def command(
 ) -> None:
     """Train a graph by its training: block. Ctrl-C leaves a checkpoint; --resume goes on from it."""
     from ..documents import open_unit
+    from ..programs import read_arrays
     from ..training import train_unit
     from ..vocabulary import vocabulary
     from .output import print_diagnostics, print_json
@@ -41,7 +46,10 @@ def command(
     unit = open_unit(spec, overrides(settings, slots, optional, dtype), vocabulary())
     out = Path(folder)
     progress = False if as_json else None
-    result = train_unit(unit, seed=seed, out=out, resume=resume, epochs=epochs, progress=progress)
+    start = None if weights is None else read_arrays(weights)
+    result = train_unit(
+        unit, seed=seed, out=out, resume=resume, epochs=epochs, progress=progress, start=start
+    )
     if as_json:
         warnings = [d.message for d in result.warnings]
         weights = str(out / "weights.safetensors")

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from .outcome import CHECKS, FAILED, CaseRecord
-from .type_check import SIZES_UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -54,20 +53,9 @@ REASONS: tuple[Reason, ...] = (
     ),
     Reason(
         "types",
-        ("*",),
-        "the sizes depend on data; ONNX knows how many axes there are, our types have all sizes or none",
-        SIZES_UNKNOWN,
-    ),
-    Reason(
-        "types",
         ("node/test_loop13_seq",),
-        "ONNX trusts the model's annotation, which says scalars where the results are vectors",
-    ),
-    Reason(
-        "types",
-        ("node/test_sequence_map_identity_1_sequence",),
-        "the model calls one sequence's size N where it goes in and M where it comes out; nothing says"
-        " that the sizes differ, and the elements are those that went in",
+        "ONNX is wrong: it keeps the type that the sequence starts with, of scalars, where every step of"
+        " the loop inserts a vector",
     ),
     Reason(
         "torch",

@@ -1,24 +1,24 @@
 """Our inferred types against the strict inference of `onnx.shape_inference`.
 
-Types are compared by value name, in the main graph. A size that ONNX invents (`unk__3`) says
-nothing; a size that a model names is compared by what it says about others: our types may put a
-number or an expression where ONNX keeps a name, never the reverse.
+Types are compared by value name, in the main graph, inputs first. A size that ONNX can't tell (it has
+no name, or an invented one such as `unk__3`) says nothing; a size that the model names is compared by
+what it says about others: our types may put a number, an expression or another name where ONNX keeps a
+name, the same one wherever that name stands, never the reverse.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import onnx
 
 from ...graph.ir import Program
 from ...graph.ir.opaque import from_type_proto
-from ...graph.types import OptionalType, SequenceType
+from ...graph.types import Dimension, OptionalType, SequenceType, TensorType
+from ...graph.types.types import Axis
 from .cases import Case
 from .outcome import Outcome, absent, failed, passed
-
-SIZES_UNKNOWN = "no sizes"
-"""How the detail begins where ONNX knows an axis at most by its place, and we know none."""
 
 
 def check_types(case: Case, program: Program) -> Outcome:
@@ -27,54 +27,67 @@ def check_types(case: Case, program: Program) -> Outcome:
         theirs = strict_types(case.model)
     except onnx.shape_inference.InferenceError as error:
         return absent(f"strict inference refuses the model: {' '.join(str(error).split())[:160]}")
-    compared = 0
+    compared, refinement = 0, Refinement()
     for name, type in theirs.items():
         value = program.outputs.get(name) or program.names.get(name)
         if value is None:
             continue
         compared += 1
-        if not refines(value.type, type):
-            kind = f"{SIZES_UNKNOWN}: " if _only_rank(value.type, type) else ""
-            return failed(f"{kind}'{name}' is {value.type} for us, {type} for ONNX")
+        if not refinement.holds(value.type, type):
+            return failed(f"'{name}' is {value.type} for us, {type} for ONNX")
     return passed(compared=compared)
 
 
 def strict_types(model: onnx.ModelProto) -> dict[str, Any]:
-    """Value name -> ONNX's type, for all values of the main graph, with what the model says about
-    inner and output types taken out. Raises InferenceError."""
+    """Value name -> ONNX's type, for all values of the main graph, inputs first. What the model says
+    about inner and output types, in bodies too, is taken out: it is no inference. Raises
+    InferenceError."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    del copy.graph.value_info[:]
-    for output in copy.graph.output:
-        output.ClearField("type")
+    _forget_types(copy.graph)
     inferred = onnx.shape_inference.infer_shapes(copy, strict_mode=True, data_prop=True)
-    infos = (*inferred.graph.value_info, *inferred.graph.output)
+    infos = (*inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output)
     return {i.name: from_type_proto(i.type) for i in infos if i.type.WhichOneof("value") is not None}
 
 
-def refines(ours: Any, theirs: Any) -> bool:
-    """Whether our type says at least what ONNX's does, and nothing else."""
-    if isinstance(theirs, SequenceType | OptionalType):
-        return type(ours) is type(theirs) and refines(ours.element, theirs.element)
-    if ours.dtype is not theirs.dtype or theirs.dims is None:
-        return ours.dtype is theirs.dtype
-    if ours.dims is None or len(ours.dims) != len(theirs.dims):
-        return False
-    return all(_size_refines(a, b) for a, b in zip(ours.dims, theirs.dims, strict=True))
+def _forget_types(graph: onnx.GraphProto) -> None:
+    del graph.value_info[:]
+    for output in graph.output:
+        output.ClearField("type")
+    for node in graph.node:
+        for attribute in node.attribute:
+            for body in (attribute.g, *attribute.graphs):
+                _forget_types(body)
 
 
-def _only_rank(ours: Any, theirs: Any) -> bool:
-    """Whether ONNX has axes of sizes that it can't tell, and we have no axes."""
-    if isinstance(theirs, SequenceType | OptionalType):
-        return type(ours) is type(theirs) and _only_rank(ours.element, theirs.element)
-    if ours.dtype is not theirs.dtype or ours.dims is not None:
-        return False
-    return any(not isinstance(d, int) for d in theirs.dims or ())
+@dataclass
+class Refinement:
+    """Whether our types of one model say at least what ONNX's do. `sizes`: what each of the model's
+    names for a size is in our types. A name may be a number or an expression of ours, two names may be
+    one size, but one name is one size everywhere: what ONNX says is equal is equal for us."""
+
+    sizes: dict[Any, Axis] = field(default_factory=dict)
+
+    def holds(self, ours: Any, theirs: Any) -> bool:
+        """Whether our type says at least what ONNX's does, and nothing else."""
+        if isinstance(theirs, SequenceType | OptionalType):
+            return type(ours) is type(theirs) and self.holds(ours.element, theirs.element)
+        if not isinstance(ours, TensorType) or ours.dtype is not theirs.dtype:
+            return False
+        if theirs.axes is None:
+            return True
+        if ours.axes is None or len(ours.axes) != len(theirs.axes):
+            return False
+        return all(self._size(a, b) for a, b in zip(ours.axes, theirs.axes, strict=True))
+
+    def _size(self, ours: Axis, theirs: Axis) -> bool:
+        if theirs is None or is_invented(theirs):
+            return True
+        if ours is None or isinstance(theirs, int):
+            return ours == theirs
+        return self.sizes.setdefault(theirs, ours) == ours
 
 
-def _size_refines(ours: Any, theirs: Any) -> bool:
-    return ours == theirs or (not isinstance(theirs, int) and (isinstance(ours, int) or _invented(theirs)))
-
-
-def _invented(size: Any) -> bool:
+def is_invented(size: Dimension) -> bool:
+    """Whether ONNX made the name up for a size that it can't tell; nothing follows from it."""
     return str(size).startswith("unk__")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from ...graph.diagnostics import Diagnostic, Note, SpecError
+from ...graph.diagnostics import Diagnostic, Note
 from ...graph.spec.documents import Document
-from ...graph.theory import Axiom, Goal, Theory
-from ...graph.theory.evaluation import counterexample
-from ...graph.theory.infix_printer import print_statement
+from ...graph.theory import Theory
 from ...graph.theory.reader import parse_theory
+from ...passes.logic.filter import false_statements
 
 
 def check_theory(document: Document) -> list[Diagnostic]:
@@ -18,37 +17,6 @@ def check_theory(document: Document) -> list[Diagnostic]:
     if found is not None and not diagnostics.errors:
         return [*diagnostics.items, *false_statements(found.theory)]
     return diagnostics.items
-
-
-def false_statements(theory: Theory) -> Iterator[Diagnostic]:
-    """G1622 for an axiom that fails in a model of the theory, G1623 for a goal that does."""
-    for model in theory.models:
-        statements: tuple[Axiom | Goal, ...] = (*theory.axioms, *theory.goals)
-        for statement in statements:
-            found = counterexample(statement.statement, model)
-            if found is None:
-                continue
-            is_axiom = isinstance(statement, Axiom)
-            kind = "axiom" if is_axiom else "goal"
-            message = f"the {kind} '{statement.name}' is false in the model '{model.name}': {found}"
-            notes = (Note(f"the model '{model.name}'", model.span),)
-            hint = f"it says {print_statement(statement.statement)}"
-            code = "G1622" if is_axiom else "G1623"
-            yield Diagnostic(code, message, statement.span, hint, notes)
-        for definition in theory.definitions:
-            for statement_ in (definition.unfolding, definition.folding):
-                found = counterexample(statement_, model)
-                if found is not None:
-                    message = f"'{definition.name}' differs from its definition in '{model.name}': {found}"
-                    yield Diagnostic("G1622", message, definition.span)
-                    break
-
-
-def refuse_false_goals(theory: Theory) -> None:
-    """Raises SpecError with every axiom and goal that fails in a model."""
-    found = list(false_statements(theory))
-    if found:
-        raise SpecError(found)
 
 
 def contradiction(theory: Theory, rests: Mapping[str, tuple[str, ...]], name: str) -> Diagnostic:

@@ -1,18 +1,16 @@
-"""Theories from files for the tools, and theorems of an earlier run."""
+"""Theories and certificates from files, for the tools."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ...backends.logic.certificates import Step, Theorem, formula_from_json, term_from_json
-from ...backends.logic.exporters.records import ExportError, TheoremRecord, read_records
 from ...graph.diagnostics import Source, fail
 from ...graph.spec.reader import read_document
 from ...graph.spec.tokens import PlainText
-from ...graph.theory import Goal, Theory, Variable
+from ...graph.theory import Goal, Theory
 from ...graph.theory.reader import TheoryDocument, read_theory
 
 
@@ -34,40 +32,6 @@ def with_goals(found: TheoryDocument, texts: Sequence[str]) -> Theory:
         located = PlainText(Source(f"--goal {number}", text))
         goals.append(Goal(f"goal {number}", found.statement(located), text, located.at(0, len(text))))
     return replace(found.theory, goals=tuple(goals))
-
-
-def read_theorems(lines: Iterable[str], theory: Theory) -> list[Theorem]:
-    """The theorems of a certificate as records of the theory. Raises ExportError."""
-    try:
-        return [_theorem(record, theory) for record in read_records(lines).theorems]
-    except (KeyError, ValueError, TypeError, IndexError) as error:
-        raise ExportError(f"of another theory: {error}") from None
-
-
-def _theorem(record: TheoremRecord, theory: Theory) -> Theorem:
-    sorts = record.variables
-    steps = tuple(
-        Step(
-            step["id"],
-            step["rule"],
-            tuple(step["premises"]),
-            formula_from_json(step["conclusion"], sorts, theory),
-            step.get("name", ""),
-            tuple(term_from_json(t, sorts, theory) for t in step.get("substitution", [])),
-            tuple(step.get("positions", [])),
-            step.get("position", -1),
-        )
-        for step in record.steps.values()
-    )
-    variables = tuple(Variable(n, s) for n, s in sorts.items())
-    statement = formula_from_json(record.statement, {}, theory)
-    return Theorem(record.name, statement, _renumbered(steps), variables)
-
-
-def _renumbered(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    """The steps from 1 on: a certificate's file numbers them through."""
-    numbers = {step.id: n for n, step in enumerate(steps, 1)}
-    return tuple(replace(s, id=numbers[s.id], premises=tuple(numbers[p] for p in s.premises)) for s in steps)
 
 
 def read_lines(path: Path) -> list[str]:

@@ -1,193 +1,173 @@
 """From a theory to checked theorems in files: `theorems.jsonl`, `certificates.jsonl`, `theory.mm`,
-`index.html`."""
+`index.html` and the pages of proofs, by passes over its grid."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...backends.logic.certificates import Certificate, Theorem
-from ...backends.logic.engine.prover import Cycle, Outcome, Prover
-from ...backends.logic.engine.rules import rule_of
+from ...backends.logic.backend import LogicBackend, LogicEvaluator
+from ...backends.logic.certificates import Theorem, header
+from ...backends.logic.checkers import REJECTED, kernel_verdict
+from ...backends.logic.engine.prover import Cycle
+from ...backends.logic.exporters.files import CERTIFICATES, PAGES, THEOREMS
 from ...backends.logic.exporters.records import ExportError
-from ...graph.theory import Goal, Theory
-from ...graph.theory.infix_printer import print_statement
-from .checkers import REJECTED, Verdict, all_verdicts, kernel_verdict
-from .loading import methods_of, read_theorems
+from ...backends.logic.facts import Facts
+from ...backends.logic.reading import read_theorems, theorem_lines
+from ...backends.logic.results import contradiction, is_complete, summary_json
+from ...graph.ir import Program
+from ...graph.theory import Theory
+from ...passes.logic.lowering import canonical, lower
+from ...passes.logic.theory_pass import theorems_node
+from ...passes.manager.manager import PassManager
+from ...passes.manager.pass_ import Context
+from ...passes.manager.pipeline import Pipeline, Step
+from ...passes.manager.record import CompileRecord
+from .loading import methods_of, read_lines
 
 Progress = Callable[[Cycle], None]
-THEOREMS, CERTIFICATES, DATABASE, EXPLORER = "theorems.jsonl", "certificates.jsonl", "theory.mm", "index.html"
+REPORT, REPORT_PAGE = "report.json", "report.html"
 
 
 @dataclass(frozen=True)
 class Proved:
-    """A run: what was proved and how, what is left, and what each checker says."""
+    """A run: the record of its passes, and what is known at the end."""
 
-    theory: Theory
-    outcome: Outcome
-    lines: tuple[str, ...]
-    verdicts: tuple[Verdict, ...]
-    rests: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    database: str | None = None
-    interrupted: bool = False
-    wanted: frozenset[str] | None = None  # the goals that are no conjectures; None: all are
+    record: CompileRecord
+    facts: Facts
+    files: dict[str, str]
 
-    def is_wanted(self, name: str) -> bool:
-        return self.wanted is None or name in self.wanted
+    @property
+    def theory(self) -> Theory:
+        return self.facts.theory
 
     @property
     def is_complete(self) -> bool:
         """Whether every goal is a theorem that every checker at hand accepts."""
-        left = any(self.is_wanted(g.name) for g in self.outcome.unproved)
-        return not left and self.contradiction is None and not any(v.is_bad for v in self.verdicts)
+        return is_complete(self.facts)
+
+    @property
+    def interrupted(self) -> bool:
+        return self.facts.stopped == "interrupted"
 
     @property
     def contradiction(self) -> str | None:
-        """The theorem that says "false", if the axioms contradict each other."""
-        found = self.outcome.contradiction
-        return found.name if found is not None and found.name in self.rests else None
-
-    @property
-    def theorems(self) -> list[Theorem]:
-        """Those that the kernel accepted."""
-        return [t for t in self.outcome.certificate.theorems if t.name in self.rests]
-
-    def records(self) -> list[dict[str, Any]]:
-        """One record a theorem, as in `theorems.jsonl`."""
-        return [
-            {
-                "name": t.name,
-                "statement": print_statement(t.statement),
-                "method": self.outcome.methods.get(t.name, ""),
-                "steps": len(t.steps),
-                "cites": list(t.cited),
-                "rests_on": list(self.rests[t.name]),
-                "verdicts": {v.checker: v.verdict for v in self.verdicts},
-            }
-            for t in self.theorems
-        ]
+        return contradiction(self.facts)
 
     def to_json(self) -> dict[str, Any]:
-        """The summary for machines."""
-        return {
-            "theory": self.theory.name,
-            "goals": len(self.theory.goals),
-            "theorems": self.records(),
-            "unproved": [
-                {"name": g.name, "statement": print_statement(g.statement)} for g in self.outcome.unproved
-            ],
-            "verdicts": [
-                {"checker": v.checker, "verdict": v.verdict, "detail": v.detail} for v in self.verdicts
-            ],
-            "cycles": len(self.outcome.cycles),
-            "stopped": self.outcome.stopped,
-            "interrupted": self.interrupted,
-            "contradiction": self.contradiction,
-        }
+        """The summary for machines, with a record a pass."""
+        return {**summary_json(self.facts), "passes": self.record.to_json()["passes"]}
+
+
+def standard_passes(
+    *, conjectures: bool, operators: int | None = None, workers: int = 1, **bounds: Any
+) -> Pipeline:
+    """The passes of `graphwright prove`."""
+    from ...passes.logic.certify import Certify
+    from ...passes.logic.compress import Compress
+    from ...passes.logic.conjecture import Conjecture
+    from ...passes.logic.export import Export
+    from ...passes.logic.filter import Filter
+    from ...passes.logic.functionalise import Functionalise
+    from ...passes.logic.prove import Prove
+
+    passes = (
+        Functionalise(),
+        *((Conjecture(operators),) if conjectures else ()),
+        Filter(),
+        Prove(workers, **bounds),
+        Compress(),
+        Certify(),
+        Export(),
+    )
+    return Pipeline(tuple(Step(p) for p in passes))
 
 
 def prove(
     theory: Theory,
+    passes: Pipeline | None = None,
     *,
-    known: Sequence[Theorem] = (),
-    methods: dict[str, str] | None = None,
-    executor: Any = None,
+    known: Sequence[str] = (),
+    methods: Sequence[str] = (),
+    verify: str | None = None,
+    seed: int = 0,
     progress: Progress | None = None,
-    wanted: frozenset[str] | None = None,
 ) -> Proved:
-    """Proves the theory's goals and checks what it found. `known` are theorems of an earlier run,
-    `wanted` the goals that are no conjectures.
+    """Runs the passes on the theory's grid, then the program that comes out. `known` are the lines of
+    theorems of an earlier run, `methods` how each was proved. Raises SpecError: what passes raise.
 
     Ctrl-C ends the search; what was proved until then is kept and checked (`interrupted`).
     """
-    prover = Prover(theory, executor)
-    done = _restore(prover, known, methods or {})
-    goals = [g for g in theory.goals if g.name not in done]
-    interrupted = False
-    try:
-        outcome = prover.run(goals, progress)
-    except KeyboardInterrupt:
-        interrupted = True
-        outcome = _partial(prover, theory.goals)
-    lines = tuple(outcome.certificate.lines())
-    verdicts, rests, database = all_verdicts(lines)
-    return Proved(theory, outcome, lines, tuple(verdicts), rests, database, interrupted, wanted)
+    program = lower(theory)
+    if known:
+        earlier = theorems_node(program.names["axioms"], list(known), list(methods))
+        program = lower(theory, earlier.outputs[0])
+    steps = passes or standard_passes(conjectures=not theory.goals)
+    record = PassManager().run(program, steps, Context(seed=seed, progress=progress), verify)
+    return result_of(record)
 
 
-def counted(proved: Proved) -> str:
-    """`57 of 58 goals proved, 12 of 20 conjectures`."""
-    left = {g.name for g in proved.outcome.unproved}
-    parts = []
-    for word, flag in (("goals proved", True), ("conjectures", False)):
-        names = [g.name for g in proved.theory.goals if proved.is_wanted(g.name) is flag]
-        if names or (flag and proved.wanted is None):
-            parts.append(f"{sum(n not in left for n in names)} of {len(names)} {word}")
-    return ", ".join(parts) or "no goals"
-
-
-def _restore(prover: Prover, known: Iterable[Theorem], methods: dict[str, str]) -> set[str]:
-    """Puts theorems of an earlier run into a prover; their names."""
-    statements = {g.name: g.statement for g in prover.theory.goals}
-    done: set[str] = set()
-    for theorem in known:
-        if statements.get(theorem.name) != theorem.statement:
-            continue
-        done.add(theorem.name)
-        prover.theorems.append(theorem)
-        prover.methods[theorem.name] = methods.get(theorem.name, "")
-        if prover.methods[theorem.name].startswith("induction"):
-            prover.shop.add(rule_of(theorem.name, theorem.statement))
-    return done
-
-
-def _partial(prover: Prover, goals: Sequence[Goal]) -> Outcome:
-    names = {t.name for t in prover.theorems}
-    return Outcome(
-        Certificate(prover.theory, tuple(prover.theorems)),
-        dict(prover.methods),
-        tuple(g for g in goals if g.name not in names),
-        cycles=prover.cycles,
-        stopped="interrupted",
-    )
+def result_of(record: CompileRecord) -> Proved:
+    """What the program says that came out of the passes: the logic backend runs it."""
+    program: Program = record.program
+    LogicBackend().load(program)  # refuses what it can't run
+    evaluator = LogicEvaluator(program)
+    facts, *texts = evaluator.values(program.graph.outputs)
+    assert isinstance(facts, Facts)
+    files = dict(zip(texts[0].tolist(), texts[1].tolist(), strict=True)) if len(texts) == 2 else {}
+    return Proved(record, facts, files)
 
 
 # --- files --------------------------------------------------------------------------------
 
 
-def resume(theory: Theory, folder: Path) -> tuple[list[Theorem], dict[str, str]]:
-    """The theorems in a folder that the kernel accepts and this theory's declarations begin."""
-    from .loading import read_lines
-
+def resume(theory: Theory, folder: Path) -> tuple[list[str], list[str]]:
+    """The lines and methods of the theorems in a folder that are goals of this theory, or that these
+    cite; nothing where the kernel rejects them or they are of another theory."""
     path = folder / CERTIFICATES
     if not path.exists():
-        return [], {}
+        return [], []
     lines = read_lines(path)
-    own = list(Certificate(theory).lines())
+    theory = canonical(theory)
+    own = list(header(theory))
     if lines[: len(own)] != own or kernel_verdict(lines)[0].verdict == REJECTED:
-        return [], {}
+        return [], []
     try:
-        return read_theorems(lines, theory), methods_of(folder / THEOREMS)
+        found = list(_wanted(theory, read_theorems(lines, theory)))
     except ExportError:
-        return [], {}
+        return [], []
+    methods = methods_of(folder / THEOREMS)
+    return theorem_lines(theory, found), [methods.get(t.name, "") for t in found]
+
+
+def _wanted(theory: Theory, theorems: Sequence[Theorem]) -> Iterator[Theorem]:
+    goals = {g.name: g.statement for g in theory.goals}
+    needed = {t.name for t in theorems if goals.get(t.name) == t.statement}
+    for theorem in reversed(theorems):
+        if theorem.name in needed:
+            needed.update(theorem.cited)
+    return (t for t in theorems if t.name in needed and goals.get(t.name, t.statement) == t.statement)
 
 
 def write(proved: Proved, folder: Path) -> list[str]:
-    """Writes every file, each whole or not at all; their names. The certificates come last, so that
-    what they say is in the others too."""
-    from ..reports.explorer import explorer_page
-
+    """Writes every file, each whole or not at all, and the passes' report; their names. Pages of
+    proofs that are no more go. The certificates come last, so that what they say is in the others
+    too."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = {THEOREMS: "".join(f"{json.dumps(r, ensure_ascii=False)}\n" for r in proved.records())}
-    if proved.database is not None:
-        files[DATABASE] = proved.database
-    files[EXPLORER] = explorer_page(proved)
-    files[CERTIFICATES] = "".join(f"{line}\n" for line in proved.lines)
+    data = proved.to_json()
+    report = {**data, "seconds": proved.record.seconds, "verify": proved.record.verify}
+    files = {REPORT: json.dumps(report, indent=1, ensure_ascii=False) + "\n", **proved.files}
     for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         write_text(folder / name, text)
+    for page in (folder / PAGES).glob("*.html"):
+        if re.fullmatch(r"\d+", page.stem) and f"{PAGES}/{page.name}" not in files:
+            page.unlink()
     return list(files)
 
 

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...backends.logic.reading import node_of, theory_of
+from ...backends.logic.topology import topology
+from ...graph.ir import Program
 from ...graph.theory import Theory
 from ...graph.theory.infix_printer import print_formula, print_statement
+from ...passes.logic.lowering import lower
+from ..reports.grid import grid_text
 
 
-def theory_text(path: str) -> str | None:
-    """What a theory file says; None for a file of another kind. Raises SpecError."""
+def theory_text(program: Program) -> str:
+    """What a theory says, and the grid that its program is."""
+    theory, fixpoint = theory_of(program), node_of(program, "Fixpoint")
+    assert theory is not None
+    lines = [*describe(theory)]
+    if fixpoint is not None:
+        lines += ["", *grid_text(topology(fixpoint))]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def theory_program(path: str) -> Program | None:
+    """The grid of a theory file; None for a file of another kind. Raises SpecError."""
     if not path.endswith((".yaml", ".yml")):
         return None
     from ...graph.spec.reader import read_document
@@ -18,7 +33,7 @@ def theory_text(path: str) -> str | None:
     document = read_document(path)
     if document.kind != "logic":
         return None
-    return "".join(f"{line}\n" for line in describe(read_theory(document).theory))
+    return lower(read_theory(document).theory)
 
 
 def describe(theory: Theory) -> Iterator[str]:

@@ -1,37 +1,54 @@
-"""A search for function programs: its course, its journal on disk, and the library that it writes."""
+"""A search for function programs: its course, its journal on disk, and the files that it leaves."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...backends.runtime.cache import write_atomically
 from ...graph.diagnostics import fail
 from ...passes.functions.archive import Archive, Entry
-from ...passes.functions.evolution import Search, Settings
+from ...passes.functions.classical import forms
+from ...passes.functions.cost import Cost, CostTable, OperationCount
+from ...passes.functions.evolution import Executor, Search
+from ...passes.functions.island import Settings
 from ...passes.functions.polish import polish
+from ...passes.functions.refinement import refine
 from ...passes.functions.straight_line import SYMBOLS, StraightLine
 from ...passes.functions.target import Target
 
+if TYPE_CHECKING:
+    from mpmath import mpf
+
 JOURNAL = "journal.json"
-_SECONDS_BETWEEN_JOURNALS = 20.0
+COSTS: Mapping[str, Cost] = {
+    "operations": OperationCount(),
+    "multiply-add": CostTable(),
+    "no-multiply-add": CostTable(fused=False),
+}
+"""Objectives by name: the count of operations; costs of a target with or without fused multiply-adds."""
+_BITS = 110
 
 
 @dataclass(frozen=True)
 class Found:
-    """One program of the front, its constants as texts of 21 digits."""
+    """One program of the front. Constants are exact: rounded to 110 bits once, and the error is theirs."""
 
-    operations: int
+    cost: float
     error: float
     program: StraightLine
-    constants: tuple[str, ...]
+    constants: tuple[mpf, ...]
+
+    @property
+    def operations(self) -> int:
+        return self.program.operations
 
     @property
     def digits(self) -> float:
@@ -40,30 +57,46 @@ class Found:
     def to_json(self) -> dict[str, Any]:
         return {
             "operations": self.operations,
+            "cost": self.cost,
             "digits": round(self.digits, 3),
             "error": self.error,
-            "program": self.program.text(self.constants),
-            "constants": list(self.constants),
+            "program": self.program.text(),
+            "instructions": [list(i) for i in self.program.instructions],
+            "constants": [hexadecimal(c) for c in self.constants],
         }
 
 
-def begin(target: Target, settings: Settings, seed: int, folder: Path, fresh: bool) -> Search:
-    """The search of the folder's journal, or a new one. Raises SpecError: G1503 where the journal is of
-    another search."""
+def begin(
+    target: Target,
+    settings: Settings,
+    seed: int,
+    folder: Path,
+    *,
+    fresh: bool,
+    cost: str = "operations",
+    classical: bool = False,
+) -> Search:
+    """The search of the folder's journal, or a new one; `classical`: planted with the textbook forms. Raises
+    SpecError: G1503 where the journal is of another search."""
     path = folder / JOURNAL
+    new = Search(target, settings, seed, COSTS[cost])
     if fresh or not path.exists():
-        return Search(target, settings, seed)
+        if classical:
+            new.plant((f.program, f.constants, f.error) for f in forms(target, settings.most, new.cost))
+        return new
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         found = _search(data)
+        same = (found.target, found.settings, found.seed, found.cost) == (target, settings, seed, new.cost)
+        same = same and data["classical"] == classical
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise fail(
-            "G1503", f"'{path}' is no journal of a search: {error}", hint="--fresh begins anew"
-        ) from None
-    if (found.target, found.settings, found.seed) != (target, settings, seed):
+        hint = "--fresh begins anew"
+        raise fail("G1503", f"'{path}' is no journal of a search: {error}", hint=hint) from None
+    if not same:
         given = f"{found.target.function} on {found.target.low:g} to {found.target.high:g}, seed {found.seed}"
+        message = f"the journal in '{folder}' is of another search: {given}"
         raise fail(
-            "G1503", f"the journal in '{folder}' is of another search: {given}", hint="--fresh begins anew"
+            "G1503", message, hint="--fresh begins anew; else the options must be those of that search"
         )
     return found
 
@@ -72,37 +105,36 @@ def run(
     search: Search,
     folder: Path,
     *,
-    generations: int | None,
+    epochs: int | None,
     seconds: float | None,
+    classical: bool = False,
+    executor: Executor | None = None,
     progress: Callable[[Search], None] | None = None,
 ) -> None:
-    """Steps until so many generations are done in all, or so many seconds have passed in this run. The
-    journal is kept on the way and when the search is interrupted."""
-    start = saved = monotonic()
-    try:
-        while generations is None or search.generation < generations:
-            if seconds is not None and monotonic() - start >= seconds:
-                break
-            search.step()
-            if progress is not None:
-                progress(search)
-            if monotonic() - saved > _SECONDS_BETWEEN_JOURNALS:
-                save(search, folder)
-                saved = monotonic()
-    finally:
-        save(search, folder)
+    """Steps until so many epochs are done in all, or so many seconds have passed in this run. The journal is
+    written after every epoch: a search that is killed goes on from there, to the same end."""
+    start = monotonic()
+    while epochs is None or search.epoch < epochs:
+        if seconds is not None and monotonic() - start >= seconds:
+            break
+        search.step(executor)
+        save(search, folder, classical)
+        if progress is not None:
+            progress(search)
 
 
-def save(search: Search, folder: Path) -> None:
+def save(search: Search, folder: Path, classical: bool = False) -> None:
     """The whole state of the search: what `begin` goes on from."""
     data = {
         "target": asdict(search.target),
         "settings": asdict(search.settings),
         "seed": search.seed,
-        "generation": search.generation,
+        "cost": next(name for name, cost in COSTS.items() if cost == search.cost),
+        "classical": classical,
+        "epoch": search.epoch,
         "fitted": search.fitted,
         "entries": [
-            [[list(i) for i in e.program.instructions], [str(c) for c in e.constants], e.error]
+            [[list(i) for i in e.program.instructions], [str(np.longdouble(c)) for c in e.constants], e.error]
             for e in search.archive.entries()
         ],
         "seen": sorted(search.seen),
@@ -111,16 +143,18 @@ def save(search: Search, folder: Path) -> None:
 
 
 def _search(data: Mapping[str, Any]) -> Search:
+    cost = COSTS[data["cost"]]
     archive = Archive()
     for instructions, constants, error in data["entries"]:
         program = StraightLine(tuple((int(o), int(a), int(b)) for o, a, b in instructions))
-        entry = Entry(program, tuple(map(np.longdouble, constants)), float(error))
+        entry = Entry(program, tuple(map(np.longdouble, constants)), float(error), cost.of(program))
         archive.niches.setdefault(entry.niche, []).append(entry)
     return Search(
         Target(**data["target"]),
         Settings(**data["settings"]),
         int(data["seed"]),
-        int(data["generation"]),
+        cost,
+        int(data["epoch"]),
         int(data["fitted"]),
         archive,
         set(data["seen"]),
@@ -128,45 +162,103 @@ def _search(data: Mapping[str, Any]) -> Search:
 
 
 def front(search: Search) -> list[Found]:
-    """The front with its constants polished to the smallest largest error."""
+    """By cost the most exact programs that nothing cheaper equals, each with its error levelled in multiple
+    precision."""
     found: list[Found] = []
     least = math.inf
-    for size, entry in search.archive.front().items():
-        if size == 0:
-            continue
-        constants, error = polish(entry.program, np.array(entry.constants, np.longdouble), search.target)
-        if error < least:
-            least = error
-            found.append(Found(size, error, entry.program, tuple(str(c) for c in constants)))
+    best: dict[float, list[Entry]] = {}
+    for entry in search.archive.entries():
+        if entry.program.instructions:
+            best.setdefault(entry.cost, []).append(entry)
+    for cost in sorted(best):
+        nearest = sorted(best[cost], key=lambda e: e.error)[:3]
+        candidates = [finished(e.program, e.constants, search.target, cost) for e in nearest]
+        one = min(candidates, key=lambda f: f.error)
+        if one.error < least:
+            least = one.error
+            found.append(one)
     return found
 
 
+def finished(program: StraightLine, constants: Sequence[Any], target: Target, cost: float) -> Found:
+    """The program with minimax constants of 110 bits."""
+    import mpmath
+
+    rough, _ = polish(program, np.array([np.longdouble(c) for c in constants]), target)
+    exact, error = refine(program, tuple(rough), target)
+    with mpmath.workprec(_BITS):
+        return Found(cost, error, program, tuple(+c for c in exact))
+
+
+def hexadecimal(value: mpf) -> str:
+    """The number exactly, as a hexadecimal float."""
+    sign, mantissa, exponent, _ = value._mpf_
+    return f"{'-' if sign else ''}0x{int(mantissa):x}p{int(exponent):+d}"
+
+
+def leave(target: Target, found: list[Found], folder: Path, provenance: Mapping[str, object]) -> None:
+    """Writes the front: FUNCTION.yaml, a library of float64 functions, and programs/FUNCTION_COST.yaml, specs with
+    exact constants."""
+    write_atomically(folder / f"{target.name}.yaml", library(target, found).encode("utf-8"))
+    for one in found:
+        path = folder / "programs" / f"{_called(target, one)}.yaml"
+        write_atomically(path, program_spec(target, one, provenance).encode("utf-8"))
+
+
+def _called(target: Target, one: Found) -> str:
+    return f"{target.name}_{one.cost:g}".replace(".", "_")
+
+
 def library(target: Target, found: list[Found]) -> str:
-    """A spec of kind library: one function a program, `exp2_5(x)` of five operations."""
+    """A spec of kind library: one function a program, `exp2_5(x)` of cost 5, constants in float64."""
     lines = [
         "graphwright: 1",
         "kind: library",
-        f"name: {target.function}-programs",
-        f"doc: Programs for {target.function} on {target.low:g} to {target.high:g}, found by graphwright search.",
+        f"name: {target.name}-programs",
+        f"doc: Programs for {target.name} on {target.low:g} to {target.high:g}, found by graphwright search.",
         "functions:",
     ]
     for one in found:
         lines += [
-            f"  {target.function}_{one.operations}:",
+            f"  {_called(target, one)}:",
             f"    doc: {one.operations} operations; largest {target.error} error {one.error:.3g} in exact arithmetic.",
             "    inputs:",
             "      x: float[...]",
             "    nodes:",
         ]
-        lines += [f"      {line}" for line in _nodes(one)]
+        lines += [f"      {line}" for line in _nodes(one, lambda c: float(c).hex())]
         lines.append(f"    outputs: [t{one.operations}]")
     return "\n".join(lines) + "\n"
 
 
-def _nodes(one: Found) -> list[str]:
+def program_spec(target: Target, one: Found, provenance: Mapping[str, object]) -> str:
+    """A spec of kind graph with a `program:` section: a float64 function program with exact constants, to be
+    certified."""
+    lines = [
+        "graphwright: 1",
+        "kind: graph",
+        f"name: {_called(target, one)}",
+        f"doc: {target.name} in {one.operations} operations; largest {target.error} error {one.error:.4g} in exact"
+        " arithmetic.",
+        "inputs:",
+        "  x: float64[...]",
+        "nodes:",
+        *(f"  {line}" for line in _nodes(one, hexadecimal)),
+        f"outputs: [t{one.operations}]",
+        "program:",
+        f"  function: {target.name}",
+        f"  domain: [{target.low!r}, {target.high!r}]",
+        f"  error: {target.error}",
+        "  provenance:",
+        *(f"    {key}: {value}" for key, value in provenance.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _nodes(one: Found, text: Callable[[mpf], str]) -> list[str]:
     def name(operand: int) -> str:
         if operand < 0:
-            return f"hex('{float(np.longdouble(one.constants[-operand - 1])).hex()}')"
+            return f"hex('{text(one.constants[-operand - 1])}')"
         return "x" if operand == 0 else f"t{operand}"
 
     return [

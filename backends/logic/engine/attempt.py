@@ -33,7 +33,7 @@ from .block import Block, Counts, Limits, consequences
 from .completion import Completion
 from .ordering import Ordering, WeightOrdering, precedence_of
 from .proof import Proof
-from .rewriting import Reason, Rewriter
+from .rewriting import Rewriter
 from .rules import Rule, rule_of
 
 
@@ -57,11 +57,18 @@ class Stage:
     steps: int = 0
     extra: int = 0  # symbols by which equations may be longer than the goal
     by_weight: bool = False
+    names: bool = False  # the goal's terms get names, so that what is about them is small
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether one completion can serve several goals."""
+        return self.kind == "completion" and not self.names
 
 
 def stages(bounds: Bounds, inductive: bool) -> tuple[Stage, ...]:
     """Cheap ones first: the bounds' node budgets; completion early where nothing is inductive, and
-    last anyway. Completion goes by weight first, then by paths, then by weight with longer terms."""
+    last anyway. One completion serves many goals; then each goal has its own, in which its terms
+    have names and equations are hardly longer than the axioms; then longer ones."""
     saturations = [
         Stage(
             "saturation",
@@ -72,16 +79,20 @@ def stages(bounds: Bounds, inductive: bool) -> tuple[Stage, ...]:
         for place, nodes in enumerate(bounds.nodes)
     ]
     few, more = bounds.nodes[0], bounds.nodes[-1]
-    completions = [
-        Stage("completion", 0, steps=few, extra=3, by_weight=True),
+    first = Stage("completion", 0, steps=few, extra=3, by_weight=True)
+    directed = [
+        *[Stage("completion", 0, steps=more, extra=extra, names=True) for extra in (-4, -2, 0)],
+        Stage("completion", 0, steps=3 * few, extra=0, by_weight=True, names=True),
+    ]
+    further = [
         Stage("completion", 0, steps=3 * few, extra=3, by_weight=True),
         Stage("completion", 0, steps=few, extra=6),
         Stage("completion", 0, steps=more, extra=14, by_weight=True),
         Stage("completion", 0, steps=more, extra=14),
     ]
     if inductive:
-        return (Stage("rewriting"), *saturations, completions[0])
-    return (Stage("rewriting"), saturations[0], *completions[:3], *saturations[1:], *completions[3:])
+        return (Stage("rewriting"), *saturations, first)
+    return (Stage("rewriting"), saturations[0], first, *directed, *saturations[1:], *further)
 
 
 @dataclass
@@ -199,9 +210,8 @@ class Attempt:
         if self.stage.kind == "rewriting":
             rewriter = self.shop.rewriter.extended(local) if local else self.shop.rewriter
             reason = rewriter.joins(goal)
-        else:
-            reason = self.complete(goal, local)
-        return None if reason is None else reason.prove(self.proof)
+            return None if reason is None else reason.prove(self.proof)
+        return self.complete(goal, local)
 
     def opened(self, goal: Formula) -> tuple[tuple[Variable, ...], Equation]:
         """The variables of a universal equation made fixed, and the equation at them."""
@@ -215,18 +225,22 @@ class Attempt:
 
     def completion(self, size: int, local: Sequence[Rule] = ()) -> Completion:
         ordering = self.shop.weights if self.stage.by_weight else self.shop.ordering
-        completion = Completion(ordering, max(self.shop.longest + 2, size) + self.stage.extra)
+        own = max((e.left.size + e.right.size for r in local if (e := r.equation)), default=0)
+        completion = Completion(ordering, max(self.shop.longest + 2, own, size) + self.stage.extra)
         for rule in (*local, *self.shop.rules):
             completion.add(rule)
         return completion
 
-    def complete(self, goal: Equation, local: list[Rule]) -> Reason | None:
-        completion = self.completion(goal.left.size + goal.right.size, local)
+    def complete(self, goal: Equation, local: list[Rule]) -> int | None:
+        completion = self.completion(0 if self.stage.names else goal.left.size + goal.right.size, local)
+        if self.stage.names:
+            completion.name(goal.left)
+            completion.name(goal.right)
         reason = None
         while reason is None and completion.goes_on(self.stage.steps):
             reason = completion.rewriter.joins(goal)
         self.shop.counts += Counts(blocks=1, facts=len(completion.active), matches=completion.pairs)
-        return reason
+        return None if reason is None else reason.prove(self.proof, completion.named)
 
     def saturate(
         self,

@@ -8,15 +8,17 @@ without that, commutativity floods the queue with variants.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from heapq import heappop, heappush
+from itertools import count
 
 from ....graph.theory import All, Application, Equation, Term, Variable, substitute
-from .ordering import PATTERN, Ordering, VariableOrdering, is_pattern_variable
+from .fingerprints import Fingerprint, fingerprint, may_match, may_unify
+from .ordering import PATTERN, Ordering, is_pattern_variable
 from .proof import Proof
-from .rewriting import Direction, Reason, Rewriter, chained, fingerprint, general, reversed_reason
+from .rewriting import Direction, Reason, Rewriter, chained, reversed_reason
 from .rules import Rule, match
 from .unification import unify
 
@@ -24,21 +26,43 @@ from .unification import unify
 @dataclass(frozen=True)
 class DerivedRule(Rule):
     """An equation that a reason proves: its variables `originals` (of the reason) are the rule's
-    variables, in order."""
+    variables, in order; what `named` has stands for terms of the goal."""
 
     reason: Reason | None = None
     originals: tuple[Variable, ...] = ()
+    named: Mapping[Variable, Term] = field(default_factory=dict)
 
     def source(self, proof: Proof) -> int:
         found = proof.derived.get(id(self))
         if found is None:
             assert self.reason is not None
-            used = dict.fromkeys((*self.originals, *variables_of(self.reason)))
-            names = {v: Variable(f"{v.sort.lower()}{i}", v.sort) for i, v in enumerate(used)}
+            names = self._names(self.reason)
             step = self.reason.prove(proof, names)
-            found = proof.close(step, tuple(names[v] for v in self.originals))
+            found = proof.close(step, tuple([names[v] for v in self.originals]))  # type: ignore[misc]  # variables
             proof.derived[id(self)] = found
         return found
+
+    def _names(self, reason: Reason) -> dict[Variable, Term]:
+        """What the reason's variables become: those to close over meet nothing fixed in its ends."""
+        fixed = {v.name for end in (reason.left, reason.right) for v in substitute(end, self.named).variables}
+        names: dict[Variable, Term] = dict(self.named)
+        for variable in dict.fromkeys((*self.originals, *variables_of(reason))):
+            stem = variable.sort.lower()
+            name = next(n for i in count(len(names)) if (n := f"{stem}{i}") not in fixed)
+            fixed.add(name)
+            names[variable] = Variable(name, variable.sort)
+        return names
+
+
+@dataclass(frozen=True)
+class Naming(Rule):
+    """A name for a term of the goal: the term equals its name. In a proof the name is the term."""
+
+    term: Term | None = None
+
+    def source(self, proof: Proof) -> int:
+        assert self.term is not None
+        return proof.reflexivity(self.term)
 
 
 def variables_of(reason: Reason) -> dict[Variable, None]:
@@ -66,11 +90,48 @@ class Way:
 
     def __init__(self, direction: Direction) -> None:
         self.direction = direction
+        self.key = fingerprint(direction.left)
         self.inner = _apart(direction, "a")
         self.outer = _apart(direction, "b")
-        self.parts: dict[str, list[tuple[tuple[int, ...], Application]]] = {}
+        self.parts: dict[str, list[Part]] = {}
         for path, part in _positions(self.outer[0]):
-            self.parts.setdefault(part.symbol, []).append((path, part))
+            self.parts.setdefault(part.symbol, []).append(Part(path, part, fingerprint(part)))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A subterm of a side, with its path and fingerprint."""
+
+    path: tuple[int, ...]
+    term: Application
+    key: Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """A critical pair: the inner equation used inside the outer one's left side at a path."""
+
+    inner: Way
+    outer: Way
+    path: tuple[int, ...]
+    unifier: dict[Variable, Term]
+    left: Term  # the outer left side, the inner equation used in it
+    right: Term  # the outer right side
+
+    @property
+    def reason(self) -> Reason:
+        """Why left = right."""
+        below, above = (
+            self._instance(way.direction, sides)
+            for way, sides in ((self.inner, self.inner.inner), (self.outer, self.outer.outer))
+        )
+        found = chained([reversed_reason(_lifted(above.left, self.path, below)), above])
+        assert found is not None
+        return found
+
+    def _instance(self, way: Direction, sides: tuple[Term, Term, tuple[Variable, ...]]) -> Reason:
+        left, right, *terms = (substitute(t, self.unifier) for t in (*sides[:2], *sides[2]))
+        return Reason(left, right, way.rule, tuple(terms), way.reverse)
 
 
 @dataclass
@@ -84,8 +145,12 @@ class Completion:
     queue: list[tuple[int, int, Term, Term, Reason]] = field(default_factory=list)
     steps: int = 0
     pairs: int = 0
+    named: dict[Variable, Term] = field(default_factory=dict)
     unordered: bool = False  # whether an equation without a direction is active
     _seen: set[tuple[Term, Term]] = field(default_factory=set)
+    _lefts: dict[str, list[tuple[Active, Way]]] = field(default_factory=dict)
+    _parts: dict[str, list[tuple[Active, Way, Part]]] = field(default_factory=dict)
+    _sides: dict[str, list[tuple[Active, Term, Part]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.rewriter = Rewriter(self.ordering, 1_000_000)
@@ -96,6 +161,21 @@ class Completion:
         if equation is not None:
             reason = Reason(equation.left, equation.right, rule, rule.variables)
             self._push(equation.left, equation.right, reason, 0)
+
+    def name(self, term: Term) -> Variable:
+        """A name for the term, and for its subterms: small equations that lead to the goal."""
+        if isinstance(term, Variable):
+            return term
+        assert isinstance(term, Application)
+        known = next((name for name, t in self.named.items() if t is term), None)
+        if known is not None:
+            return known
+        whole = Application(term.symbol, tuple([self.name(a) for a in term.arguments]), term.sort)
+        name = Variable(f"={len(self.named)}", term.sort)
+        self.named[name] = term
+        equation = Equation(whole, name)
+        self.add(Naming("", equation, (), (), equation, term=term))
+        return name
 
     def _push(self, left: Term, right: Term, reason: Reason, weight: int | None = None) -> None:
         self.pairs += 1
@@ -120,8 +200,9 @@ class Completion:
             return False
         active = self._activate(simplified)
         self._interreduce(active)
-        for left, right, found in self._critical_pairs(active):
-            self._enqueue(left, right, found)
+        self._index(active)
+        for overlap in self._critical_pairs(active):
+            self._enqueue(overlap)
         return True
 
     def _simplified(self, left: Term, right: Term, reason: Reason) -> Reason | None:
@@ -132,13 +213,18 @@ class Completion:
             return None
         return chained([None if first is None else reversed_reason(first), reason, second])
 
-    def _enqueue(self, left: Term, right: Term, reason: Reason) -> None:
-        simplified = self._simplified(left, right, reason)
-        if simplified is not None:
-            key = _canonical(simplified.left, simplified.right)
-            if key not in self._seen:
-                self._seen.add(key)
-                self._push(simplified.left, simplified.right, simplified)
+    def _enqueue(self, overlap: Overlap) -> None:
+        one, first = self.rewriter.normal(overlap.left)
+        other, second = self.rewriter.normal(overlap.right)
+        if one is other:
+            return
+        key = _canonical(one, other)
+        if key not in self._seen:
+            self._seen.add(key)
+            back = None if first is None else reversed_reason(first)
+            reason = chained([back, overlap.reason, second])
+            assert reason is not None
+            self._push(one, other, reason)
 
     def _activate(self, reason: Reason) -> Active:
         originals = tuple(dict.fromkeys((*reason.left.variables, *reason.right.variables)))
@@ -152,7 +238,15 @@ class Completion:
             equation = rule.equation or equation
         else:
             rule = DerivedRule(
-                "", statement, tuple(names.values()), (), equation, (), reason=reason, originals=originals
+                "",
+                statement,
+                tuple(names.values()),
+                (),
+                equation,
+                (),
+                reason=reason,
+                originals=originals,
+                named=self.named,
             )
         ways = self.rewriter.add(rule)
         active = Active(rule, [Way(w) for w in ways], len(self.active))
@@ -160,29 +254,43 @@ class Completion:
         self.unordered = self.unordered or any(w.checked for w in ways)
         return active
 
+    def _index(self, active: Active) -> None:
+        equation = active.rule.equation
+        assert equation is not None
+        for side in (equation.left, equation.right):
+            for path, part in _positions(side):
+                entry = Part(path, part, fingerprint(part))
+                self._sides.setdefault(part.symbol, []).append((active, side, entry))
+        for way in active.ways:
+            self._lefts.setdefault(_head(way.direction.left), []).append((active, way))
+            for symbol, parts in way.parts.items():
+                self._parts.setdefault(symbol, []).extend([(active, way, p) for p in parts])
+
     def _interreduce(self, new: Active) -> None:
         """Takes out what the new equation simplifies, and queues it anew."""
-        for old in self.active:
-            if old is new or not old.alive:
-                continue
-            equation = old.rule.equation
-            assert equation is not None
-            if not any(_reduces(w.direction, equation, old, self.ordering) for w in new.ways):
-                continue
-            old.alive = False
-            self.rewriter.remove(old.rule)
-            reason = Reason(equation.left, equation.right, old.rule, old.rule.variables)
-            self._push(equation.left, equation.right, reason, 0)
+        for way in new.ways:
+            for old, side, part in self._sides.get(_head(way.direction.left), ()):
+                if not old.alive or not may_match(way.key, part.key):
+                    continue
+                if _reduces(way.direction, side, part, old, self.ordering):
+                    self._retire(old)
+
+    def _retire(self, old: Active) -> None:
+        old.alive = False
+        self.rewriter.remove(old.rule)
+        equation = old.rule.equation
+        assert equation is not None
+        reason = Reason(equation.left, equation.right, old.rule, old.rule.variables)
+        self._push(equation.left, equation.right, reason, 0)
 
     def _subsumed(self, left: Term, right: Term) -> bool:
         """Whether one use of an active equation, anywhere, makes both sides equal."""
         while True:
             for one, other in ((left, right), (right, left)):
-                for key in general(fingerprint(one)):
-                    for way in self.rewriter.directions.get(key, ()):
-                        binding: dict[Variable, Term] = {}
-                        if way.checked and match(way.left, one, binding) and match(way.right, other, binding):
-                            return True
+                for way in self.rewriter.fitting(one):
+                    binding: dict[Variable, Term] = {}
+                    if way.checked and match(way.left, one, binding) and match(way.right, other, binding):
+                        return True
             if not (isinstance(left, Application) and isinstance(right, Application)):
                 return False
             if left.symbol != right.symbol:
@@ -195,61 +303,58 @@ class Completion:
     def _joins_in_every_order(self, left: Term, right: Term) -> bool:
         """Whether both sides have one normal form however the values of their variables compare.
         Then all ground instances join by what is active, and the equation adds nothing."""
-        variables = tuple(
-            v for v in dict.fromkeys((*left.variables, *right.variables)) if is_pattern_variable(v)
-        )
-        if not 2 <= len(variables) <= 4 or not self.unordered:
+        named = tuple(dict.fromkeys((*left.variables, *right.variables)))
+        variables = tuple(v for v in named if is_pattern_variable(v))
+        fixed = tuple(sorted([v for v in named if not is_pattern_variable(v)], key=lambda v: v.name))
+        if not variables or not 2 <= len(named) <= 4 or not self.unordered:
             return False
-        for classes in _weak_orders(variables):
+        for classes in _weak_orders(fixed, variables):
             names: dict[Variable, Term] = {v: group[0] for group in classes for v in group}
-            ordering = VariableOrdering(self.ordering.precedence, tuple(group[0] for group in classes))
+            ordering = self.ordering.ranked(tuple(group[0] for group in classes))
             rewriter = self.rewriter.under(ordering)
             one, other = substitute(left, names), substitute(right, names)
             if one is not other and rewriter.normal(one)[0] is not rewriter.normal(other)[0]:
                 return False
         return True
 
-    def _critical_pairs(self, new: Active) -> Iterator[tuple[Term, Term, Reason]]:
-        for old in self.active:
-            if not old.alive:
-                continue
-            for one in new.ways:
-                for other in old.ways:
-                    yield from overlaps(one, other, self.ordering, self.size)
-                    if old is not new:
-                        yield from overlaps(other, one, self.ordering, self.size)
+    def _critical_pairs(self, new: Active) -> Iterator[Overlap]:
+        """Those of the new equation inside an active one (or itself), and the other way round."""
+        for way in new.ways:
+            for old, outer, part in self._parts.get(_head(way.direction.left), ()):
+                if old.alive and may_unify(way.key, part.key):
+                    yield from overlaps(way, outer, part, self.ordering, self.size)
+            for symbol, parts in way.parts.items():
+                for old, inner in self._lefts.get(symbol, ()):
+                    if not old.alive or old is new:
+                        continue
+                    for part in parts:
+                        if part.path and may_unify(inner.key, part.key):
+                            yield from overlaps(inner, way, part, self.ordering, self.size)
 
 
-def overlaps(
-    inner_way: Way, outer_way: Way, ordering: Ordering, limit: int
-) -> Iterator[tuple[Term, Term, Reason]]:
-    """The critical pairs, of size at most `limit`, of the inner equation used inside the outer
+def overlaps(inner_way: Way, outer_way: Way, at: Part, ordering: Ordering, limit: int) -> Iterator[Overlap]:
+    """The critical pair, if its size is at most `limit`, of the inner equation used inside the outer
     one's left side."""
-    left, right, names = inner_way.inner
-    whole, result, others = outer_way.outer
-    inner, outer = inner_way.direction, outer_way.direction
-    for path, part in outer_way.parts.get(_head(left), ()):
-        unifier = unify(part, left)
-        if unifier is None:
-            continue
-        reached, changed = substitute(result, unifier), substitute(right, unifier)
-        if reached.size > limit:
-            continue
-        peak, top = substitute(left, unifier), substitute(whole, unifier)
-        if reached.size + top.size - peak.size + changed.size > limit:
-            continue
-        if inner.checked and ordering.greater(changed, peak):
-            continue
-        if outer.checked and ordering.greater(reached, top):
-            continue
-        terms = tuple(substitute(v, unifier) for v in names)
-        below = Reason(peak, changed, inner.rule, terms, inner.reverse)
-        above = Reason(top, reached, outer.rule, tuple(substitute(v, unifier) for v in others), outer.reverse)
-        inside = _lifted(top, path, below)
-        if inside.right is not reached:
-            reason = chained([reversed_reason(inside), above])
-            assert reason is not None
-            yield inside.right, reached, reason
+    left, right, _ = inner_way.inner
+    whole, result, _ = outer_way.outer
+    if result.size + whole.size - at.term.size + right.size > limit:
+        return
+    unifier = unify(at.term, left)
+    if unifier is None:
+        return
+    reached, changed = substitute(result, unifier), substitute(right, unifier)
+    if reached.size > limit:
+        return
+    peak, top = substitute(left, unifier), substitute(whole, unifier)
+    if reached.size + top.size - peak.size + changed.size > limit:
+        return
+    if inner_way.direction.checked and ordering.greater(changed, peak):
+        return
+    if outer_way.direction.checked and ordering.greater(reached, top):
+        return
+    inside = _replaced(top, at.path, changed)
+    if inside is not reached:
+        yield Overlap(inner_way, outer_way, at.path, unifier, inside, reached)
 
 
 def _apart(way: Direction, mark: str) -> tuple[Term, Term, tuple[Variable, ...]]:
@@ -278,21 +383,26 @@ def _lifted(term: Term, path: Sequence[int], reason: Reason) -> Reason:
     return Reason(term, Application(term.symbol, arguments, term.sort), arguments=why)
 
 
-def _reduces(way: Direction, equation: Equation, old: Active, ordering: Ordering) -> bool:
-    """Whether the new direction rewrites a side of an active equation; at the top of a left side
-    only if it is more general."""
-    for side in (equation.left, equation.right):
-        for path, part in _positions(side):
-            binding: dict[Variable, Term] = {}
-            if not match(way.left, part, binding):
-                continue
-            if way.checked and not ordering.greater(part, substitute(way.right, binding)):
-                continue
-            if path or not _is_variant(way.left, part):
-                return True
-            if any(w.direction.left is not side or w.direction.checked for w in old.ways):
-                return True
-    return False
+def _replaced(term: Term, path: Sequence[int], new: Term) -> Term:
+    """The term with another subterm at a path."""
+    if not path:
+        return new
+    assert isinstance(term, Application)
+    arguments = [_replaced(a, path[1:], new) if i == path[0] else a for i, a in enumerate(term.arguments)]
+    return Application(term.symbol, tuple(arguments), term.sort)
+
+
+def _reduces(way: Direction, side: Term, part: Part, old: Active, ordering: Ordering) -> bool:
+    """Whether the new direction rewrites a part of an active equation's side; at the top of a left
+    side only if it is more general."""
+    binding: dict[Variable, Term] = {}
+    if not match(way.left, part.term, binding):
+        return False
+    if way.checked and not ordering.greater(part.term, substitute(way.right, binding)):
+        return False
+    if part.path or not _is_variant(way.left, part.term):
+        return True
+    return any(w.direction.left is not side or w.direction.checked for w in old.ways)
 
 
 def _is_variant(pattern: Term, term: Term) -> bool:
@@ -328,6 +438,14 @@ def _partitions(count: int) -> tuple[tuple[tuple[int, ...], ...], ...]:
     return tuple(sorted(found, key=lambda groups: -len(groups)))
 
 
-def _weak_orders(variables: tuple[Variable, ...]) -> Iterator[tuple[tuple[Variable, ...], ...]]:
-    for groups in _partitions(len(variables)):
-        yield tuple(tuple(variables[i] for i in group) for group in groups)
+def _weak_orders(
+    fixed: tuple[Variable, ...], variables: tuple[Variable, ...]
+) -> Iterator[tuple[tuple[Variable, ...], ...]]:
+    """How the values of variables may compare with each other and with what is fixed, which is in
+    its order: classes of equals, least first, those that begin with something fixed equal to it."""
+    known = (*fixed, *variables)
+    for groups in _partitions(len(known)):
+        order = [place for group in groups for place in group if place < len(fixed)]
+        apart = all(sum(place < len(fixed) for place in group) < 2 for group in groups)
+        if apart and order == sorted(order):
+            yield tuple(tuple(known[i] for i in sorted(group)) for group in groups)

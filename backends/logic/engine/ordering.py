@@ -13,6 +13,7 @@ from ....graph.theory import Application, Equation, Term, Theory, Variable
 from ....graph.theory.formulas import All, Formula
 
 PATTERN = "?"
+UNKNOWN = 1_000_000  # a place above all
 
 
 def is_pattern_variable(term: Term) -> bool:
@@ -35,6 +36,10 @@ class Ordering:
         if found is None:
             found = self._known[key] = self._compare(left, right)
         return found
+
+    def ranked(self, variables: tuple[Variable, ...]) -> Ordering:
+        """This ordering where the variables are known to be in this order, least first."""
+        return RankedOrdering(self.precedence, variables)
 
     def _compare(self, left: Term, right: Term) -> bool:
         if is_pattern_variable(right):
@@ -62,6 +67,9 @@ class Ordering:
 class WeightOrdering(Ordering):
     """A Knuth-Bendix ordering, every symbol of weight 1: size first, then precedence, then the
     arguments from the left. Total on ground terms too; prefers short normal forms."""
+
+    def ranked(self, variables: tuple[Variable, ...]) -> Ordering:
+        return RankedWeightOrdering(self.precedence, variables)
 
     def _compare(self, left: Term, right: Term) -> bool:
         if isinstance(left, Variable):
@@ -99,30 +107,46 @@ def occurrences(term: Term) -> Iterator[Variable]:
             yield from occurrences(argument)
 
 
-class VariableOrdering(Ordering):
-    """The ordering where the pattern variables are known to be in this order, least first."""
+class _Ranked(Ordering):
+    """An ordering where some variables, pattern variables among them, are known to be in an order."""
+
+    place: dict[Variable, int]
+
+    def greater(self, left: Term, right: Term) -> bool:
+        if left is right:
+            return False
+        if isinstance(left, Variable) and left in self.place:
+            return isinstance(right, Variable) and self.place[left] > self.place.get(right, UNKNOWN)
+        if is_pattern_variable(left):
+            return False
+        key = (left, right)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._is_over(left, right) or self._compare(left, right)
+        return found
+
+    def _is_over(self, left: Term, right: Term) -> bool:
+        """Whether the right side is a variable, and a variable in the left one is greater."""
+        if not isinstance(right, Variable) or right not in self.place:
+            return False
+        least = self.place[right]
+        return any(self.place.get(v, -1) >= least for v in left.variables)
+
+
+class RankedOrdering(_Ranked):
+    """The path ordering where the variables are known to be in this order, least first."""
 
     def __init__(self, precedence: dict[str, int], variables: tuple[Variable, ...]) -> None:
         super().__init__(precedence)
         self.place = {v: i for i, v in enumerate(variables)}
 
-    def greater(self, left: Term, right: Term) -> bool:
-        if left is right or (is_pattern_variable(left) and not is_pattern_variable(right)):
-            return False
-        key = (left, right)
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = self._compare(left, right)
-        return found
 
-    def _compare(self, left: Term, right: Term) -> bool:
-        if not is_pattern_variable(right):
-            return super()._compare(left, right)
-        assert isinstance(right, Variable)
-        least = self.place.get(right, -1)
-        if isinstance(left, Variable):
-            return self.place.get(left, -1) > least >= 0
-        return any(v is right or self.place.get(v, -1) > least >= 0 for v in left.variables)
+class RankedWeightOrdering(_Ranked, WeightOrdering):
+    """The ordering by weight where the variables are known to be in this order, least first."""
+
+    def __init__(self, precedence: dict[str, int], variables: tuple[Variable, ...]) -> None:
+        super().__init__(precedence)
+        self.place = {v: i for i, v in enumerate(variables)}
 
 
 def precedence_of(theory: Theory) -> dict[str, int]:

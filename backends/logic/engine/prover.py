@@ -164,7 +164,7 @@ class Prover:
     def _attempts(self, batch: list[Goal], level: int) -> list[Found | None]:
         """The results in the order of the batch. Each goal is a task; those that one completion
         can serve are a task together."""
-        groups = _groups(batch, self.shop.stages[level].kind == "completion")
+        groups = _groups(batch, self.shop.stages[level].is_shared)
         found: list[Found | None] = [None] * len(batch)
         if self.executor is None:
             results: Iterable[tuple[int, list[Found | None]]] = enumerate(
@@ -208,7 +208,7 @@ def _is_plain(formula: Formula) -> bool:
 
 
 def attempt_all(shop: Workshop, goals: Sequence[Goal], level: int) -> list[Found | None]:
-    if len(goals) > 1 and shop.stages[level].kind == "completion":
+    if len(goals) > 1 and shop.stages[level].is_shared:
         return shop.complete_together([(g.name, g.statement) for g in goals], level)
     return [shop.attempt(g.name, g.statement, level) for g in goals]
 

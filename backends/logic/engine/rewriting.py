@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from itertools import product
 
 from ....graph.theory import Application, Equation, Term, Variable, substitute
-from .ordering import PATTERN, Ordering, is_pattern_variable
+from .fingerprints import Fingerprint, fingerprint, general
+from .ordering import Ordering, is_pattern_variable
 from .proof import Proof
 from .rules import Rule, match
 
@@ -59,31 +58,6 @@ class Direction:
     checked: bool
 
 
-Fingerprint = tuple[str, ...]
-ANY = "?"
-
-
-def fingerprint(term: Term) -> Fingerprint:
-    """The head of a term and of its first two arguments; pattern variables are "?"."""
-    if isinstance(term, Application):
-        return (term.symbol, *[_top(a) for a in term.arguments[:2]])
-    return (_top(term),)
-
-
-def _top(term: Term) -> str:
-    if isinstance(term, Application):
-        return term.symbol
-    assert isinstance(term, Variable)
-    return ANY if term.name[0] == PATTERN else f"variable {term.name}"
-
-
-@cache
-def general(key: Fingerprint) -> tuple[Fingerprint, ...]:
-    """The fingerprints of patterns that may match a term with this one."""
-    options = [(part,) if part == ANY else (part, ANY) for part in key[1:]]
-    return tuple((key[0], *rest) for rest in product(*options))
-
-
 class Rewriter:
     """Normal forms by a set of equations; `extended` adds some without changing this one."""
 
@@ -92,6 +66,7 @@ class Rewriter:
         self.limit = limit
         self.directions: dict[Fingerprint, list[Direction]] = {}
         self._known: dict[Term, tuple[Term, Reason | None]] = {}
+        self._fitting: dict[Fingerprint, list[Direction]] = {}
         self._steps = 0
 
     def add(self, rule: Rule) -> list[Direction]:
@@ -99,7 +74,7 @@ class Rewriter:
         equation = rule.equation
         if equation is None or equation.left is equation.right:
             return []
-        self._known = {}
+        self._known, self._fitting = {}, {}
         found = directions(rule, equation, self.ordering)
         for direction in found:
             assert isinstance(direction.left, Application | Variable)
@@ -113,14 +88,14 @@ class Rewriter:
     def under(self, ordering: Ordering) -> Rewriter:
         """The same equations, uses compared by another ordering."""
         made = Rewriter(ordering, self.limit)
-        made.directions = self.directions
+        made.directions, made._fitting = self.directions, self._fitting
         return made
 
     def remove(self, rule: Rule) -> None:
         """Gives the rule up."""
-        self._known = {}
-        for head, found in self.directions.items():
-            self.directions[head] = [d for d in found if d.rule is not rule]
+        self._known, self._fitting = {}, {}
+        for key, found in self.directions.items():
+            self.directions[key] = [d for d in found if d.rule is not rule]
 
     def extended(self, rules: list[Rule]) -> Rewriter:
         made = Rewriter(self.ordering, self.limit)
@@ -159,18 +134,26 @@ class Rewriter:
             self._known.setdefault(current, (current, None))
         return result
 
+    def fitting(self, term: Term) -> list[Direction]:
+        """The directions whose left sides may match the term."""
+        key = fingerprint(term)
+        found = self._fitting.get(key)
+        if found is None:
+            known = self.directions
+            found = self._fitting[key] = [d for k in general(key) for d in known.get(k, ())]
+        return found
+
     def rewrite(self, term: Term) -> Reason | None:
         """One step at the root, or None."""
-        for key in general(fingerprint(term)):
-            for direction in self.directions.get(key, ()):
-                binding: dict[Variable, Term] = {}
-                if direction.left.size > term.size or not match(direction.left, term, binding):
-                    continue
-                right = substitute(direction.right, binding)
-                if direction.checked and not self.ordering.greater(term, right):
-                    continue
-                terms = tuple([binding[v] for v in direction.rule.variables])
-                return Reason(term, right, direction.rule, terms, direction.reverse)
+        for direction in self.fitting(term):
+            binding: dict[Variable, Term] = {}
+            if direction.left.size > term.size or not match(direction.left, term, binding):
+                continue
+            right = substitute(direction.right, binding)
+            if direction.checked and not self.ordering.greater(term, right):
+                continue
+            terms = tuple([binding[v] for v in direction.rule.variables])
+            return Reason(term, right, direction.rule, terms, direction.reverse)
         return None
 
     def joins(self, equation: Equation) -> Reason | None:

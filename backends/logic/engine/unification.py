@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ....graph.theory import Application, Term, Variable, substitute
-from .ordering import is_pattern_variable
+from .ordering import PATTERN, is_pattern_variable
 
 
 def unify(left: Term, right: Term) -> dict[Variable, Term] | None:
@@ -11,20 +11,22 @@ def unify(left: Term, right: Term) -> dict[Variable, Term] | None:
     found: dict[Variable, Term] = {}
     pending = [(left, right)]
     while pending:
-        one, other = (_walk(t, found) for t in pending.pop())
+        one, other = pending.pop()
+        if found:
+            one, other = _walk(one, found), _walk(other, found)
         if one is other:
             continue
-        if is_pattern_variable(other) and not is_pattern_variable(one):
+        if isinstance(other, Variable) and other.name[0] == PATTERN and not is_pattern_variable(one):
             one, other = other, one
-        if is_pattern_variable(one):
-            assert isinstance(one, Variable)
-            if one.sort != other.sort or _occurs(one, other, found):
+        if isinstance(one, Variable):
+            if one.name[0] != PATTERN or one.sort != other.sort or _occurs(one, other, found):
                 return None
             found[one] = other
-        elif isinstance(one, Application) and isinstance(other, Application) and one.symbol == other.symbol:
-            pending.extend(zip(one.arguments, other.arguments, strict=True))
-        else:
+            continue
+        assert isinstance(one, Application)
+        if not isinstance(other, Application) or one.symbol != other.symbol:
             return None
+        pending.extend(zip(one.arguments, other.arguments, strict=True))
     return {variable: _resolved(term, found) for variable, term in found.items()}
 
 

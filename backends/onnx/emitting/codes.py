@@ -1,4 +1,4 @@
-"""Quantize and Dequantize in the standard's operators."""
+"""Quantize, Dequantize and FakeQuantize in the standard's operators."""
 
 from __future__ import annotations
 
@@ -59,6 +59,25 @@ def dequantize_codes(node: Node) -> Sequence[Value] | None:
     table = _table(tuple(node.attribute("levels")), scale.tensor.dtype.numpy)
     values = apply("Gather", table, apply("Cast", codes, to=INT32.code))
     return (apply("Mul", values, _spread(scale, codes, node)),)
+
+
+def fake_quantize(node: Node) -> Sequence[Value] | None:
+    """Dequantize(Quantize(x, |scale|), |scale|), or the sign of the sine."""
+    x, scale = node.inputs
+    assert x is not None and scale is not None
+    if x.tensor.dims is None:
+        return None
+    dtype = x.tensor.dtype.numpy
+    whole = apply("Max", apply("Abs", scale), constant(np.asarray(2.0**-40, dtype)))
+    if node.attribute("surrogate") == "sine":
+        wave = apply("Sin", apply("Mul", x, constant(np.asarray(node.attribute("parameter"), dtype))))
+        if not node.attribute("soft"):
+            one, zero = constant(np.asarray(1, dtype)), constant(np.asarray(0, dtype))
+            wave = apply("Where", apply("Less", wave, zero), apply("Neg", one), one)
+        return (apply("Mul", wave, _spread(whole, x, node)),)
+    layout = {n: node.attribute(n) for n in ("levels", "axis", "block_size")}
+    codes = apply("Quantize", x, whole, domain="graphwright", **layout)
+    return (apply("Dequantize", codes, whole, domain="graphwright", **layout),)
 
 
 def _spread(scale: Value, x: Value, node: Node) -> Value:

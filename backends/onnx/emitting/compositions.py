@@ -49,9 +49,9 @@ def instance_normalization(node: Node) -> Sequence[Value] | None:
     """`scale (x - mean) / sqrt(variance + epsilon) + bias`, over all axes from the third."""
     x, scale, bias = node.inputs
     assert x is not None
-    if x.tensor.dims is None:
+    if x.tensor.axes is None:
         return None
-    rank = len(x.tensor.dims)
+    rank = len(x.tensor.axes)
     axes = constant(np.arange(2, rank))
     centred = apply("Sub", x, apply("ReduceMean", x, axes, keepdims=1))
     variance = apply("ReduceMean", apply("Mul", centred, centred), axes, keepdims=1)
@@ -66,9 +66,9 @@ def instance_normalization(node: Node) -> Sequence[Value] | None:
 def _global_pool(reduction: str) -> Callable[[Node], Sequence[Value] | None]:
     def rule(node: Node) -> Sequence[Value] | None:
         x = _first(node)
-        if x.tensor.dims is None:
+        if x.tensor.axes is None:
             return None
-        return (apply(reduction, x, constant(np.arange(2, len(x.tensor.dims))), keepdims=1),)
+        return (apply(reduction, x, constant(np.arange(2, len(x.tensor.axes))), keepdims=1),)
 
     return rule
 

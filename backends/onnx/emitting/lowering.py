@@ -12,6 +12,7 @@ from dataclasses import replace
 from ....graph.diagnostics import Diagnostic, Diagnostics, SpecError, fail
 from ....graph.ir import Graph, Node, Origin, Program, Value, bodies, make_node, topological
 from ....graph.operators import Attribute, RuleError
+from ....graph.types.refinement import consistent
 from .rules import rules_for
 from .target import Target, lowest_opset
 
@@ -144,10 +145,7 @@ class _Lowering:
             except (SpecError, RuleError):
                 continue
             if results is not None and all(
-                old.type == new.type
-                or getattr(new.type, "dims", 0) is None
-                or getattr(old.type, "dims", 0) is None
-                for old, new in zip(node.outputs, results, strict=False)
+                consistent(old.type, new.type) for old, new in zip(node.outputs, results, strict=False)
             ):
                 yield results
 

@@ -18,19 +18,20 @@ Array = np.ndarray[Any, Any]
 
 
 def write_type(type: Type, proto: onnx.TypeProto) -> None:
-    """Fills a TypeProto; a symbolic dimension becomes its text. Raises SpecError G1112 for a type
-    that ONNX has not."""
+    """Fills a TypeProto; a symbolic dimension becomes its text, an unknown one has neither number nor
+    text. Raises SpecError G1112 for a type that ONNX has not."""
     if isinstance(type, TensorType):
         tensor = proto.tensor_type
         tensor.elem_type = type.dtype.code
-        if type.dims is None:
+        if type.axes is None:
             return
         tensor.shape.SetInParent()
-        for d in type.dims:
-            if isinstance(d, int):
-                tensor.shape.dim.add().dim_value = d
-            else:
-                tensor.shape.dim.add().dim_param = str(d)
+        for size in type.axes:
+            dim = tensor.shape.dim.add()
+            if isinstance(size, int):
+                dim.dim_value = size
+            elif size is not None:
+                dim.dim_param = str(size)
     elif isinstance(type, SequenceType):
         write_type(type.element, proto.sequence_type.elem_type)
     elif isinstance(type, OptionalType):

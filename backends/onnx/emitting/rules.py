@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ....graph.ir import Node, Value, apply
 from .changed_meanings import CHANGED
-from .codes import dequantize_codes, quantize_codes
+from .codes import dequantize_codes, fake_quantize, quantize_codes
 from .compositions import COMPOSED
 from .hyperbolic import HYPERBOLIC
 from .islands import bool_island, float_island, integer_island
@@ -35,6 +35,7 @@ OWN: Mapping[str, Rule] = {
     "LogDetSPD": _one(log_det_spd),
     "Quantize": quantize_codes,
     "Dequantize": dequantize_codes,
+    "FakeQuantize": fake_quantize,
     **STATE_SPACE,
 }
 

@@ -30,7 +30,7 @@ def miscomputed(node: Node) -> bool:
 
 def _transposed_times_vector(node: Node) -> bool:
     left, right = node.inputs
-    if left is None or right is None or right.tensor.dims is None or len(right.tensor.dims) != 1:
+    if left is None or right is None or right.tensor.axes is None or len(right.tensor.axes) != 1:
         return False
     source = left.node
     while source.operator.name in _SEEN_THROUGH and source.inputs[0] is not None:

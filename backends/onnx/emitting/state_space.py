@@ -4,7 +4,7 @@ over steps. Complex numbers are pairs of reals throughout: runtimes have no comp
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from ....graph.types.dimensions import Dimension
 from ....graph.types.types import TensorType
 from ...runtime.state_space_cost import Layer, best_plan, plans
 from .state_space_tables import (
+    Pair,
     Recurrence,
     add,
     concat,
@@ -22,7 +23,6 @@ from .state_space_tables import (
     number,
     part,
     picked,
-    product,
     recurrence,
     reshape,
     size,
@@ -34,6 +34,10 @@ from .state_space_tables import (
 MIDDLE_LENGTH = 1024
 """The length that a symbolic one is taken for when a chunk is chosen."""
 LAST = 2**62
+CACHED = 2**20
+"""Numbers of u that a block of groups should not exceed; fewer than LEAST_BLOCK groups cost more in operators
+than a cache saves."""
+LEAST_BLOCK = 64
 
 
 def lti_ssm(node: Node) -> Sequence[Value]:
@@ -41,17 +45,14 @@ def lti_ssm(node: Node) -> Sequence[Value]:
     u, initial, d = node.inputs[0], *(_operand(node, i) for i in (6, 4))
     assert u is not None
     system = recurrence(node)
-    groups, inputs, outputs = size(system.b, 0), size(system.b, 2), size(system.c, 1)
-    fed = reshape(u, 0, groups, inputs, -1)
+    fed = reshape(u, 0, size(system.b, 0), size(system.b, 2), -1)
     start = start_state(fed, initial, node.attribute("form"), system.states)
     chunk = chunk_of(node, system)
     if chunk > 1:
         y, last = chunked(chunk_tables(system, chunk), fed, start)
     else:
         y, last = _stepped(system, fed, start)
-    if d is not None:
-        y = add(y, through(d, fed))
-    return reshape(y, 0, groups * outputs, -1), parted_state(last, node)
+    return with_input(y, d, fed), parted_state(last, node)
 
 
 def chunk_of(node: Node, system: Recurrence) -> int:
@@ -111,21 +112,31 @@ def parted_state(state: Value, node: Node) -> Value:
     return state
 
 
-def through(d: Value, fed: Value) -> Value:
+def with_input(y: Value, d: Value | None, fed: Value) -> Value:
+    """y[batch, G·O, L] + D fed. What comes last is no Reshape: a runtime copies for one that is an output."""
+    if d is None:
+        return y
+    groups, inputs = size(fed, 1), size(fed, 2)
     if d.tensor.rank == 1:
-        return mul(reshape(d, size(fed, 1), size(fed, 2), 1), fed)
-    return matmul(d, fed)
+        return add(y, reshape(mul(reshape(d, groups, inputs, 1), fed), 0, groups * inputs, -1))
+    return add(y, reshape(matmul(d, fed), 0, groups * size(d, 1), -1))
 
 
 def _scan(start: Value, scanned: Value, system: Recurrence, *, before: bool) -> tuple[Value, Value]:
     """Carries x[batch, G, S] over scanned[count, batch, G, S]: x ← A x + part. Gives the last state
-    and, stacked, the states before (or after) every step."""
-    captured = list(system.poles or (system.matrix,))
-    slice_type = TensorType(scanned.tensor.dtype, scanned.tensor.shape[1:])
-    x, fed = argument(0, start.type), argument(1, slice_type)
-    inner = [argument(2 + i, v.type) for i, v in enumerate(captured) if v is not None]
-    moved = add(_advance(x, inner, system), fed)
-    body = Graph((x, fed, *inner), (moved, apply("Identity", x if before else moved)))
+    and, stacked, the states after every step or, with `before`, those before it (of poles
+    the imaginary parts in front)."""
+    if system.poles is not None:
+        return _scan_poles(start, scanned, system.poles, before=before)
+    assert system.matrix is not None
+    x, fed = argument(0, start.type), argument(1, TensorType(scanned.tensor.dtype, scanned.tensor.shape[1:]))
+    inner = argument(2, system.matrix.type)
+    moved = add(_advance(x, inner), fed)
+    body = Graph((x, fed, inner), (moved, apply("Identity", x if before else moved)))
+    return _run(body, start, scanned, system.matrix)
+
+
+def _run(body: Graph, start: Value, scanned: Value, *captured: Value) -> tuple[Value, Value]:
     last, states = apply_all(
         "Scan",
         start,
@@ -134,35 +145,51 @@ def _scan(start: Value, scanned: Value, system: Recurrence, *, before: bool) -> 
         outputs=2,
         body=body,
         num_scan_inputs=1,
-        captures=len(inner),
+        captures=len(captured),
     )
     return last, states
 
 
-def _advance(x: Value, a: Sequence[Value], system: Recurrence) -> Value:
-    """A x for x[batch, G, S], A as it is inside a body."""
-    if system.poles is not None:
-        m = system.states // 2
-        halves = part(x, 2, 0, m), part(x, 2, m, 2 * m)
-        return concat(*product((a[0], a[1]), halves), axis=2)
-    groups, count, n, _ = (size(a[0], i) for i in range(4))
+def _scan_poles(start: Value, scanned: Value, poles: Pair, *, before: bool) -> tuple[Value, Value]:
+    """The carry of poles in four operators a step: with x as rows [re, im] and y as [im, re],
+    x ← [re a, re a] x + [-im a, im a] y + part. What is stacked of the states before is y, which needs
+    no copy: [im | re]."""
+    groups, m = size(start, 1), size(start, 2) // 2
+    rows, stacked = reshape(start, -1, groups, 2, m), reshape(scanned, 0, -1, groups, 2, m)
+    re, im = (unsqueeze(p, 1) for p in poles)
+    straight, crossed = concat(re, re, axis=1), concat(apply("Neg", im), im, axis=1)
+    x, fed = argument(0, rows.type), argument(1, TensorType(rows.tensor.dtype, rows.tensor.shape))
+    a, b = argument(2, straight.type), argument(3, crossed.type)
+    swapped = apply("Gather", x, ints(1, 0), axis=2)
+    moved = apply("Sum", mul(a, x), mul(b, swapped), fed)
+    body = Graph((x, fed, a, b), (moved, swapped if before else apply("Identity", moved)))
+    last, states = _run(body, rows, stacked, straight, crossed)
+    return reshape(last, -1, groups, 2 * m), reshape(states, 0, -1, groups, 2 * m)
+
+
+def _advance(x: Value, a: Value) -> Value:
+    """A x for x[batch, G, S], A[G, K, n, n]."""
+    groups, count, n, _ = (size(a, i) for i in range(4))
     columns = reshape(x, -1, groups, count, n, 1)
-    return reshape(matmul(a[0], columns), -1, groups, count * n)
+    return reshape(matmul(a, columns), -1, groups, count * n)
 
 
 def _stepped(system: Recurrence, fed: Value, start: Value) -> tuple[Value, Value]:
-    """fed[batch, G, I, L] step by step: y[batch, G, O, L]."""
+    """fed[batch, G, I, L] step by step: y[batch, G·O, L]."""
     entering = transpose(matmul(system.b, fed), 3, 0, 1, 2)
     last, states = _scan(start, entering, system, before=False)
-    return matmul(system.c, transpose(states, 1, 2, 3, 0)), last
+    y = matmul(system.c, transpose(states, 1, 2, 3, 0))
+    return reshape(y, 0, size(system.c, 0) * size(system.c, 1), -1), last
 
 
 @dataclass(frozen=True)
 class ChunkTables:
-    """For chunks of T steps: `into`[G, I·T, O·T + S], within the chunk and to the state at its end;
-    `out`[G, S, O·T] from the state before it; `jump` with Aᵀ for A."""
+    """For chunks of T steps: `local`[G, I·T, O·T] within the chunk, `end`[G, I·T, S] to the state at its
+    end; `out`[G, S, O·T] from the state before it, of poles with the imaginary parts in front; `jump`
+    with Aᵀ for A."""
 
-    into: Value
+    local: Value
+    end: Value
     out: Value
     jump: Recurrence
     inputs: int
@@ -178,28 +205,81 @@ def chunk_tables(system: Recurrence, chunk: int) -> ChunkTables:
     end = reshape(transpose(_backwards(reached), 0, 3, 2, 1), groups, inputs * chunk, states)
     seen = reshape(system.seen(chunk), groups, chunk, outputs, states)
     out = reshape(transpose(seen, 0, 3, 2, 1), groups, states, outputs * chunk)
-    into = concat(_toeplitz(system, reached, chunk), end, axis=2)
-    return ChunkTables(into, out, system.power(chunk), inputs, outputs, chunk)
+    if system.poles is not None:
+        m = states // 2
+        out = concat(part(out, 1, m, 2 * m), part(out, 1, 0, m), axis=1)
+    local = _toeplitz(system, reached, chunk)
+    return ChunkTables(local, end, out, system.power(chunk), inputs, outputs, chunk)
 
 
 def chunked(tables: ChunkTables, fed: Value, start: Value) -> tuple[Value, Value]:
-    """fed[batch, G, I, L] chunk by chunk: y[batch, G, O, L] and the last state. A length that is no
-    multiple gets zeros in front, which leave the zero state as it is."""
-    groups, chunk = size(fed, 1), tables.chunk
+    """fed[batch, G, I, L] chunk by chunk: y[batch, G·O, L] and the last state."""
+    block = block_of(fed)
+    return _in_blocks(tables, fed, start, block) if block < size(fed, 1) else _chunks(tables, fed, start)
+
+
+def block_of(fed: Value) -> int:
+    """How many groups of one long row to do at a time: a divisor of all, and all of a batch or a short row."""
+    batch, _, inputs, length = fed.tensor.shape
+    groups = size(fed, 1)
+    if batch != 1 or not isinstance(length, int):
+        return groups
+    wanted = max(LEAST_BLOCK, CACHED // (int(str(inputs)) * length))
+    fitting = [b for b in range(LEAST_BLOCK, min(wanted, groups) + 1) if groups % b == 0]
+    return fitting[-1] if fitting else groups
+
+
+def _chunks(tables: ChunkTables, fed: Value, start: Value) -> tuple[Value, Value]:
+    """A length that is no multiple of the chunk gets zeros in front, which leave the zero state as it is.
+
+    One row has its tensors without the batch: ONNX Runtime takes a Transpose into a product for rank 3 alone."""
+    groups, chunk, states = size(fed, 1), tables.chunk, tables.jump.states
+    batch = [] if fed.tensor.shape[0] == 1 else [0]
     padded, missing = _padded(fed, chunk)
     rows = transpose(reshape(padded, 0, 0, 0, -1, chunk), 0, 1, 3, 2, 4) if tables.inputs > 1 else padded
-    rows = reshape(rows, 0, groups, -1, tables.inputs * chunk)  # [batch, G, chunks, I T]
-    wide = tables.outputs * chunk
-    both = matmul(rows, tables.into)
-    local, entering = part(both, 3, 0, wide), part(both, 3, wide, LAST)
-    last, before = _scan(start, transpose(entering, 2, 0, 1, 3), tables.jump, before=True)
-    y = add(local, matmul(transpose(before, 1, 2, 0, 3), tables.out))
-    if tables.outputs > 1:
-        y = transpose(reshape(y, 0, 0, 0, tables.outputs, chunk), 0, 1, 3, 2, 4)
-    y = reshape(y, 0, groups, tables.outputs, -1)
+    rows = reshape(rows, *batch, groups, -1, tables.inputs * chunk)  # [batch, G, chunks, I T]
+    first, back = ((2, 0, 1, 3), (1, 2, 0, 3)) if batch else ((1, 0, 2), (1, 0, 2))
+    entering = reshape(transpose(matmul(rows, tables.end), *first), 0, -1, groups, states)
+    last, before = _scan(start, entering, tables.jump, before=True)
+    seen = reshape(before, 0, *([-1] if batch else []), groups, states)
+    local, carried = matmul(rows, tables.local), matmul(transpose(seen, *back), tables.out)
+    y = add(_steps(local, tables), _steps(carried, tables))
     if missing is None:
         return y, last
-    return apply("Slice", y, missing, ints(LAST), ints(3)), last
+    return apply("Slice", y, missing, ints(LAST), ints(2)), last
+
+
+def _in_blocks(tables: ChunkTables, fed: Value, start: Value, block: int) -> tuple[Value, Value]:
+    """The chunks of `block` groups at a time, so that what lies between the products stays in a cache: a
+    Scan over groups of one row, which copies nothing."""
+    groups, count = size(fed, 1), size(fed, 1) // block
+    jump = tables.jump
+    whole = (fed, start, tables.local, tables.end, tables.out, *(jump.poles or (jump.matrix,)))
+    given = [v for v in whole if v is not None]
+    leads = [1 if v in (fed, start) else 0 for v in given]
+    parts = [_split_groups(v, count, block, lead) for v, lead in zip(given, leads, strict=True)]
+    inner = [argument(i, TensorType(v.tensor.dtype, v.tensor.shape[1:])) for i, v in enumerate(parts)]
+    u, x, local, end, out, *rest = inner
+    poles = (rest[0], rest[1]) if jump.poles is not None else None
+    moved = Recurrence(end, out, poles, rest[0] if poles is None else None)
+    body = Graph(tuple(inner), _chunks(replace(tables, local=local, end=end, out=out, jump=moved), u, x))
+    y, last = apply_all("Scan", *parts, outputs=2, body=body, num_scan_inputs=len(parts))
+    return reshape(y, 1, groups * tables.outputs, -1), reshape(last, 1, groups, size(last, 3))
+
+
+def _split_groups(value: Value, count: int, block: int, lead: int) -> Value:
+    """[groups, …] as [count, block, …], behind an axis of 1 if `lead`."""
+    dims = [int(str(d)) if isinstance(d, int) else -1 for d in value.tensor.shape[lead + 1 :]]
+    return reshape(value, count, *([1] * lead), block, *dims)
+
+
+def _steps(y: Value, tables: ChunkTables) -> Value:
+    """[batch, G, chunks, O T], or without the batch of one, as [batch, G·O, L]."""
+    batch = [1] if y.tensor.rank == 3 else [0]
+    groups = size(tables.out, 0)
+    if tables.outputs > 1:
+        y = transpose(reshape(y, *batch, groups, -1, tables.outputs, tables.chunk), 0, 1, 3, 2, 4)
+    return reshape(y, *batch, groups * tables.outputs, -1)
 
 
 def _backwards(reached: Value) -> Value:

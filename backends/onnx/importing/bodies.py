@@ -11,6 +11,7 @@ from ....graph.diagnostics import fail
 from ....graph.ir import Graph, Value, apply, argument, make_node
 from ....graph.operators import Attribute, operator
 from ....graph.types.dtypes import BOOL, INT64
+from ....graph.types.refinement import covers, join_axes
 from ....graph.types.types import OptionalType, SequenceType, TensorType, Type
 from .calls import Call
 from .scope import Captures, Scope
@@ -197,18 +198,21 @@ def close_batched_scan(call: Call, scope: Scope, read: ReadGraph, name: str) -> 
 def _slice_type(call: Call, given: Type, axis: int) -> Type:
     if not isinstance(given, TensorType):
         raise fail("G1213", f"{call.name} can't scan a value of type {given}")
-    if given.dims is None:
+    if given.axes is None:
         return given
-    if not -len(given.dims) <= axis < len(given.dims):
+    if not -len(given.axes) <= axis < len(given.axes):
         raise fail("G1213", f"{call.name} can't scan axis {axis} of {given}")
-    at = axis % len(given.dims)
-    return TensorType(given.dtype, given.dims[:at] + given.dims[at + 1 :])
+    at = axis % len(given.axes)
+    return TensorType.of(given.dtype, given.axes[:at] + given.axes[at + 1 :])
 
 
 def _operand_types(call: Call, operands: Sequence[Value | None]) -> list[Type]:
     if any(v is None for v in operands):
         raise fail("G1213", f"{call.name} has an absent operand")
     return [v.type for v in operands if v is not None]
+
+
+_GENTLE_ROUNDS = 3
 
 
 def _stable(
@@ -222,16 +226,18 @@ def _stable(
     first: int,
     name: str,
 ) -> tuple[Graph, Captures]:
-    """The body with carried types that one step keeps: those that it changes are widened to an
-    unknown rank. `first` is the position of the first carried result."""
+    """The body with carried types that one step keeps: the sizes that it changes become unknown, and
+    where that is not enough after some rounds the rank. `first` is the position of the first carried
+    result."""
     types = list(carried)
-    for _ in range(len(types) + 1):
+    for attempt in range(_GENTLE_ROUNDS + len(types) + 1):
         captures = Captures(len(fixed) + len(types) + len(slices))
         body = _body(call, scope, read, proto, [*fixed, *types, *slices], captures, name)
         after = [v.type for v in body.outputs[first : first + len(types)]]
         if len(after) < len(types):
             raise fail("G1213", f"the body of {call.name} has {len(body.outputs)} results")
-        widened = [_widened(call, a, b) for a, b in zip(types, after, strict=True)]
+        gentle = attempt < _GENTLE_ROUNDS
+        widened = [_widened(call, a, b, gentle) for a, b in zip(types, after, strict=True)]
         if widened == types:
             break
         types = widened
@@ -250,16 +256,17 @@ def _wrapped(call: Call, body: Graph, types: Sequence[Type], first: int) -> Grap
     return Graph(body.inputs, tuple(outputs))
 
 
-def _widened(call: Call, before: Type, after: Type) -> Type:
-    if before == after:
+def _widened(call: Call, before: Type, after: Type, gentle: bool) -> Type:
+    """A type that covers both. Gently, only the sizes that differ are given up, else the rank too."""
+    if covers(before, after):
         return before
     if isinstance(before, TensorType) and isinstance(after, TensorType) and before.dtype is after.dtype:
-        return TensorType(before.dtype, None)
+        return TensorType.of(before.dtype, join_axes(before.axes, after.axes) if gentle else None)
     for container in (SequenceType, OptionalType):
         if isinstance(before, container) and isinstance(after, container):
-            return container(_widened(call, before.element, after.element))
+            return container(_widened(call, before.element, after.element, gentle))
     if isinstance(before, OptionalType) and not isinstance(after, OptionalType):
-        return OptionalType(_widened(call, before.element, after))
+        return OptionalType(_widened(call, before.element, after, gentle))
     raise fail("G1213", f"a value carried by {call.name} starts as {before} and becomes {after}")
 
 

@@ -68,7 +68,7 @@ def _shape(call: Call) -> TensorType:
 
 def _like(call: Call) -> TensorType:
     given = call.first().tensor
-    return TensorType(_dtype(call, given.dtype), given.dims)
+    return given.with_dtype(_dtype(call, given.dtype))
 
 
 def _affine(x: Value, scale: float, shift: float) -> Value:
@@ -97,7 +97,7 @@ def _uniform(of: Callable[[Call], TensorType]) -> Callable[[Call, Scope, str], t
 def _bernoulli(call: Call, scope: Scope, name: str) -> tuple[Value, ...]:
     probability = call.first()
     given = probability.tensor
-    uniform = _noise(scope, name, "uniform", TensorType(given.dtype, given.dims))
+    uniform = _noise(scope, name, "uniform", given)
     return (apply("Cast", apply("Less", uniform, probability), to=_dtype(call, given.dtype).code),)
 
 

@@ -26,9 +26,9 @@ def _broadcast(call: Call) -> None:
 
 def _laid_at(call: Call, left: Value, right: Value, axis: int) -> Value:
     """`right` with axes of size 1 behind, so that its first is axis `axis` of `left`."""
-    if left.tensor.dims is None or right.tensor.dims is None:
+    if left.tensor.axes is None or right.tensor.axes is None:
         raise fail("G1211", f"{call.name} broadcasts from axis {axis} of an operand of unknown rank")
-    rank, own = len(left.tensor.dims), len(right.tensor.dims)
+    rank, own = len(left.tensor.axes), len(right.tensor.axes)
     behind = rank - (axis + rank if axis < 0 else axis) - own
     if behind < 0:
         raise fail("G1211", f"{call.name} broadcasts rank {own} from axis {axis} of rank {rank}")
@@ -41,9 +41,9 @@ def _per_channel(call: Call) -> None:
     """One slope a channel, without axes of size 1 for the axes behind."""
     slope = call.inputs[1] if len(call.inputs) > 1 else None
     data = call.first()
-    if slope is None or slope.tensor.dims is None or data.tensor.dims is None:
+    if slope is None or slope.tensor.axes is None or data.tensor.axes is None:
         return
-    if len(slope.tensor.dims) == 1 and slope.tensor.dims != (1,) and len(data.tensor.dims) > 2:
+    if len(slope.tensor.axes) == 1 and slope.tensor.axes != (1,) and len(data.tensor.axes) > 2:
         call.inputs[1] = _laid_at(call, data, slope, 1)
 
 
@@ -117,9 +117,9 @@ def _tile(call: Call) -> None:
     """A number of tiles and an axis, as operands."""
     numbers = [v.constant if v is not None else None for v in call.inputs[1:3]]
     data = call.first()
-    if len(numbers) < 2 or any(n is None for n in numbers) or data.tensor.dims is None:
+    if len(numbers) < 2 or any(n is None for n in numbers) or data.tensor.axes is None:
         raise fail("G1211", "Tile of opset 5 or older needs a constant number of tiles and axis")
-    repeats = np.ones(len(data.tensor.dims), np.int64)
+    repeats = np.ones(len(data.tensor.axes), np.int64)
     tiles, axis = (int(np.asarray(n).reshape(-1)[0]) for n in numbers)
     if not -len(repeats) <= axis < len(repeats):
         raise fail("G1211", f"Tile along axis {axis} of an operand of rank {len(repeats)}")

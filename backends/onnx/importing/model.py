@@ -16,7 +16,7 @@ from ....graph.diagnostics import SpecError, did_you_mean, fail
 from ....graph.ir import Graph, Program, Size, Value, Weights, collector_paused, leaf
 from ....graph.operators.graphwright import GRAPHWRIGHT
 from ....graph.operators.schema import OPSET
-from ....graph.types.dimensions import Dimension, symbols_of
+from ....graph.types.dimensions import symbols_of
 from ....graph.types.types import TensorType
 from .reader import read_graph
 from .scope import FunctionKey, PassedOver, Reading, Scope
@@ -258,5 +258,5 @@ def _program(
 
 
 def _symbols(value: Value) -> frozenset[str]:
-    dims: tuple[Dimension, ...] = (value.type.dims or ()) if isinstance(value.type, TensorType) else ()
-    return frozenset(name for d in dims for name in symbols_of(d))
+    axes = (value.type.axes or ()) if isinstance(value.type, TensorType) else ()
+    return frozenset(name for a in axes if a is not None for name in symbols_of(a))

@@ -76,8 +76,9 @@ class Sizes:
         return dimension
 
     def resolve_type(self, given: Type) -> Type:
-        if isinstance(given, TensorType) and given.dims is not None:
-            return TensorType(given.dtype, tuple(self.resolve(d) for d in given.dims))
+        if isinstance(given, TensorType) and given.axes is not None:
+            axes = tuple(None if d is None else self.resolve(d) for d in given.axes)
+            return TensorType.of(given.dtype, axes)
         if isinstance(given, SequenceType):
             return SequenceType(self.resolve_type(given.element))
         if isinstance(given, OptionalType):

@@ -87,8 +87,8 @@ def _batch_normalization_training(call: Call) -> None:
 def _coerced(call: Call) -> None:
     """Softmax and its kin worked on the input flattened to a matrix at `axis`."""
     data = call.first()
-    axis, dims = call.pop("axis", 1), data.tensor.dims
-    if dims is not None and axis % max(len(dims), 1) == len(dims) - 1:
+    axis, axes = call.pop("axis", 1), data.tensor.axes
+    if axes is not None and axis % max(len(axes), 1) == len(axes) - 1:
         call.attributes["axis"] = make_attribute("int", -1)
         return
     call.inputs[0] = apply("Flatten", data, axis=axis)

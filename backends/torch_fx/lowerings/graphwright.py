@@ -6,7 +6,9 @@ import torch
 
 from .carriers import Tensor
 from .codes import dequantize, quantize
+from .fake import fake_quantize
 from .lowering import Lowering
+from .simulated import simulated_conv, simulated_matmul
 
 
 def stop_gradient(x: Tensor) -> Tensor:
@@ -52,4 +54,7 @@ GRAPHWRIGHT: dict[str, Lowering] = {
     "LogDetSPD": Lowering(log_det_spd),
     "Quantize": Lowering(quantize),
     "Dequantize": Lowering(dequantize),
+    "FakeQuantize": Lowering(fake_quantize),
+    "SimulatedMatMul": Lowering(simulated_matmul, tier="eager"),
+    "SimulatedConv": Lowering(simulated_conv, tier="eager"),
 }

@@ -14,6 +14,7 @@ import torch
 from ....graph.diagnostics import Diagnostic, Note, SpecError, fail
 from ....graph.ir import Program
 from ....graph.ir.digest import graph_digest
+from ....graph.ir.quantized import QUANTIZATION_KEY
 from ....graph.types import from_numpy
 from ...runtime.allocation import concrete_shape
 from ...runtime.cache import content_key
@@ -94,8 +95,11 @@ def write_result(folder: Path, result: TrainedResult) -> None:
 
     from ...runtime.cache import write_atomically
 
-    tensors = {n: to_torch(np.ascontiguousarray(a)).clone() for n, a in result.program.weights.arrays.items()}
-    write_atomically(folder / "weights.safetensors", save(tensors))
+    arrays = result.program.weights.arrays
+    tensors = {n: to_torch(np.ascontiguousarray(a).reshape(a.shape)).clone() for n, a in arrays.items()}
+    text = result.program.metadata.get(QUANTIZATION_KEY)
+    metadata = None if text is None else {QUANTIZATION_KEY: text}
+    write_atomically(folder / "weights.safetensors", save(tensors, metadata=metadata))
     write_atomically(folder / "history.json", json.dumps(result.history, indent=1).encode("utf-8"))
 
 

@@ -195,7 +195,11 @@ def _sorted(
     if value.tensor.rank == 0:
         raise fail("G0428", f"{name} of a scalar", build.span)
     (chosen,) = axes_of(build, axis, value.tensor.rank, single=True) or (-1,)
-    count = build.shape_value([value.tensor.shape[chosen]])
+    size = value.tensor.size_of(chosen)
+    if size is None:
+        count = build.op("Shape", value, start=chosen, end=chosen + 1)
+    else:
+        count = build.shape_value([size])
     largest = int(flag(build, descending, "descending"))
     values, indices = build.ops("TopK", value, count, axis=chosen, largest=largest, sorted=1)
     return values, indices, weak
@@ -262,9 +266,16 @@ def expand(build: Construction, x: Meaning, shape: Meaning) -> Meaning:
 
 
 def shape(build: Construction, x: Meaning) -> Meaning:
-    """The shape, a list of compile-time integers."""
-    value, _ = tensor(build, x, ".shape")
-    return Items(tuple(value.tensor.shape))
+    """The shape, a list of compile-time integers; a size that only a run tells is an int64 scalar."""
+    if not isinstance(x, Tensor):
+        return Items(np.shape(np.asarray(x)))
+    axes = x.type.axes or x.type.shape
+    return Items(tuple(_size(build, x.value, i) if a is None else a for i, a in enumerate(axes)))
+
+
+def _size(build: Construction, value: Value, axis: int) -> Tensor:
+    place = build.constant(np.array(axis, dtype=np.int64))
+    return Tensor(build.op("Gather", build.op("Shape", value), place))
 
 
 def pad(build: Construction, x: Meaning, widths: Meaning, value: Meaning = 0) -> Meaning:

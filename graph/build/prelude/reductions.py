@@ -119,9 +119,13 @@ def any_or_all(name: str) -> Reduction:
 
 
 def _count(build: Construction, value: Value, axes: tuple[int, ...] | None, dtype: DType) -> Value:
-    shape = value.tensor.shape
-    dims = shape if axes is None else [shape[a] for a in axes]
-    return build.value(product(dims), dtype)
+    chosen = tuple(range(value.tensor.rank)) if axes is None else axes
+    sizes = [value.tensor.size_of(a) for a in chosen]
+    known = [s for s in sizes if s is not None]
+    if len(known) == len(sizes):
+        return build.value(product(known), dtype)
+    lengths = build.op("Gather", build.op("Shape", value), build.constant(np.array(chosen, dtype=np.int64)))
+    return build.cast(build.op("ReduceProd", lengths, keepdims=0), dtype)
 
 
 def var(

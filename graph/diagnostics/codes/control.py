@@ -47,7 +47,7 @@ states first, in order.""",
         "G0608",
         "scanned tensors of different lengths",
         """scan goes over axis 0 of all tensors in over= at once; they have one length, which is
-also times=.""",
+also times=. Noise in a scan is drawn for every step before the run, so that its length must be known.""",
     ),
     Code(
         "G0609",

@@ -25,6 +25,34 @@ defined and, for a relative error, not zero throughout; the error is 'relative' 
 course depends on all of them. Give the same ones, another folder, or --fresh.""",
     ),
     Code(
+        "G1504",
+        "a journal of another enumeration",
+        """An enumeration that goes on needs the function, domain, error, sizes and seed that it began with. Give
+the same ones, another folder, or --fresh.""",
+    ),
+    Code(
+        "G1505",
+        "an FPCore that is malformed",
+        """FPCore (fpbench.org) is written in lists: properties, then one body over the argument.
+
+    wrong   (FPCore (x) (+ x z))        z is not bound
+    right   (FPCore (x) :pre (<= 0 x 1) (let ([z 2]) (+ x z)))""",
+    ),
+    Code(
+        "G1506",
+        "an FPCore that is not supported",
+        """Programs are searched for functions of one variable that mpmath computes to any precision: arithmetic,
+elementary functions, let, let*, if and comparisons. Loops, tensors, casts and further arguments are not.""",
+    ),
+    Code(
+        "G1507",
+        "an FPCore that leaves core or domain open",
+        """A file of several cores needs --core NAME. The domain is --domain LOW HIGH, or what a precondition of
+comparisons with numbers states:
+
+    (FPCore (x) :name "logistic" :pre (<= -8 x 8) (/ 1 (+ 1 (exp (- x)))))""",
+    ),
+    Code(
         "G1511",
         "a domain that is no interval",
         """`domain:` has two bounds, the lower one first; both belong to it, and both may be infinite.

@@ -191,4 +191,23 @@ wrong:  sorts:
           wrong: s(a) = a + 0
           right: a + 0 = a       # 0 = s(0), and constructors differ""",
     ),
+    Code(
+        "G1625",
+        "a graph that says other than its theory",
+        """A program over facts holds its theory's axioms and goals twice: as text in the nodes, which `show`
+draws, and in the table of theories, which is searched. They must agree, so that what is drawn is
+what runs. A pass that adds, drops or rewrites goals or axioms lowers the theory anew.
+
+wrong:  Block(state, mail, goals=["commutativity"], statements=["a + b = a"])     # the theory says a + b = b + a
+right:  the program that `passes/logic/lowering` makes of the changed theory""",
+    ),
+    Code(
+        "G1626",
+        "an operator that is not over facts",
+        """The logic backend runs programs over facts: grids of blocks, and what is done with their theorems.
+Tensors are computed by the other backends.
+
+wrong:  the logic backend on a spec of kind graph
+right:  graphwright run model.yaml --backend torch, or the logic backend on a spec of kind logic""",
+    ),
 )

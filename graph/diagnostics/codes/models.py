@@ -175,7 +175,7 @@ without a name get one from their input and axis.
         """\
 A spec declares the inputs of a graph as tensors whose rank and dimensions are known. The model has
 an input, or a weight, of another kind: a sequence, an optional, a tensor of unknown rank, or one
-whose size depends on data.
+whose size depends on data. (What is computed may have sizes that only a run tells.)
 
 Give the input a shape when you export the model, or fix the size: --set name=128.
 """,
@@ -185,8 +185,8 @@ Give the input a shape when you export the model, or fix the size: --set name=12
         "an operation that a spec has no form for",
         """\
 The model can be read, run and compiled, but this node has no counterpart in the spec language: a
-Loop whose number of steps data decide and that stacks a result for each, an If whose branches give
-different types, a carried value that changes its type, an attribute of an unusual kind.
+Loop or an If over sequences, an If whose branches give different types, a carried value that grows
+with the steps, an attribute of an unusual kind.
 
 Compile the model itself, without a spec:
 

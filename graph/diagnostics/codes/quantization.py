@@ -70,4 +70,15 @@ have become integer kernels did not, so the model would be slow. The message has
 version of the runtime may fuse other patterns; `carrier: float` is always safe.
 """,
     ),
+    Code(
+        "G1047",
+        "no trained codes",
+        """`quantize_trained` takes codes and scales from training. The weights must come from a training
+with `quantize:`, whose file says so, and no pass but freeze_parameters and simplify may have changed
+them.
+
+right:  graphwright train model.yaml -o out
+        graphwright compile model.yaml --weights out/weights.safetensors --recipe trained
+""",
+    ),
 )

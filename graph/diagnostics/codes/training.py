@@ -115,4 +115,26 @@ right:  metrics:
 right:  after_step:
           table: normalize(table)""",
     ),
+    Code(
+        "G0973",
+        "a training that can't be quantized so",
+        """'quantize:' of a training takes schemes of weights, activations and gradients. Scales of weights
+are learned, one for the tensor, for each output channel or for each block; those of activations are
+one learned number. Scales on a grid (e8m0, e4m3, ue5m3) and grids for gradients make simulated
+products.
+
+wrong:  quantize: {weights: {grid: int4, zero: true}}
+right:  quantize: {weights: int4, activations: int4}
+right:  quantize: {weights: {grid: binary, surrogate: sine(auto)}, stages: 0.5}
+right:  quantize: {weights: nvfp4, gradients: e2m1, stochastic: gradients}
+""",
+    ),
+    Code(
+        "G0974",
+        "an unknown study",
+        """A study is a set of options of `quantize:`, each combination of which is trained once.
+
+right:  graphwright study fp4 models/digits_mlp.yaml --epochs 5
+""",
+    ),
 )

@@ -11,7 +11,7 @@ standard would let them capture from outside is an explicit operand, after the s
                  body (*states, *slices, *captures) -> (*states, *stacked)
     SequenceMap  the standard's: tensors among its additional inputs go to the body whole
 
-An argument's type must be the operand's, or more general (`dims` None); an argument with known
+An argument's type must be the operand's, or more general (with sizes or a rank unknown); an argument with known
 content must be given an operand of that content. A carried value or state keeps its argument's
 type, since there may be no iteration at all. `If` needs no count: all operands after `cond` are
 captures; a `captures` attribute on it, where given, must agree.
@@ -22,14 +22,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...types.dimensions import Dimension, maximum
+from ...types.dimensions import maximum
 from ...types.dtypes import BOOL, INT64
-from ...types.types import OptionalType, SequenceType, TensorType, Type
+from ...types.refinement import covers, join, met
+from ...types.types import Axis, SequenceType, TensorType, Type
 from ..attributes import Attribute
 from ..operator import AttributeSpec, Call, Formal, Operand, RuleError, TypeRule
 from .broadcasting import require_equal
-from .operands import integers, normal_axis, present, refuse, tensor, whole_content
-from .sequence import join
+from .operands import integers, may_be_one, normal_axis, present, refuse, tensor, whole_content
 
 Body = Any
 """A Graph: `inputs` and `outputs` are values. (The graph module builds on this one.)"""
@@ -48,16 +48,6 @@ EXTRA_ATTRIBUTES: dict[str, tuple[AttributeSpec, ...]] = {
     "Loop": (_CAPTURES,),
     "Scan": (_CAPTURES,),
 }
-
-
-def covers(declared: Type, given: Type) -> bool:
-    """Whether every value of type `given` is one of type `declared`."""
-    if isinstance(declared, TensorType) and isinstance(given, TensorType):
-        return declared.dtype is given.dtype and declared.dims in (None, given.dims)
-    for container in (SequenceType, OptionalType):
-        if isinstance(declared, container) and isinstance(given, container):
-            return covers(declared.element, given.element)
-    return declared == given
 
 
 def _disagree(call: Call, message: str, operands: Sequence[int] = ()) -> RuleError:
@@ -105,7 +95,7 @@ def _captures(call: Call) -> int:
 
 
 def _if(call: Call) -> Sequence[Type]:
-    if tensor(call, 0).dims not in (None, (), (1,)):
+    if not may_be_one(tensor(call, 0)):
         raise RuleError("G0405", f"the condition of If is one bool; this is {tensor(call, 0)}", (0,))
     captures = call.inputs[1:]
     if call.attribute("captures", len(captures)) != len(captures):
@@ -140,11 +130,7 @@ def _loop(call: Call) -> Sequence[Type]:
     body = _body_of(call, "body", operands)
     for position, dtype in ((0, INT64), (1, BOOL)):
         declared = body.inputs[position].type
-        if (
-            not isinstance(declared, TensorType)
-            or declared.dtype is not dtype
-            or declared.dims not in (None, (), (1,))
-        ):
+        if not isinstance(declared, TensorType) or declared.dtype is not dtype or not may_be_one(declared):
             raise _disagree(call, f"argument {position} of the body is {declared}, not {dtype.name}[]")
     for position in range(2, len(call.inputs)):
         _pass_argument(call, body, position, call.inputs[position], position)
@@ -155,7 +141,7 @@ def _loop(call: Call) -> Sequence[Type]:
     return (*kept, *(_stacked(call, v.type, trips, 0) for v in body.outputs[1 + carried :]))
 
 
-def _trip_count(call: Call, body: Body) -> Dimension | None:
+def _trip_count(call: Call, body: Body) -> Axis:
     """The number of iterations where nothing but M ends the loop and M is known."""
     count = whole_content(call, 0)
     if count is None or (present(call, 1) and integers(call, 1) != (1,)):
@@ -167,13 +153,13 @@ def _trip_count(call: Call, body: Body) -> Dimension | None:
     return maximum(count[0], 0) if goes_on else None
 
 
-def _stacked(call: Call, found: Type, length: Dimension | None, axis: int) -> Type:
+def _stacked(call: Call, found: Type, length: Axis, axis: int) -> Type:
     if not isinstance(found, TensorType):
         raise _disagree(call, f"a result of each step is {found}; only tensors can be stacked")
-    if found.dims is None or length is None:
-        return TensorType(found.dtype, None)
-    axis = normal_axis(call, axis, len(found.dims) + 1)
-    return TensorType(found.dtype, (*found.dims[:axis], length, *found.dims[axis:]))
+    if found.axes is None:
+        return found
+    axis = normal_axis(call, axis, len(found.axes) + 1)
+    return TensorType.of(found.dtype, (*found.axes[:axis], length, *found.axes[axis:]))
 
 
 # --- Scan -------------------------------------------------------------------------------------
@@ -200,17 +186,17 @@ def _scan(call: Call) -> Sequence[Type]:
     return (*kept, *(_stacked(call, v.type, length, a) for v, a in zip(results, axes, strict=True)))
 
 
-def _scan_length(call: Call, body: Body, first: int, count: int) -> Dimension | None:
+def _scan_length(call: Call, body: Body, first: int, count: int) -> Axis:
     axes = call.attribute("scan_input_axes") or (0,) * count
     if len(axes) != count:
         raise _disagree(call, f"{len(axes)} scan_input_axes for {count} scanned operands")
-    length: Dimension | None = None
+    length: Axis = None
     for position, axis in zip(range(first, first + count), axes, strict=True):
         found = tensor(call, position)
-        if found.dims is None:
+        if found.axes is None:
             continue
-        axis = normal_axis(call, axis, len(found.dims), position)
-        piece = TensorType(found.dtype, (*found.dims[:axis], *found.dims[axis + 1 :]))
+        axis = normal_axis(call, axis, len(found.axes), position)
+        piece = TensorType.of(found.dtype, (*found.axes[:axis], *found.axes[axis + 1 :]))
         declared = body.inputs[position].type
         if not covers(declared, piece):
             raise _disagree(
@@ -218,9 +204,8 @@ def _scan_length(call: Call, body: Body, first: int, count: int) -> Dimension | 
                 f"argument {position} of the body is {declared}, a slice of operand {position + 1} {piece}",
                 (position,),
             )
-        if length is not None:
-            require_equal(call, length, found.dims[axis], (first, position))
-        length = found.dims[axis]
+        require_equal(call, length, found.axes[axis], (first, position))
+        length = met(length, found.axes[axis])
     return length
 
 

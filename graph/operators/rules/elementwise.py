@@ -10,7 +10,7 @@ from ...types.types import TensorType, Type
 from ..operator import Call, KnownRule, RuleError, TypeRule
 from .broadcasting import broadcast, broadcasts_to, require_same_shape
 from .contents import elementwise, strict
-from .operands import Dims, choice, dtype_attribute, require_rank, tensor
+from .operands import choice, dtype_attribute, require_rank, tensor
 
 
 def same_as_first(call: Call) -> Sequence[Type]:
@@ -21,7 +21,7 @@ def same_as_first(call: Call) -> Sequence[Type]:
 
 
 def _boolean(call: Call) -> Sequence[Type]:
-    return (TensorType(BOOL, tensor(call, 0).dims),)
+    return (tensor(call, 0).with_dtype(BOOL),)
 
 
 def _binary(call: Call) -> Sequence[Type]:
@@ -32,7 +32,7 @@ def _binary(call: Call) -> Sequence[Type]:
         return (left.type,)
     first = tensor(call, 0)
     dims = broadcast(call, (0, 1))
-    return (first if dims == first.dims else TensorType(first.dtype, dims),)
+    return (first if dims == first.axes else TensorType.of(first.dtype, dims),)
 
 
 def _comparison(call: Call) -> Sequence[Type]:
@@ -40,16 +40,16 @@ def _comparison(call: Call) -> Sequence[Type]:
     assert left is not None
     assert right is not None
     if left.type == right.type and isinstance(left.type, TensorType):
-        return (TensorType(BOOL, left.type.dims),)
-    return (TensorType(BOOL, broadcast(call, (0, 1))),)
+        return (left.type.with_dtype(BOOL),)
+    return (TensorType.of(BOOL, broadcast(call, (0, 1))),)
 
 
 def _variadic(call: Call) -> Sequence[Type]:
-    return (TensorType(tensor(call, 0).dtype, broadcast(call, range(len(call.inputs)))),)
+    return (TensorType.of(tensor(call, 0).dtype, broadcast(call, range(len(call.inputs)))),)
 
 
 def _where(call: Call) -> Sequence[Type]:
-    return (TensorType(tensor(call, 1).dtype, broadcast(call, (0, 1, 2))),)
+    return (TensorType.of(tensor(call, 1).dtype, broadcast(call, (0, 1, 2))),)
 
 
 def _clip(call: Call) -> Sequence[Type]:
@@ -60,18 +60,18 @@ def _clip(call: Call) -> Sequence[Type]:
 
 
 def _prelu(call: Call) -> Sequence[Type]:
-    broadcasts_to(call, 1, tensor(call, 0).dims, (1, 0))
+    broadcasts_to(call, 1, tensor(call, 0).axes, (1, 0))
     return (tensor(call, 0),)
 
 
 def _cast(call: Call) -> Sequence[Type]:
     target = dtype_attribute(call, "to")
     assert target is not None
-    return (TensorType(target, tensor(call, 0).dims),)
+    return (tensor(call, 0).with_dtype(target),)
 
 
 def _cast_like(call: Call) -> Sequence[Type]:
-    return (TensorType(tensor(call, 1).dtype, tensor(call, 0).dims),)
+    return (tensor(call, 0).with_dtype(tensor(call, 1).dtype),)
 
 
 def _bit_cast(call: Call) -> Sequence[Type]:
@@ -84,7 +84,7 @@ def _bit_cast(call: Call) -> Sequence[Type]:
             f"{target.name} has {target.bits}",
             (0,),
         )
-    return (TensorType(target, source.dims),)
+    return (source.with_dtype(target),)
 
 
 def _dropout(call: Call) -> Sequence[Type]:
@@ -92,12 +92,11 @@ def _dropout(call: Call) -> Sequence[Type]:
         if index < len(call.inputs) and call.inputs[index] is not None:
             require_rank(call, index, 0, 0)
     first = tensor(call, 0)
-    return (first, TensorType(BOOL, first.dims))
+    return (first, first.with_dtype(BOOL))
 
 
 def _swiglu(call: Call) -> Sequence[Type]:
-    dims: Dims | None = require_same_shape(call, 0, 1)
-    return (TensorType(tensor(call, 0).dtype, dims),)
+    return (TensorType.of(tensor(call, 0).dtype, require_same_shape(call, 0, 1)),)
 
 
 def _bit_shift(call: Call) -> Sequence[Type]:

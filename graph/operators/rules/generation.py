@@ -13,15 +13,16 @@ from ...types.dimensions import Dimension, lower_bound, maximum
 from ...types.dtypes import BY_CODE, FLOAT32, INT64, STRING, UINT8, DType, from_numpy
 from ...types.types import TensorType, Type
 from ..operator import Call, Known, KnownRule, RuleError, TypeRule
-from .broadcasting import require_equal
+from .broadcasting import require_equal, shown
 from .contents import LIMIT, small_integer
 from .operands import (
-    Dims,
+    asked_sizes,
     choice,
     content,
     dtype_attribute,
     floats,
     integers,
+    may_be_one,
     normal_axis,
     refuse,
     require_rank,
@@ -74,10 +75,10 @@ def _constant_of_shape(call: Call) -> Sequence[Type]:
     fill = _fill_value(call)
     if fill.size != 1:
         raise refuse(call, f"the value must have one element, not {fill.size}")
-    dims: Dims | None = whole_content(call, 0)
-    if dims is not None and any(isinstance(d, int) and d < 0 for d in dims):
-        raise RuleError("G0465", f"ConstantOfShape: [{', '.join(map(str, dims))}] has a negative size", (0,))
-    return (TensorType(from_numpy(fill.dtype), dims),)
+    axes = asked_sizes(call, 0)
+    if axes is not None and any(isinstance(a, int) and a < 0 for a in axes):
+        raise RuleError("G0465", f"ConstantOfShape: {shown(axes)} has a negative size", (0,))
+    return (TensorType.of(from_numpy(fill.dtype), axes),)
 
 
 def _known_constant_of_shape(call: Call, types: Sequence[Type]) -> Sequence[Known | None]:
@@ -100,18 +101,19 @@ def shape_bounds(call: Call, rank: int) -> tuple[int, int]:
 
 def _shape(call: Call) -> Sequence[Type]:
     found = tensor(call, 0)
-    if found.dims is None:
-        return (TensorType(INT64, None),)
-    start, end = shape_bounds(call, len(found.dims))
+    if found.axes is None:
+        return (TensorType.of(INT64, (None,)),)
+    start, end = shape_bounds(call, len(found.axes))
     return (TensorType(INT64, (end - start,)),)
 
 
 def _known_shape(call: Call, types: Sequence[Type]) -> Sequence[Known | None]:
     found = tensor(call, 0)
-    if found.dims is None:
+    if found.axes is None:
         return (None,)
-    start, end = shape_bounds(call, len(found.dims))
-    return (found.dims[start:end],)
+    start, end = shape_bounds(call, len(found.axes))
+    taken = found.axes[start:end]
+    return (taken if found.dims is not None or any(a is not None for a in taken) else None,)
 
 
 def _size(call: Call) -> Sequence[Type]:
@@ -126,10 +128,9 @@ def _known_size(call: Call, types: Sequence[Type]) -> Sequence[Known | None]:
 def _range(call: Call) -> Sequence[Type]:
     for index in range(3):
         found = tensor(call, index)
-        if found.dims not in (None, (), (1,)):
+        if not may_be_one(found):
             raise RuleError("G0405", f"Range needs scalars; this is {found}", (index,))
-    length = _range_length(call)
-    return (TensorType(tensor(call, 0).dtype, None if length is None else (length,)),)
+    return (TensorType.of(tensor(call, 0).dtype, (_range_length(call),)),)
 
 
 def _range_length(call: Call) -> Dimension | None:
@@ -169,7 +170,7 @@ def _known_range(call: Call, types: Sequence[Type]) -> Sequence[Known | None]:
 
 def _like(call: Call) -> Sequence[Type]:
     found = tensor(call, 0)
-    return (TensorType(dtype_attribute(call, "dtype") or found.dtype, found.dims),)
+    return (found.with_dtype(dtype_attribute(call, "dtype") or found.dtype),)
 
 
 def _eye_like(call: Call) -> Sequence[Type]:
@@ -179,14 +180,15 @@ def _eye_like(call: Call) -> Sequence[Type]:
 
 def _one_hot(call: Call) -> Sequence[Type]:
     indices, values, depth = tensor(call, 0), require_rank(call, 2, 1, 1), whole_content(call, 1)
-    if values.dims is not None:
-        require_equal(call, values.dims[0], 2, (2,))
+    if values.axes is not None:
+        require_equal(call, values.axes[0], 2, (2,))
     if depth is None and (constant := floats(call, 1)) is not None:
         depth = tuple(int(c) for c in constant)
-    if indices.dims is None or depth is None:
+    if indices.axes is None:
         return (TensorType(values.dtype, None),)
-    axis = normal_axis(call, call.attribute("axis"), len(indices.dims) + 1)
-    return (TensorType(values.dtype, (*indices.dims[:axis], depth[0], *indices.dims[axis:])),)
+    axis = normal_axis(call, call.attribute("axis"), len(indices.axes) + 1)
+    count = depth[0] if depth is not None else None
+    return (TensorType.of(values.dtype, (*indices.axes[:axis], count, *indices.axes[axis:])),)
 
 
 def _random(call: Call) -> Sequence[Type]:
@@ -199,29 +201,28 @@ def _random(call: Call) -> Sequence[Type]:
 def _multinomial(call: Call) -> Sequence[Type]:
     found, dtype = require_rank(call, 0, 2, 2), dtype_attribute(call, "dtype")
     assert dtype is not None
-    dims = None if found.dims is None else (found.dims[0], call.attribute("sample_size"))
-    return (TensorType(dtype, dims),)
+    return (TensorType.of(dtype, (found.size_of(0), call.attribute("sample_size"))),)
 
 
 def _image_decoder(call: Call) -> Sequence[Type]:
-    choice(call, "pixel_format", ("RGB", "BGR", "Grayscale"))
+    channels = {"RGB": 3, "BGR": 3, "Grayscale": 1}
+    format_ = choice(call, "pixel_format", tuple(channels))
     require_rank(call, 0, 1, 1)
-    return (TensorType(UINT8, None),)
+    return (TensorType.of(UINT8, (None, None, channels[format_])),)
 
 
 def _window(call: Call) -> Sequence[Type]:
     require_rank(call, 0, 0, 1)
     size, dtype = whole_content(call, 0), dtype_attribute(call, "output_datatype")
     assert dtype is not None
-    return (TensorType(dtype, None if size is None else (size[0],)),)
+    return (TensorType.of(dtype, (None if size is None else size[0],)),)
 
 
 def _mel_weights(call: Call) -> Sequence[Type]:
     bins, length, dtype = integers(call, 0), whole_content(call, 1), dtype_attribute(call, "output_datatype")
     assert dtype is not None
-    if bins is None or length is None:
-        return (TensorType(dtype, None),)
-    return (TensorType(dtype, (length[0] // 2 + 1, bins[0])),)
+    frequencies = length[0] // 2 + 1 if length is not None else None
+    return (TensorType.of(dtype, (frequencies, bins[0] if bins is not None else None)),)
 
 
 _RANDOM = "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike"

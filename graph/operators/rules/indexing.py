@@ -1,6 +1,7 @@
 """Operators that pick or place elements by index: Slice, Gather, Scatter, Compress, NonZero.
 
-Results whose size depends on data (NonZero, Compress, Unique) have an unknown rank: `dims` None.
+An axis whose size depends on data (of NonZero, Compress, a Slice between computed bounds) is unknown;
+the others keep their sizes.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import numpy as np
 
 from ...types.dimensions import Dimension, lower_bound, maximum, minimum
 from ...types.dtypes import INT64
-from ...types.types import TensorType, Type
+from ...types.types import Axis, TensorType, Type
 from ..operator import Call, Known, KnownRule, RuleError, TypeRule
 from .broadcasting import require_equal, require_same_shape
 from .contents import Objects, from_array, moved, operand_array, small_integer
 from .operands import (
-    Dims,
+    asked_sizes,
     choice,
     integers,
     normal_axes,
@@ -25,7 +26,6 @@ from .operands import (
     refuse,
     require_rank,
     tensor,
-    whole_content,
 )
 
 FAR = 2**31 - 1
@@ -36,37 +36,46 @@ FAR = 2**31 - 1
 
 
 def _slice(call: Call) -> Sequence[Type]:
-    found, bounds = tensor(call, 0), slice_bounds(call)
-    if found.dims is None or bounds is None:
-        return (TensorType(found.dtype, None),)
-    dims = list(found.dims)
+    found = tensor(call, 0)
+    if found.axes is None:
+        return (found,)
+    bounds = slice_bounds(call)
+    if bounds is None:
+        return (TensorType.of(found.dtype, tuple(0 if a == 0 else None for a in found.axes)),)
+    sizes = list(found.axes)
     for axis, start, end, step in bounds:
-        length = slice_length(dims[axis], start, end, step)
-        if length is None:
-            return (TensorType(found.dtype, None),)
-        dims[axis] = length
-    return (TensorType(found.dtype, tuple(dims)),)
+        sizes[axis] = slice_length(sizes[axis], start, end, step)
+    return (TensorType.of(found.dtype, tuple(sizes)),)
 
 
-def slice_bounds(call: Call) -> list[tuple[int, Dimension, Dimension, int]] | None:
-    """(axis, start, end, step) for each axis sliced, None where unknown. Raises G0461, G0464."""
-    starts, ends = whole_content(call, 1), whole_content(call, 2)
-    dims = tensor(call, 0).dims
-    if starts is None or ends is None or dims is None:
-        return None
-    axes = integers(call, 3) if present(call, 3) else tuple(range(len(starts)))
-    steps = integers(call, 4) if present(call, 4) else (1,) * len(starts)
-    if axes is None or steps is None:
-        return None
-    if not len(starts) == len(ends) == len(axes) == len(steps):
+def slice_bounds(call: Call) -> list[tuple[int, Axis, Axis, Axis]] | None:
+    """(axis, start, end, step) for each axis sliced, with None for a number that is unknown; None where
+    the axes are. Raises G0461, G0464."""
+    listed = [asked_sizes(call, i) if i < 3 or present(call, i) else None for i in (1, 2, 3, 4)]
+    counts = {len(found) for found in listed if found is not None}
+    if len(counts) > 1:
         raise refuse(call, "starts, ends, axes and steps differ in length", (1, 2))
+    if not counts or tensor(call, 0).axes is None:
+        return None
+    (count,) = counts
+    axes = integers(call, 3) if present(call, 3) else tuple(range(count))
+    if axes is None:
+        return None
+    unknown = (None,) * count
+    starts, ends, steps = (found or unknown for found in (listed[0], listed[1], listed[3]))
+    if not present(call, 4):
+        steps = (1,) * count
     if 0 in steps:
         raise refuse(call, "a step is 0", (4,))
-    return list(zip(normal_axes(call, axes, len(dims)), starts, ends, steps, strict=True))
+    return list(zip(normal_axes(call, axes, tensor(call, 0).rank), starts, ends, steps, strict=True))
 
 
-def slice_length(size: Dimension, start: Dimension, end: Dimension, step: int) -> Dimension | None:
-    """How many elements `start:end:step` takes of an axis; None where a bound's sign is unknown."""
+def slice_length(size: Axis, start: Axis, end: Axis, step: Axis) -> Axis:
+    """How many elements `start:end:step` takes of an axis; None where a bound or its sign is unknown."""
+    if size == 0:
+        return 0
+    if size is None or start is None or end is None or not isinstance(step, int):
+        return None
     if step < 0:
         return _backward_length(size, start, end, -step)
     span = _forward_span(size, start, end)
@@ -116,7 +125,7 @@ def _slice_content(call: Call, array: Objects, result: TensorType) -> Objects | 
     if bounds is None:
         return None
     for axis, start, end, step in bounds:
-        if not isinstance(start, int) or not isinstance(end, int):
+        if not isinstance(start, int) or not isinstance(end, int) or not isinstance(step, int):
             return None
         array = array.take(positions(array.shape[axis], start, end, step), axis=axis)
     return array
@@ -135,19 +144,19 @@ def positions(size: int, start: int, end: int, step: int) -> range:
 
 def _gather(call: Call) -> Sequence[Type]:
     data, indices = tensor(call, 0), tensor(call, 1)
-    if data.dims is None:
+    if data.axes is None:
         return (data,)
-    axis = normal_axis(call, call.attribute("axis"), len(data.dims))
-    _check_range(call, data.dims[axis])
-    if indices.dims is None:
+    axis = normal_axis(call, call.attribute("axis"), len(data.axes))
+    _check_range(call, data.axes[axis])
+    if indices.axes is None:
         return (TensorType(data.dtype, None),)
-    return (TensorType(data.dtype, (*data.dims[:axis], *indices.dims, *data.dims[axis + 1 :])),)
+    return (TensorType.of(data.dtype, (*data.axes[:axis], *indices.axes, *data.axes[axis + 1 :])),)
 
 
-def _check_range(call: Call, size: Dimension) -> None:
+def _check_range(call: Call, size: Axis) -> None:
     """Raises RuleError G0466 for a known index that is outside the axis."""
     operand = call.inputs[1]
-    if operand is None or operand.known is None:
+    if operand is None or operand.known is None or size is None:
         return
     for index in operand.known:
         if index is not None and (lower_bound(index - size) >= 0 or lower_bound(-index - size) > 0):
@@ -158,30 +167,32 @@ def _check_range(call: Call, size: Dimension) -> None:
 
 def _gather_elements(call: Call) -> Sequence[Type]:
     data, indices = tensor(call, 0), tensor(call, 1)
-    if data.dims is not None:
-        normal_axis(call, call.attribute("axis"), len(data.dims))
-        if indices.dims is not None and len(indices.dims) != len(data.dims):
+    if data.axes is not None:
+        normal_axis(call, call.attribute("axis"), len(data.axes))
+        if indices.axes is not None and len(indices.axes) != len(data.axes):
             raise RuleError(
                 "G0405", f"{call.operator.name} needs one rank; these are {data} and {indices}", (0, 1)
             )
-    return (TensorType(data.dtype, indices.dims),)
+    if indices.axes is None and data.axes is not None:
+        return (TensorType.of(data.dtype, (None,) * len(data.axes)),)
+    return (indices.with_dtype(data.dtype),)
 
 
 def _gather_nd(call: Call) -> Sequence[Type]:
     data, indices = tensor(call, 0), require_rank(call, 1, 1)
     batch = call.attribute("batch_dims")
-    if data.dims is None or indices.dims is None:
+    if data.axes is None or indices.axes is None:
         return (TensorType(data.dtype, None),)
-    if not 0 <= batch < min(len(data.dims), len(indices.dims)):
+    if not 0 <= batch < min(len(data.axes), len(indices.axes)):
         raise refuse(call, f"batch_dims={batch} needs more axes than {data} and {indices} have", (0, 1))
     for axis in range(batch):
-        require_equal(call, data.dims[axis], indices.dims[axis], (0, 1))
-    depth = indices.dims[-1]
+        require_equal(call, data.axes[axis], indices.axes[axis], (0, 1))
+    depth = indices.axes[-1]
     if not isinstance(depth, int):
-        return (TensorType(data.dtype, None),)
-    if batch + depth > len(data.dims):
+        return (TensorType(data.dtype, None),)  # how many axes stay is not known
+    if batch + depth > len(data.axes):
         raise refuse(call, f"the last axis of {indices} has {depth} indices, too many for {data}", (0, 1))
-    return (TensorType(data.dtype, (*indices.dims[:-1], *data.dims[batch + depth :])),)
+    return (TensorType.of(data.dtype, (*indices.axes[:-1], *data.axes[batch + depth :])),)
 
 
 _REDUCTIONS = ("none", "add", "mul", "max", "min")
@@ -190,9 +201,9 @@ _REDUCTIONS = ("none", "add", "mul", "max", "min")
 def _scatter_elements(call: Call) -> Sequence[Type]:
     choice(call, "reduction", _REDUCTIONS)
     data, indices = tensor(call, 0), require_same_shape(call, 1, 2)
-    if data.dims is not None:
-        normal_axis(call, call.attribute("axis"), len(data.dims))
-        if indices is not None and len(indices) != len(data.dims):
+    if data.axes is not None:
+        normal_axis(call, call.attribute("axis"), len(data.axes))
+        if indices is not None and len(indices) != len(data.axes):
             raise RuleError(
                 "G0405", f"ScatterElements needs one rank; these are {data} and {tensor(call, 1)}", (0, 1)
             )
@@ -202,17 +213,17 @@ def _scatter_elements(call: Call) -> Sequence[Type]:
 def _scatter_nd(call: Call) -> Sequence[Type]:
     choice(call, "reduction", _REDUCTIONS)
     data, indices, updates = tensor(call, 0), require_rank(call, 1, 1), tensor(call, 2)
-    if data.dims is None or indices.dims is None or updates.dims is None:
+    if data.axes is None or indices.axes is None or updates.axes is None:
         return (data,)
-    depth = indices.dims[-1]
+    depth = indices.axes[-1]
     if not isinstance(depth, int):
         return (data,)
-    if depth > len(data.dims):
+    if depth > len(data.axes):
         raise refuse(call, f"the last axis of {indices} has {depth} indices, too many for {data}", (0, 1))
-    wanted = (*indices.dims[:-1], *data.dims[depth:])
-    if len(wanted) != len(updates.dims):
+    wanted = (*indices.axes[:-1], *data.axes[depth:])
+    if len(wanted) != len(updates.axes):
         raise RuleError("G0405", f"ScatterND needs updates of rank {len(wanted)}, not {updates}", (2, 1, 0))
-    for left, right in zip(wanted, updates.dims, strict=True):
+    for left, right in zip(wanted, updates.axes, strict=True):
         require_equal(call, left, right, (1, 2))
     return (data,)
 
@@ -220,14 +231,14 @@ def _scatter_nd(call: Call) -> Sequence[Type]:
 def _tensor_scatter(call: Call) -> Sequence[Type]:
     choice(call, "mode", ("linear", "circular"))
     cache, update = tensor(call, 0), tensor(call, 1)
-    if cache.dims is None or update.dims is None:
+    if cache.axes is None or update.axes is None:
         return (cache,)
-    axis = normal_axis(call, call.attribute("axis"), len(cache.dims))
-    if axis == 0 or len(update.dims) != len(cache.dims):
+    axis = normal_axis(call, call.attribute("axis"), len(cache.axes))
+    if axis == 0 or len(update.axes) != len(cache.axes):
         raise refuse(call, f"cannot write {update} into {cache} along axis {axis}", (0, 1))
-    for other in range(len(cache.dims)):
+    for other in range(len(cache.axes)):
         if other != axis:
-            require_equal(call, cache.dims[other], update.dims[other], (0, 1))
+            require_equal(call, cache.axes[other], update.axes[other], (0, 1))
     return (cache,)
 
 
@@ -236,21 +247,24 @@ def _tensor_scatter(call: Call) -> Sequence[Type]:
 
 def _compress(call: Call) -> Sequence[Type]:
     data, axis = tensor(call, 0), call.attribute("axis")
-    if axis is not None and data.dims is not None:
-        axis = normal_axis(call, axis, len(data.dims))
+    if axis is not None and data.axes is not None:
+        axis = normal_axis(call, axis, len(data.axes))
     taken = integers(call, 1)
-    if taken is None or data.dims is None:
-        return (TensorType(data.dtype, None),)
-    count = sum(map(bool, taken))
-    dims: Dims = (count,) if axis is None else (*data.dims[:axis], count, *data.dims[axis + 1 :])
-    return (TensorType(data.dtype, dims),)
+    count = sum(map(bool, taken)) if taken is not None else None
+    if axis is None:
+        return (TensorType.of(data.dtype, (count,)),)
+    if data.axes is None:
+        return (data,)
+    return (TensorType.of(data.dtype, (*data.axes[:axis], count, *data.axes[axis + 1 :])),)
 
 
 def _non_zero(call: Call) -> Sequence[Type]:
     found, known = tensor(call, 0), integers(call, 0)
-    if known is None or found.dims is None:
-        return (TensorType(INT64, None),)
-    return (TensorType(INT64, (len(found.dims), sum(1 for k in known if k))),)
+    rank = len(found.axes) if found.axes is not None else None
+    if known is not None:
+        return (TensorType.of(INT64, (rank, sum(1 for k in known if k))),)
+    none = found.axes is not None and 0 in found.axes
+    return (TensorType.of(INT64, (rank, 0 if none else None)),)
 
 
 # --- contents ---------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Operators that change shape and axes without touching elements: Reshape, Transpose, Concat, …
 
-Where a shape operand's content is unknown the result's rank is unknown too (`dims` None): rules
-never invent sizes, since two calls on equal types would then share one name.
+Where the content of a shape operand is unknown its length still tells the rank, and the sizes are
+unknown: rules never invent names for them, since two calls on equal types would then share one.
 """
 
 from __future__ import annotations
@@ -11,29 +11,34 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...types.dimensions import Dimension, exact_divide, lower_bound, product
-from ...types.types import TensorType, Type
+from ...types.refinement import meet_axes
+from ...types.types import Axes, Axis, TensorType, Type
 from ..operator import Call, Known, KnownRule, RuleError, TypeRule
-from .broadcasting import merge, require_equal, unequal
+from .broadcasting import merge, require_equal, shown
 from .contents import Objects, as_array, from_array, moved, operand_array, small_integer, static_dims
 from .operands import (
     Dims,
+    asked_sizes,
     axis_error,
     choice,
     content,
     integers,
+    length,
     normal_axes,
     normal_axis,
+    of_known,
     present,
     quotient,
     refuse,
     require_rank,
     tensor,
+    times,
     whole_content,
 )
 
 
-def _shaped(call: Call, dims: Dims | None) -> Sequence[Type]:
-    return (TensorType(tensor(call, 0).dtype, dims),)
+def _shaped(call: Call, axes: Axes | None) -> Sequence[Type]:
+    return (TensorType.of(tensor(call, 0).dtype, axes),)
 
 
 # --- Reshape, Flatten, Squeeze, Unsqueeze -----------------------------------------------------
@@ -41,32 +46,42 @@ def _shaped(call: Call, dims: Dims | None) -> Sequence[Type]:
 
 def _reshape(call: Call) -> Sequence[Type]:
     require_rank(call, 1, 1, 1)
-    target = content(call, 1)
+    target = asked_sizes(call, 1)
     return _shaped(call, _reshaped(call, target) if target is not None else None)
 
 
-def _reshaped(call: Call, target: Known) -> Dims | None:
-    source = tensor(call, 0).dims
-    dims: list[Dimension | None] = []
+def _reshaped(call: Call, target: Known) -> Axes:
+    source = tensor(call, 0).axes
+    sizes: list[Axis] = []
     for position, wanted in enumerate(target):
         if wanted == 0 and not call.attribute("allowzero"):
-            if source is None:
-                return None
-            if position >= len(source):
+            if source is not None and position >= len(source):
                 raise _reshape_error(call, target, f"its 0 at position {position} copies no axis")
-            wanted = source[position]
-        dims.append(wanted)
-    if None in dims:
-        return None
-    whole = tuple(d for d in dims if d is not None)
-    if whole.count(-1) > 1:
+            wanted = source[position] if source is not None else None
+        sizes.append(wanted)
+    if sizes.count(-1) > 1:
         raise _reshape_error(call, target, "only one dimension may be -1")
-    return _inferred(call, target, source, whole)
+    dims, given = [d for d in sizes if d is not None], tensor(call, 0).dims
+    if len(dims) == len(sizes):
+        found: Axes | None = _inferred(call, target, given, tuple(dims))
+    else:
+        found = _only_missing(given, sizes)
+    return found if found is not None else tuple(None if d == -1 else d for d in sizes)
+
+
+def _only_missing(source: Dims | None, sizes: Sequence[Axis]) -> Axes | None:
+    """The sizes with the only one that is unknown computed from the number of elements; None where
+    that says nothing."""
+    rest = times([d for d in sizes if d is not None])
+    if source is None or sizes.count(None) != 1 or rest is None or lower_bound(rest) < 1:
+        return None
+    missing = exact_divide(product(source), rest)
+    return None if missing is None else tuple(missing if d is None else d for d in sizes)
 
 
 def _inferred(call: Call, target: Known, source: Dims | None, dims: Dims) -> Dims | None:
-    """The target with its -1 computed. Sizes that are provably different are an error; where
-    equality can't be decided the reshape is taken at its word and checked when run."""
+    """The target with its -1 computed, None where that can't be. Sizes that are provably different are
+    an error; where equality can't be decided the reshape is taken at its word and checked when run."""
     if -1 not in dims:
         if source is not None and source != dims:
             difference = product(source) - product(dims)
@@ -103,39 +118,42 @@ def _reshape_error(call: Call, target: Known, reason: str) -> RuleError:
 
 def _flatten(call: Call) -> Sequence[Type]:
     found = tensor(call, 0)
-    if found.dims is None:
+    if found.axes is None:
         return (found,)
-    axis, rank = call.attribute("axis"), len(found.dims)
+    axis, rank = call.attribute("axis"), len(found.axes)
     if not -rank <= axis <= rank:
         raise axis_error(call, axis, rank + 1)
     axis = axis + rank if axis < 0 else axis
-    return _shaped(call, (product(found.dims[:axis]), product(found.dims[axis:])))
+    return _shaped(call, (times(found.axes[:axis]), times(found.axes[axis:])))
 
 
 def _squeeze(call: Call) -> Sequence[Type]:
     found = tensor(call, 0)
-    if found.dims is None:
+    if found.axes is None:
         return (found,)
     if not present(call, 1):
-        static = all(isinstance(d, int) for d in found.dims)
-        return _shaped(call, tuple(d for d in found.dims if d != 1) if static else None)
+        static = all(isinstance(d, int) for d in found.axes)
+        return _shaped(call, tuple(d for d in found.axes if d != 1) if static else None)
     given = integers(call, 1)
     if given is None:
-        return _shaped(call, None)
-    axes = normal_axes(call, given, len(found.dims))
+        taken = length(call, 1)
+        return _shaped(call, None if taken is None else (None,) * (len(found.axes) - taken))
+    axes = normal_axes(call, given, len(found.axes))
     for axis in axes:
-        if found.dims[axis] != 1:
-            raise unequal(call, found.dims[axis], 1, (0,))
-    return _shaped(call, tuple(d for i, d in enumerate(found.dims) if i not in axes))
+        require_equal(call, found.axes[axis], 1, (0,))
+    return _shaped(call, tuple(d for i, d in enumerate(found.axes) if i not in axes))
 
 
 def _unsqueeze(call: Call) -> Sequence[Type]:
     found, given = tensor(call, 0), integers(call, 1)
-    if found.dims is None or given is None:
+    if found.axes is None:
         return _shaped(call, None)
-    rank = len(found.dims) + len(given)
+    if given is None:
+        added = length(call, 1)
+        return _shaped(call, None if added is None else (None,) * (len(found.axes) + added))
+    rank = len(found.axes) + len(given)
     axes = normal_axes(call, given, rank)
-    rest = iter(found.dims)
+    rest = iter(found.axes)
     return _shaped(call, tuple(1 if i in axes else next(rest) for i in range(rank)))
 
 
@@ -155,32 +173,37 @@ def permutation(call: Call, rank: int) -> tuple[int, ...]:
 
 def _transpose(call: Call) -> Sequence[Type]:
     found = tensor(call, 0)
-    if found.dims is None:
+    if found.axes is None:
         return (found,)
-    return _shaped(call, tuple(found.dims[a] for a in permutation(call, len(found.dims))))
+    return _shaped(call, tuple(found.axes[a] for a in permutation(call, len(found.axes))))
 
 
 def _concat(call: Call) -> Sequence[Type]:
     types = [tensor(call, i) for i in range(len(call.inputs))]
-    if any(t.dims is None for t in types):
+    result = next((t.axes for t in types if t.axes is not None), None)
+    if result is None:
         return _shaped(call, None)
-    first = types[0].shape
-    axis = normal_axis(call, call.attribute("axis"), len(first))
-    total: Dimension = 0
+    axis = normal_axis(call, call.attribute("axis"), len(result))
+    total: Axis = 0
     for position, found in enumerate(types):
-        dims = found.shape
-        if len(dims) != len(first):
+        if found.axes is None:
+            total = None
+            continue
+        if len(found.axes) != len(result):
             raise RuleError(
                 "G0405", f"Concat needs operands of one rank; these are {types[0]} and {found}", (0, position)
             )
-        for other in range(len(first)):
+        for other in range(len(result)):
             if other != axis:
-                require_equal(call, first[other], dims[other], (0, position))
-        total = total + dims[axis]
-    return _shaped(call, (*first[:axis], total, *first[axis + 1 :]))
+                require_equal(call, result[other], found.axes[other], (0, position))
+        size = found.axes[axis]
+        total = None if total is None or size is None else total + size
+        if None in result:
+            result = meet_axes(result, found.axes)
+    return _shaped(call, (*result[:axis], total, *result[axis + 1 :]))
 
 
-def split_sizes(call: Call, size: Dimension | None) -> tuple[Dimension, ...] | None:
+def split_sizes(call: Call, size: Axis) -> Axes | None:
     """The sizes along the split axis; None where neither they nor their number is known.
     Raises RuleError G0464."""
     known = whole_content(call, 1)
@@ -188,6 +211,8 @@ def split_sizes(call: Call, size: Dimension | None) -> tuple[Dimension, ...] | N
         if size is not None and sum_of(known) != size and isinstance(size - sum_of(known), int):
             raise refuse(call, f"sizes {list(known)} sum to {sum_of(known)}, the axis has {size}", (0, 1))
         return known
+    if present(call, 1) and content(call, 1) is not None:
+        return content(call, 1)
     count = call.attribute("num_outputs") or call.outputs
     if count is None or size is None or present(call, 1):
         return None
@@ -223,14 +248,12 @@ def _split_count(call: Call) -> int:
 
 def _split(call: Call) -> Sequence[Type]:
     found, count = tensor(call, 0), _split_count(call)
-    if found.dims is None:
+    if found.axes is None:
         return (TensorType(found.dtype, None),) * count
-    axis = normal_axis(call, call.attribute("axis"), len(found.dims))
-    sizes = split_sizes(call, found.dims[axis])
-    if sizes is None:
-        return (TensorType(found.dtype, None),) * count
+    axis = normal_axis(call, call.attribute("axis"), len(found.axes))
+    sizes = split_sizes(call, found.axes[axis]) or (None,) * count
     return tuple(
-        TensorType(found.dtype, (*found.dims[:axis], size, *found.dims[axis + 1 :])) for size in sizes
+        TensorType.of(found.dtype, (*found.axes[:axis], size, *found.axes[axis + 1 :])) for size in sizes
     )
 
 
@@ -238,28 +261,32 @@ def _split(call: Call) -> Sequence[Type]:
 
 
 def _expand(call: Call) -> Sequence[Type]:
-    found, target = tensor(call, 0), whole_content(call, 1)
-    if found.dims is None or target is None:
+    found, target = tensor(call, 0), asked_sizes(call, 1)
+    if found.axes is None or target is None:
         return _shaped(call, None)
-    merged = merge(found.dims, target)
+    merged = merge(found.axes, target)
     if isinstance(merged, tuple):
         return _shaped(call, merged)
-    left, right = found.dims[merged], target[merged]
+    left, right = found.axes[merged], target[merged]
+    assert left is not None
+    assert right is not None
     raise RuleError(
         "G0401",
-        f"Expand: cannot prove {left} == {right} for {found} and shape [{', '.join(map(str, target))}]",
+        f"Expand: cannot prove {left} == {right} for {found} and shape {shown(target)}",
         (0, 1),
         unequal=(left, right),
     )
 
 
 def _tile(call: Call) -> Sequence[Type]:
-    found, repeats = tensor(call, 0), whole_content(call, 1)
-    if found.dims is None or repeats is None:
-        return _shaped(call, None)
-    if len(repeats) != len(found.dims):
-        raise refuse(call, f"{len(repeats)} repeats for the {len(found.dims)} axes of {found}", (0, 1))
-    return _shaped(call, tuple(d * r for d, r in zip(found.dims, repeats, strict=True)))
+    found, repeats = tensor(call, 0), asked_sizes(call, 1)
+    if found.axes is None:
+        return _shaped(call, None if repeats is None else (None,) * len(repeats))
+    if repeats is None:
+        repeats = (None,) * len(found.axes)
+    if len(repeats) != len(found.axes):
+        raise refuse(call, f"{len(repeats)} repeats for the {len(found.axes)} axes of {found}", (0, 1))
+    return _shaped(call, tuple(times(pair) for pair in zip(found.axes, repeats, strict=True)))
 
 
 def operand_axes(call: Call, index: int, rank: int) -> tuple[int, ...] | None:
@@ -272,32 +299,40 @@ def operand_axes(call: Call, index: int, rank: int) -> tuple[int, ...] | None:
 
 def _pad(call: Call) -> Sequence[Type]:
     choice(call, "mode", ("constant", "reflect", "edge", "wrap"))
-    found, pads = tensor(call, 0), whole_content(call, 1)
-    axes = operand_axes(call, 3, len(found.dims)) if found.dims is not None else None
-    if found.dims is None or pads is None or axes is None:
-        return _shaped(call, None)
+    found, pads = tensor(call, 0), asked_sizes(call, 1)
+    if found.axes is None:
+        return (found,)
+    axes = operand_axes(call, 3, len(found.axes))
+    if axes is None:
+        return _shaped(call, (None,) * len(found.axes))
+    if pads is None:
+        pads = (None,) * (2 * len(axes))
     if len(pads) != 2 * len(axes):
         raise refuse(call, f"{len(pads)} pads for {len(axes)} axes of {found}; give two an axis", (0, 1))
-    dims = list(found.dims)
+    sizes = list(found.axes)
     for position, axis in enumerate(axes):
-        dims[axis] = dims[axis] + pads[position] + pads[position + len(axes)]
-        if isinstance(dims[axis], int) and lower_bound(dims[axis]) < 0:
-            raise RuleError("G0465", f"Pad leaves {dims[axis]} elements on axis {axis} of {found}", (0, 1))
-    return _shaped(call, tuple(dims))
+        around = sizes[axis], pads[position], pads[position + len(axes)]
+        size = of_known(lambda own, before, after: own + before + after, *around)
+        if isinstance(size, int) and size < 0:
+            raise RuleError("G0465", f"Pad leaves {size} elements on axis {axis} of {found}", (0, 1))
+        sizes[axis] = size
+    return _shaped(call, tuple(sizes))
 
 
 def _center_crop_pad(call: Call) -> Sequence[Type]:
-    found, target = tensor(call, 0), whole_content(call, 1)
-    if found.dims is None or target is None:
-        return _shaped(call, None)
+    found, target = tensor(call, 0), asked_sizes(call, 1)
+    if found.axes is None:
+        return (found,)
     named = call.attribute("axes")
-    axes = normal_axes(call, named, len(found.dims)) if named is not None else range(len(found.dims))
+    axes = normal_axes(call, named, len(found.axes)) if named is not None else range(len(found.axes))
+    if target is None:
+        target = (None,) * len(axes)
     if len(axes) != len(target):
         raise refuse(call, f"{len(target)} sizes for {len(axes)} axes", (0, 1))
-    dims = list(found.dims)
+    sizes = list(found.axes)
     for axis, size in zip(axes, target, strict=True):
-        dims[axis] = size
-    return _shaped(call, tuple(dims))
+        sizes[axis] = size
+    return _shaped(call, tuple(sizes))
 
 
 # --- space and depth, sequences, triangles ----------------------------------------------------
@@ -306,20 +341,20 @@ def _center_crop_pad(call: Call) -> Sequence[Type]:
 def _depth_to_space(call: Call) -> Sequence[Type]:
     choice(call, "mode", ("DCR", "CRD"))
     found, block = require_rank(call, 0, 4, 4), call.attribute("blocksize")
-    if found.dims is None:
+    if found.axes is None:
         return (found,)
-    n, c, h, w = found.dims
+    n, c, h, w = found.axes
     depth = quotient(call, c, block * block, "the channels by blocksize²", (0,))
-    return _shaped(call, (n, depth, h * block, w * block))
+    return _shaped(call, (n, depth, times((h, block)), times((w, block))))
 
 
 def _space_to_depth(call: Call) -> Sequence[Type]:
     found, block = require_rank(call, 0, 4, 4), call.attribute("blocksize")
-    if found.dims is None:
+    if found.axes is None:
         return (found,)
-    n, c, h, w = found.dims
+    n, c, h, w = found.axes
     height, width = (quotient(call, d, block, "the last axes by blocksize", (0,)) for d in (h, w))
-    return _shaped(call, (n, c * block * block, height, width))
+    return _shaped(call, (n, times((c, block, block)), height, width))
 
 
 def _reverse_sequence(call: Call) -> Sequence[Type]:
@@ -328,8 +363,8 @@ def _reverse_sequence(call: Call) -> Sequence[Type]:
     if sorted(axes) != [0, 1]:
         raise refuse(call, f"batch_axis and time_axis are 0 and 1 in some order, not {axes}")
     lengths = require_rank(call, 1, 1, 1)
-    if found.dims is not None and lengths.dims is not None:
-        require_equal(call, found.dims[axes[0]], lengths.dims[0], (0, 1))
+    if found.axes is not None and lengths.axes is not None:
+        require_equal(call, found.axes[axes[0]], lengths.axes[0], (0, 1))
     return (found,)
 
 

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...types.dimensions import Dimension
 from ...types.dtypes import INT32
-from ...types.types import TensorType, Type
+from ...types.types import Axes, Axis, TensorType, Type
 from ..operator import Call, RuleError, TypeRule
 from .broadcasting import broadcasts_to, merge, require_equal, unequal
-from .operands import Dims, present, refuse, require_rank, tensor
+from .operands import present, refuse, require_rank, tensor
 
 
-def product_dims(call: Call, first: int = 0, second: int = 1) -> Dims | None:
+def product_dims(call: Call, first: int = 0, second: int = 1) -> Axes | None:
     """The shape of a matrix product by `numpy.matmul`'s rules. Raises G0401, G0405."""
-    left, right = require_rank(call, first, 1).dims, require_rank(call, second, 1).dims
+    left, right = require_rank(call, first, 1).axes, require_rank(call, second, 1).axes
     if left is None or right is None:
         return None
     operands = (first, second)
-    if left[-1] != right[0 if len(right) == 1 else -2]:
-        raise unequal(
-            call, left[-1], right[0 if len(right) == 1 else -2], operands, _transpose_hint(left, right)
-        )
+    inner, other = left[-1], right[0 if len(right) == 1 else -2]
+    if inner != other and inner is not None and other is not None:
+        raise unequal(call, inner, other, operands, _transpose_hint(left, right))
     batch = left[:-2] if left[:-2] == right[:-2] else merge(left[:-2], right[:-2])
     if not isinstance(batch, tuple):
-        raise unequal(call, left[batch - 2], right[batch - 2], operands)
+        pair = left[batch - 2], right[batch - 2]
+        require_equal(call, *pair, operands)
+        raise AssertionError(pair)
     return (*batch, *(left[-2:-1]), *(right[-1:] if len(right) > 1 else ()))
 
 
-def _transpose_hint(left: Dims, right: Dims) -> str | None:
+def _transpose_hint(left: Axes, right: Axes) -> str | None:
     if len(right) >= 2 and left[-1] == right[-1]:
         return "transpose the second operand: x @ y.mT"
     if len(left) >= 2 and len(right) >= 2 and left[-2] == right[-2]:
@@ -37,36 +37,36 @@ def _transpose_hint(left: Dims, right: Dims) -> str | None:
 
 
 def _matmul(call: Call) -> Sequence[Type]:
-    return (TensorType(tensor(call, 0).dtype, product_dims(call)),)
+    return (TensorType.of(tensor(call, 0).dtype, product_dims(call)),)
 
 
 def _matmul_integer(call: Call) -> Sequence[Type]:
-    return (TensorType(INT32, product_dims(call)),)
+    return (TensorType.of(INT32, product_dims(call)),)
 
 
 def _qlinear_matmul(call: Call) -> Sequence[Type]:
-    return (TensorType(tensor(call, 7).dtype, product_dims(call, 0, 3)),)
+    return (TensorType.of(tensor(call, 7).dtype, product_dims(call, 0, 3)),)
 
 
 def _gemm(call: Call) -> Sequence[Type]:
     left, right = require_rank(call, 0, 2, 2), require_rank(call, 1, 2, 2)
-    if left.dims is None or right.dims is None:
-        return (TensorType(left.dtype, None),)
-    m, k = reversed(left.dims) if call.attribute("transA") else left.dims
-    k2, n = reversed(right.dims) if call.attribute("transB") else right.dims
+    a, b = left.axes or (None, None), right.axes or (None, None)
+    m, k = reversed(a) if call.attribute("transA") else a
+    k2, n = reversed(b) if call.attribute("transB") else b
     require_equal(call, k, k2, (0, 1))
     if present(call, 2):
         broadcasts_to(call, 2, (m, n), (2, 0, 1))
-    return (TensorType(left.dtype, (m, n)),)
+    return (TensorType.of(left.dtype, (m, n)),)
 
 
 def _det(call: Call) -> Sequence[Type]:
     found = require_rank(call, 0, 2)
-    if found.dims is None:
+    if found.axes is None:
         return (found,)
-    if found.dims[-1] != found.dims[-2]:
+    rows, columns = found.axes[-2:]
+    if rows != columns and rows is not None and columns is not None:
         raise RuleError("G0406", f"Det needs square matrices; this is {found}", (0,))
-    return (TensorType(found.dtype, found.dims[:-2]),)
+    return (TensorType.of(found.dtype, found.axes[:-2]),)
 
 
 # --- Einsum -----------------------------------------------------------------------------------
@@ -92,17 +92,17 @@ def einsum_terms(call: Call) -> tuple[list[str], str]:
 
 def _einsum(call: Call) -> Sequence[Type]:
     terms, result = einsum_terms(call)
-    sizes: dict[str, Dimension] = {}
-    ellipsis: Dims = ()
+    sizes: dict[str, Axis] = {}
+    ellipsis: Axes = ()
     for index, term in enumerate(terms):
         found = tensor(call, index)
-        if found.dims is None:
-            return (TensorType(tensor(call, 0).dtype, None),)
-        merged = merge(ellipsis, _bind(call, index, term, found.dims, sizes))
+        if found.axes is None:
+            return (TensorType.of(tensor(call, 0).dtype, _einsum_rank(result)),)
+        merged = merge(ellipsis, _bind(call, index, term, found.axes, sizes))
         if not isinstance(merged, tuple):
             raise refuse(call, f"the axes '...' of operand {index + 1} don't broadcast", (0, index))
         ellipsis = merged
-    dims: list[Dimension] = []
+    dims: list[Axis] = []
     for label in result.replace("...", "."):
         if label == ".":
             dims.extend(ellipsis)
@@ -110,10 +110,15 @@ def _einsum(call: Call) -> Sequence[Type]:
             raise refuse(call, f"'{label}' of the result is in no operand")
         else:
             dims.append(sizes[label])
-    return (TensorType(tensor(call, 0).dtype, tuple(dims)),)
+    return (TensorType.of(tensor(call, 0).dtype, tuple(dims)),)
 
 
-def _bind(call: Call, index: int, term: str, dims: Dims, sizes: dict[str, Dimension]) -> Dims:
+def _einsum_rank(result: str) -> Axes | None:
+    """As many unknown sizes as the result has letters; None where it has `...`."""
+    return None if "." in result else (None,) * len(result)
+
+
+def _bind(call: Call, index: int, term: str, dims: Axes, sizes: dict[str, Axis]) -> Axes:
     """Binds a term's letters to sizes and returns the dimensions of its `...`."""
     letters = len(term.replace("...", ""))
     spare = len(dims) - letters
@@ -125,10 +130,11 @@ def _bind(call: Call, index: int, term: str, dims: Dims, sizes: dict[str, Dimens
         places += zip(after, dims[len(dims) - len(after) :], strict=True)
     for label, size in places:
         bound = sizes.setdefault(label, size)
-        if bound == 1:
-            sizes[label] = size
-        elif size not in (1, bound):
-            raise unequal(call, bound, size, (0, index) if index else (0,))
+        one = merge((bound,), (size,))
+        if isinstance(one, tuple):
+            (sizes[label],) = one
+        else:
+            require_equal(call, bound, size, (0, index) if index else (0,))
     return dims[len(before) : len(dims) - len(after)] if "..." in term else ()
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...types.dimensions import Dimension, exact_divide
+from ...types.dimensions import Dimension, exact_divide, product
 from ...types.dtypes import BY_CODE, DType
-from ...types.types import TensorType
+from ...types.types import Axes, Axis, TensorType
 from ..operator import Call, Known, RuleError
 
 Dims = tuple[Dimension, ...]
+
+MOST_AXES = 64
+"""No tensor has more: a longer list of sizes is an error of another kind, and is not spelt out."""
 
 
 def tensor(call: Call, index: int) -> TensorType:
@@ -43,6 +46,35 @@ def whole_content(call: Call, index: int) -> tuple[Dimension, ...] | None:
     if known is None or None in known:
         return None
     return tuple(k for k in known if k is not None)
+
+
+def asked_sizes(call: Call, index: int) -> Axes | None:
+    """The content of an operand that lists sizes (or whatever else there is one of for each axis):
+    None for an element that is not known; None where not even their number is."""
+    known = content(call, index)
+    if known is not None:
+        return known
+    count = length(call, index)
+    return None if count is None else (None,) * count
+
+
+def length(call: Call, index: int) -> int | None:
+    """How many elements the vector at `index` has; None where that is not known as a number."""
+    axes = tensor(call, index).axes
+    found = axes[0] if axes is not None and len(axes) == 1 else None
+    return found if isinstance(found, int) and found <= MOST_AXES else None
+
+
+def of_known(function: Callable[..., Dimension], *sizes: Axis) -> Axis:
+    """`function` of the sizes; None where one is unknown."""
+    return None if None in sizes else function(*sizes)
+
+
+def times(sizes: Sequence[Axis]) -> Axis:
+    """The product; 0 whatever the others are where one is 0, else None where one is unknown."""
+    if None in sizes:
+        return 0 if 0 in sizes else None
+    return product(s for s in sizes if s is not None)
 
 
 def integers(call: Call, index: int) -> tuple[int, ...] | None:
@@ -84,10 +116,16 @@ def normal_axes(call: Call, axes: Sequence[int], rank: int, operand: int = 0) ->
     return found
 
 
+def may_be_one(found: TensorType) -> bool:
+    """Whether it may hold one number, as a scalar or as a vector."""
+    axes = found.axes
+    return not axes or (len(axes) == 1 and axes[0] in (1, None))
+
+
 def require_rank(call: Call, index: int, low: int, high: int | None = None) -> TensorType:
     """The tensor at `index`, whose rank, where known, is in low..high. Raises RuleError G0405."""
     found = tensor(call, index)
-    if found.dims is not None and not low <= len(found.dims) <= (high if high is not None else 64):
+    if found.axes is not None and not low <= len(found.axes) <= (high if high is not None else MOST_AXES):
         wanted = (
             f"rank {low}"
             if low == high
@@ -104,9 +142,11 @@ def refuse(call: Call, message: str, operands: Sequence[int] = (), hint: str | N
     return RuleError("G0464", f"{call.operator.name}: {message}", operands, hint)
 
 
-def quotient(call: Call, size: Dimension, by: Dimension, what: str, operands: Sequence[int]) -> Dimension:
+def quotient(call: Call, size: Axis, by: Axis, what: str, operands: Sequence[int]) -> Axis:
     """`size / by`, which must be whole. A symbolic size that may or may not divide is taken at
     the call's word and checked when run. Raises RuleError G0464 for numbers that don't."""
+    if size is None or by is None:
+        return None
     exact = exact_divide(size, by) if by != 0 else None
     if exact is not None:
         return exact

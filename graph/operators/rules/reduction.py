@@ -8,10 +8,10 @@ import numpy as np
 
 from ...types.dimensions import Dimension, maximum, minimum
 from ...types.dtypes import INT64
-from ...types.types import TensorType, Type
+from ...types.types import Axes, TensorType, Type
 from ..operator import Call, Known, KnownRule, TypeRule
 from .contents import Objects, from_array, in_range, operand_array, small_integer
-from .operands import Dims, content, integers, normal_axes, normal_axis, present, tensor
+from .operands import content, integers, length, normal_axes, normal_axis, present, tensor
 
 _NAMES = (
     "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum "
@@ -30,26 +30,36 @@ def reduced_axes(call: Call, rank: int) -> tuple[int, ...] | None:
     return normal_axes(call, given, rank)
 
 
-def _without(dims: Dims, axes: Sequence[int], keep: bool) -> Dims:
+def _without(sizes: Axes, axes: Sequence[int], keep: bool) -> Axes:
     if keep:
-        return tuple(1 if i in axes else d for i, d in enumerate(dims))
-    return tuple(d for i, d in enumerate(dims) if i not in axes)
+        return tuple(1 if i in axes else d for i, d in enumerate(sizes))
+    return tuple(d for i, d in enumerate(sizes) if i not in axes)
 
 
 def _reduce(call: Call) -> Sequence[Type]:
-    found = tensor(call, 0)
-    axes = reduced_axes(call, len(found.dims)) if found.dims is not None else None
-    if found.dims is None or axes is None:
-        return (TensorType(found.dtype, None),)
-    return (TensorType(found.dtype, _without(found.dims, axes, bool(call.attribute("keepdims")))),)
+    found, keep = tensor(call, 0), bool(call.attribute("keepdims"))
+    if found.axes is None:
+        return (found,)
+    axes = reduced_axes(call, len(found.axes))
+    if axes is None:
+        return (TensorType.of(found.dtype, _without_some(call, found.axes, keep)),)
+    return (TensorType.of(found.dtype, _without(found.axes, axes, keep)),)
+
+
+def _without_some(call: Call, sizes: Axes, keep: bool) -> Axes | None:
+    """The shape where only the number of reduced axes is known, or not even that."""
+    if keep:
+        return tuple(1 if d == 1 else None for d in sizes)
+    count = length(call, 1)
+    return (None,) * (len(sizes) - count) if count else None
 
 
 def _arg(call: Call) -> Sequence[Type]:
     found = tensor(call, 0)
-    if found.dims is None:
+    if found.axes is None:
         return (TensorType(INT64, None),)
-    axis = normal_axis(call, call.attribute("axis"), len(found.dims))
-    return (TensorType(INT64, _without(found.dims, (axis,), bool(call.attribute("keepdims")))),)
+    axis = normal_axis(call, call.attribute("axis"), len(found.axes))
+    return (TensorType.of(INT64, _without(found.axes, (axis,), bool(call.attribute("keepdims")))),)
 
 
 def _fold(start: Dimension | None, step: Callable[[Dimension, Dimension], Dimension]) -> KnownRule:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import floor
 
-from ...types.dimensions import Dimension
-from ...types.types import TensorType, Type
+from ...types.refinement import met
+from ...types.types import Axes, Axis, TensorType, Type
 from ..operator import Call, RuleError, TypeRule
 from .broadcasting import require_equal
 from .operands import (
-    Dims,
+    asked_sizes,
     choice,
     floats,
     normal_axes,
@@ -18,7 +18,6 @@ from .operands import (
     refuse,
     require_rank,
     tensor,
-    whole_content,
 )
 
 
@@ -28,35 +27,33 @@ def _resize(call: Call) -> Sequence[Type]:
     found = tensor(call, 0)
     if _given(call, 2) == _given(call, 3):
         raise RuleError("G0501", "Resize needs exactly one of the operands 'scales' and 'sizes'", (0,))
-    if found.dims is None:
+    if found.axes is None:
         return (found,)
     named = call.attribute("axes")
-    axes = normal_axes(call, named, len(found.dims)) if named else tuple(range(len(found.dims)))
-    resized = _sized(call, found.dims, axes, policy) if _given(call, 3) else _scaled(call, found.dims, axes)
-    return (TensorType(found.dtype, resized),)
+    axes = normal_axes(call, named, len(found.axes)) if named else tuple(range(len(found.axes)))
+    resized = _sized(call, found.axes, axes, policy) if _given(call, 3) else _scaled(call, found.axes, axes)
+    return (TensorType.of(found.dtype, resized),)
 
 
 def _given(call: Call, index: int) -> bool:
     """Whether an operand is there and is not the empty tensor that older models write for absent."""
-    return present(call, index) and tensor(call, index).dims != (0,)
+    return present(call, index) and tensor(call, index).axes != (0,)
 
 
-def _scaled(call: Call, dims: Dims, axes: Sequence[int]) -> Dims | None:
+def _scaled(call: Call, sizes: Axes, axes: Sequence[int]) -> Axes:
     scales = floats(call, 2)
-    if scales is None:
-        return None
-    _check_count(call, scales, axes)
-    result = list(dims)
-    for axis, scale in zip(axes, scales, strict=True):
-        size = _times(dims[axis], scale)
-        if size is None:
-            return None
-        result[axis] = size
+    result = list(sizes)
+    if scales is not None:
+        _check_count(call, scales, axes)
+    for axis, scale in zip(axes, scales or (None,) * len(axes), strict=True):
+        result[axis] = _times(sizes[axis], scale)
     return tuple(result)
 
 
-def _times(size: Dimension, scale: float) -> Dimension | None:
+def _times(size: Axis, scale: float | None) -> Axis:
     """floor(size * scale); of a symbolic size only for a whole scale or one over a whole number."""
+    if size is None or scale is None:
+        return None
     if isinstance(size, int):
         return floor(size * scale)
     if scale == int(scale):
@@ -65,30 +62,28 @@ def _times(size: Dimension, scale: float) -> Dimension | None:
     return size // int(inverse) if inverse == int(inverse) else None
 
 
-def _sized(call: Call, dims: Dims, axes: Sequence[int], policy: str) -> Dims | None:
-    sizes = whole_content(call, 3)
+def _sized(call: Call, own: Axes, axes: Sequence[int], policy: str) -> Axes:
+    sizes = asked_sizes(call, 3)
     if sizes is None:
-        return None
+        sizes = (None,) * len(axes)
     _check_count(call, sizes, axes)
-    result = list(dims)
-    if policy == "stretch":
-        for axis, size in zip(axes, sizes, strict=True):
-            result[axis] = size
-        return tuple(result)
-    return _proportional(result, axes, sizes, policy)
-
-
-def _proportional(result: list[Dimension], axes: Sequence[int], sizes: Dims, policy: str) -> Dims | None:
-    pairs = [(s, result[a]) for a, s in zip(axes, sizes, strict=True)]
-    ratios = [s / d for s, d in pairs if isinstance(s, int) and isinstance(d, int) and d]
-    if len(ratios) != len(pairs):
-        return None
-    ratio = min(ratios) if policy == "not_larger" else max(ratios)
-    for axis in axes:
-        size = result[axis]
-        assert isinstance(size, int)
-        result[axis] = floor(size * ratio + 0.5)
+    if policy != "stretch":
+        sizes = _proportional([own[a] for a in axes], sizes, policy)
+    result = list(own)
+    for axis, size in zip(axes, sizes, strict=True):
+        result[axis] = size
     return tuple(result)
+
+
+def _proportional(own: Sequence[Axis], sizes: Axes, policy: str) -> Axes:
+    """The sizes of one ratio to the axes' own, the smallest or largest asked for."""
+    ratios = [
+        s / d for s, d in zip(sizes, own, strict=True) if isinstance(s, int) and isinstance(d, int) and d
+    ]
+    if len(ratios) != len(sizes):
+        return (None,) * len(sizes)
+    ratio = min(ratios) if policy == "not_larger" else max(ratios)
+    return tuple(floor(d * ratio + 0.5) for d in own if isinstance(d, int))
 
 
 def _check_count(call: Call, given: Sequence[object], axes: Sequence[int]) -> None:
@@ -100,22 +95,24 @@ def _grid_sample(call: Call) -> Sequence[Type]:
     choice(call, "mode", ("linear", "nearest", "cubic"))
     choice(call, "padding_mode", ("zeros", "border", "reflection"))
     x, grid = require_rank(call, 0, 3), require_rank(call, 1, 3)
-    if x.dims is None or grid.dims is None:
-        return (TensorType(x.dtype, None),)
-    if len(x.dims) != len(grid.dims):
+    if x.axes is None or grid.axes is None:
+        known = grid.axes if x.axes is None else x.axes
+        return (TensorType.of(x.dtype, None if known is None else (None,) * len(known)),)
+    if len(x.axes) != len(grid.axes):
         raise RuleError("G0405", f"GridSample needs operands of one rank; these are {x} and {grid}", (0, 1))
-    require_equal(call, x.dims[0], grid.dims[0], (0, 1))
-    require_equal(call, grid.dims[-1], len(x.dims) - 2, (1,))
-    return (TensorType(x.dtype, (*x.dims[:2], *grid.dims[1:-1])),)
+    require_equal(call, x.axes[0], grid.axes[0], (0, 1))
+    require_equal(call, grid.axes[-1], len(x.axes) - 2, (1,))
+    batch = met(x.axes[0], grid.axes[0])
+    return (TensorType.of(x.dtype, (batch, x.axes[1], *grid.axes[1:-1])),)
 
 
 def _affine_grid(call: Call) -> Sequence[Type]:
-    theta, size = require_rank(call, 0, 3, 3), whole_content(call, 1)
+    theta, size = require_rank(call, 0, 3, 3), asked_sizes(call, 1)
     if size is None:
         return (TensorType(theta.dtype, None),)
     if len(size) not in (4, 5):
         raise refuse(call, f"size has 4 or 5 numbers (N, C, [D,] H, W), not {len(size)}", (1,))
-    return (TensorType(theta.dtype, (size[0], *size[2:], len(size) - 2)),)
+    return (TensorType.of(theta.dtype, (size[0], *size[2:], len(size) - 2)),)
 
 
 TYPES: dict[str, TypeRule] = {"AffineGrid": _affine_grid, "GridSample": _grid_sample, "Resize": _resize}

@@ -5,23 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...types.dtypes import BOOL, FLOAT32, INT64
+from ...types.refinement import join
 from ...types.types import OptionalType, SequenceType, TensorType, Type
 from ..operator import Call, RuleError, TypeRule
 from .operands import dtype_attribute, integers, normal_axis, present, require_rank, tensor
-
-
-def join(left: Type, right: Type) -> Type | None:
-    """The type that covers both: of tensors of one dtype, with `dims` None where they differ;
-    None where there is none."""
-    if left == right:
-        return left
-    if isinstance(left, TensorType) and isinstance(right, TensorType):
-        return TensorType(left.dtype, None) if left.dtype is right.dtype else None
-    for container in (SequenceType, OptionalType):
-        if isinstance(left, container) and isinstance(right, container):
-            element = join(left.element, right.element)
-            return container(element) if element is not None else None
-    return None
 
 
 def _sequence(call: Call, index: int = 0) -> SequenceType:
@@ -74,29 +61,32 @@ def _length(call: Call) -> Sequence[Type]:
 
 def _split(call: Call) -> Sequence[Type]:
     found = require_rank(call, 0, 1)
-    if found.dims is None:
+    if found.axes is None:
         return (SequenceType(found),)
-    axis, sizes = normal_axis(call, call.attribute("axis"), len(found.dims)), integers(call, 1)
-    before, after = found.dims[:axis], found.dims[axis + 1 :]
+    axis, sizes = normal_axis(call, call.attribute("axis"), len(found.axes)), integers(call, 1)
+    before, after = found.axes[:axis], found.axes[axis + 1 :]
     if not present(call, 1):
         kept = (1,) if call.attribute("keepdims") else ()
-        return (SequenceType(TensorType(found.dtype, (*before, *kept, *after))),)
-    size = found.dims[axis]
-    scalar = tensor(call, 1).dims == ()
+        return (SequenceType(TensorType.of(found.dtype, (*before, *kept, *after))),)
+    size = found.axes[axis]
+    scalar = tensor(call, 1).axes == ()
     even = sizes is not None and (
         isinstance(size, int) and sizes[0] > 0 and size % sizes[0] == 0 if scalar else len(set(sizes)) == 1
     )
-    if sizes is None or not even:
-        return (SequenceType(TensorType(found.dtype, None)),)
-    return (SequenceType(TensorType(found.dtype, (*before, sizes[0], *after))),)
+    each = sizes[0] if sizes is not None and even else None
+    return (SequenceType(TensorType.of(found.dtype, (*before, each, *after))),)
 
 
 def _concat(call: Call) -> Sequence[Type]:
-    """How many tensors the sequence holds is not in its type, so the shape is unknown."""
-    element = _sequence(call).element
+    """How many tensors the sequence holds is not in its type, so one size of the result is unknown."""
+    element, stacked = _sequence(call).element, bool(call.attribute("new_axis"))
     if not isinstance(element, TensorType):
         raise RuleError("G0462", f"ConcatFromSequence needs a sequence of tensors, not of {element}", (0,))
-    return (TensorType(element.dtype, None),)
+    if element.axes is None:
+        return (element,)
+    axis = normal_axis(call, call.attribute("axis"), len(element.axes) + stacked)
+    rest = element.axes[axis:] if stacked else element.axes[axis + 1 :]
+    return (TensorType.of(element.dtype, (*element.axes[:axis], None, *rest)),)
 
 
 def _optional(call: Call) -> Sequence[Type]:

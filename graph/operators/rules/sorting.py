@@ -9,61 +9,61 @@ from ...types.types import TensorType, Type
 from ..operator import Call, Known, KnownRule, RuleError, TypeRule
 from .broadcasting import require_equal
 from .contents import from_array, in_range, operand_array, small_integer
-from .operands import content, integers, normal_axis, require_rank, tensor, whole_content
+from .operands import content, integers, may_be_one, normal_axis, require_rank, tensor, times
 
 
 def _top_k(call: Call) -> Sequence[Type]:
     found = require_rank(call, 0, 1)
     _one_element(call, 1)
-    count = whole_content(call, 1)
-    axis = normal_axis(call, call.attribute("axis"), len(found.dims)) if found.dims is not None else 0
-    if found.dims is None or count is None:
-        return (TensorType(found.dtype, None), TensorType(INT64, None))
-    size = found.dims[axis]
-    if isinstance(size, int) and isinstance(count[0], int) and not 0 <= count[0] <= size:
-        raise RuleError(
-            "G0466", f"TopK takes {count[0]} of {size} elements of axis {axis} of {found}", (1, 0)
-        )
-    dims = (*found.dims[:axis], count[0], *found.dims[axis + 1 :])
-    return (TensorType(found.dtype, dims), TensorType(INT64, dims))
+    if found.axes is None:
+        return (found, TensorType(INT64, None))
+    axis, known = normal_axis(call, call.attribute("axis"), len(found.axes)), content(call, 1)
+    size, count = found.axes[axis], known[0] if known is not None else None
+    if isinstance(size, int) and isinstance(count, int) and not 0 <= count <= size:
+        raise RuleError("G0466", f"TopK takes {count} of {size} elements of axis {axis} of {found}", (1, 0))
+    axes = (*found.axes[:axis], 0 if size == 0 else count, *found.axes[axis + 1 :])
+    return (TensorType.of(found.dtype, axes), TensorType.of(INT64, axes))
 
 
 def _one_element(call: Call, index: int) -> None:
     found = tensor(call, index)
-    if found.dims not in (None, (), (1,)):
+    if not may_be_one(found):
         raise RuleError("G0405", f"{call.operator.name} needs one number here; this is {found}", (index,))
 
 
 def _unique(call: Call) -> Sequence[Type]:
-    """All sizes depend on the data, except of an empty or one-element tensor."""
+    """How many different ones there are depends on the data, but of none there is none, of one one."""
     found, axis = tensor(call, 0), call.attribute("axis")
-    if axis is not None and found.dims is not None:
-        normal_axis(call, axis, len(found.dims))
-    unknown = TensorType(INT64, None)
-    inverse = unknown
-    if found.dims is not None:
-        inverse = TensorType(INT64, (found.size if axis is None else found.dims[axis],))
-    return (TensorType(found.dtype, None), unknown, inverse, unknown)
+    if found.axes is None:
+        vector = TensorType.of(INT64, (None,))
+        return (TensorType.of(found.dtype, None if axis is not None else (None,)), *(vector,) * 3)
+    if axis is not None:
+        axis = normal_axis(call, axis, len(found.axes))
+    every = times(found.axes) if axis is None else found.axes[axis]
+    count = every if every in (0, 1) else None
+    axes = (count,) if axis is None else (*found.axes[:axis], count, *found.axes[axis + 1 :])
+    each = TensorType.of(INT64, (count,))
+    return (TensorType.of(found.dtype, axes), each, TensorType.of(INT64, (every,)), each)
 
 
 def _cumulative(call: Call) -> Sequence[Type]:
     found, axis = tensor(call, 0), integers(call, 1)
     _one_element(call, 1)
-    if found.dims is not None and axis is not None:
-        normal_axis(call, axis[0], len(found.dims))
+    if found.axes is not None and axis is not None:
+        normal_axis(call, axis[0], len(found.axes))
     return (found,)
 
 
 def _non_max_suppression(call: Call) -> Sequence[Type]:
     boxes, scores = require_rank(call, 0, 3, 3), require_rank(call, 1, 3, 3)
-    if boxes.dims is not None and scores.dims is not None:
-        require_equal(call, boxes.dims[0], scores.dims[0], (0, 1))
-        require_equal(call, boxes.dims[1], scores.dims[2], (0, 1))
-        require_equal(call, boxes.dims[2], 4, (0,))
+    if boxes.axes is not None and scores.axes is not None:
+        require_equal(call, boxes.axes[0], scores.axes[0], (0, 1))
+        require_equal(call, boxes.axes[1], scores.axes[2], (0, 1))
+        require_equal(call, boxes.axes[2], 4, (0,))
     for index in (2, 3, 4):
         if index < len(call.inputs) and call.inputs[index] is not None:
             _one_element(call, index)
-    return (TensorType(INT64, None),)
+    return (TensorType.of(INT64, (None, 3)),)
 
 
 def _known_cumulative(call: Call, types: Sequence[Type]) -> Sequence[Known | None]:

@@ -37,14 +37,16 @@ def lti_ssm(call: Call) -> Sequence[Type]:
     choice(call, "mode", MODES)
     u = require_rank(call, 0, 3, 3)
     found = _sizes(call, form)
-    if u.dims is None or found is None:
-        return TensorType(u.dtype, None), TensorType(u.dtype, None)
-    require_equal(call, u.dims[1], found.groups * found.inputs, (0, 2))
+    batch, steps = u.size_of(0), u.size_of(2)
+    if found is None:
+        state = (None,) * (_RANKS[form][0] - 1)
+        return TensorType.of(u.dtype, (batch, None, steps)), TensorType.of(u.dtype, (batch, *state))
+    require_equal(call, u.size_of(1), found.groups * found.inputs, (0, 2))
     _feedthrough(call, found)
     _step(call, form, method, found)
-    last = TensorType(u.dtype, (u.dims[0], found.groups, *found.state))
+    last = TensorType.of(u.dtype, (batch, found.groups, *found.state))
     _initial(call, last)
-    return TensorType(u.dtype, (u.dims[0], found.groups * found.outputs, u.dims[2])), last
+    return TensorType.of(u.dtype, (batch, found.groups * found.outputs, steps)), last
 
 
 def _sizes(call: Call, form: str) -> Sizes | None:
@@ -121,8 +123,8 @@ def _step(call: Call, form: str, method: str, found: Sizes) -> None:
 
 def _initial(call: Call, last: TensorType) -> None:
     given = optional_tensor(call, 6)
-    if given is None or given.dims is None:
+    if given is None or given.axes is None or last.axes is None:
         return
     require_rank(call, 6, last.rank, last.rank)
-    for left, right in zip(given.dims, last.shape, strict=True):
+    for left, right in zip(given.axes, last.axes, strict=True):
         require_equal(call, left, right, (6, 0))

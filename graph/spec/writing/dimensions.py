@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...diagnostics import fail
-from ...types.dimensions import Compound, Dim, Dimension, Symbol
-from ...types.types import OptionalType, SequenceType, TensorType, Type
+from ...types.dimensions import Compound, Dimension, Symbol
+from ...types.tokens import UNKNOWN
+from ...types.types import Axis, OptionalType, SequenceType, TensorType, Type
 from .. import expressions as ex
 from .syntax import NOWHERE, binary, call, name, number
 
@@ -54,27 +55,28 @@ def _atom(atom: Symbol | Compound, sizes: SizeNames) -> ex.Expression:
 
 
 def type_expression(type_: Type, sizes: SizeNames, where: str, *, loose: bool = False) -> ex.TypeExpression:
-    """The type as a declaration states it. With `loose`, a dimension that can't be written becomes
-    `_` and an unknown rank `...`, as a function's input may have.
+    """The type as a declaration states it. With `loose`, a dimension that is unknown or can't be written
+    becomes `_` and an unknown rank `...`, as a function's input may have.
 
     Raises SpecError G1220 for a type that a spec can't declare.
     """
     if isinstance(type_, SequenceType | OptionalType) or not isinstance(type_, TensorType):
         raise fail("G1220", f"'{where}' has the type {type_}, which a spec can't declare")
     dims: tuple[ex.Expression, ...]
-    if type_.dims is None:
+    if type_.axes is None:
         if not loose:
             raise fail("G1220", f"the rank of '{where}' is unknown, and a spec must declare it")
         dims = (ex.Ellipsis(NOWHERE),)
     else:
-        dims = tuple(_declared(d, sizes, where, loose) for d in type_.dims)
+        dims = tuple(_declared(a, sizes, where, loose) for a in type_.axes)
     return ex.TypeExpression(NOWHERE, type_.dtype.name, NOWHERE, dims)
 
 
-def _declared(value: Dimension, sizes: SizeNames, where: str, loose: bool) -> ex.Expression:
-    if writable(value, sizes):
+def _declared(value: Axis, sizes: SizeNames, where: str, loose: bool) -> ex.Expression:
+    if value is not None and writable(value, sizes):
         return dimension(value, sizes)
     if loose:
-        return ex.Name(NOWHERE, "_")
-    assert isinstance(value, Dim)
+        return ex.Name(NOWHERE, UNKNOWN)
+    if value is None:
+        raise fail("G1220", f"'{where}' has a size that only a run tells, and a spec must declare it")
     raise fail("G1220", f"'{where}' has the dimension {value}, which depends on no input")

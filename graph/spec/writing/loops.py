@@ -87,7 +87,7 @@ def _scan(level: Level, node: Node) -> None:
     body: Graph = node.attribute("body")
     captures, scanned = node.attribute("captures", 0), node.attribute("num_scan_inputs")
     states = len(node.inputs) - captures - scanned
-    _check_states(body, node.inputs[:states], 0)
+    _check_states(node.inputs[:states], body.inputs[:states])
     axes = node.attribute("scan_input_axes") or (0,) * scanned
     out_axes = node.attribute("scan_output_axes") or (0,) * (len(node.outputs) - states)
     directions = node.attribute("scan_input_directions") or (0,) * scanned
@@ -147,19 +147,14 @@ def _define_turned(
         level.define((value,), found)
 
 
-def _check_states(body: Graph, states: Sequence[Value | None], first: int) -> None:
-    """A state keeps its type in a spec."""
-    for i, value in enumerate(states):
-        after = body.outputs[first + i].type
-        if value is not None and (value.type != after or not _has_rank(after)):
+def _check_states(states: Sequence[Value | None], arguments: Sequence[Value]) -> None:
+    """A state keeps its type in a spec: what is known of it at the start is known after every step."""
+    for value, inner in zip(states, arguments, strict=True):
+        if value is not None and value.type != inner.type:
             raise fail(
                 "G1221",
-                f"a carried value starts as {value.type} and becomes {after}, which has no form in a spec",
+                f"a carried value starts as {value.type} and becomes {inner.type}, which has no form in a spec",
             )
-
-
-def _has_rank(type_: object) -> bool:
-    return isinstance(type_, TensorType) and type_.dims is not None
 
 
 # --- Loop -------------------------------------------------------------------------------------------
@@ -169,7 +164,7 @@ def _loop(level: Level, node: Node) -> None:
     body: Graph = node.attribute("body")
     captures = node.attribute("captures", 0)
     states = node.inputs[2 : len(node.inputs) - captures]
-    _check_states(body, states, 1)
+    _check_states(states, body.inputs[2 : 2 + len(states)])
     if (
         any(v.type != TensorType(BOOL, ()) for v in (body.inputs[1], body.outputs[0]))
         or body.inputs[0].tensor.rank
@@ -179,10 +174,6 @@ def _loop(level: Level, node: Node) -> None:
     if times is not None and _always_goes_on(node, body):
         _counted(level, node, body, times)
         return
-    if len(node.outputs) > len(states):
-        raise fail(
-            "G1221", "a Loop that stacks results for a number of steps that data decide has no form in a spec"
-        )
     _while(level, node, body)
 
 
@@ -240,7 +231,8 @@ def _while(level: Level, node: Node, body: Graph) -> None:
     counted = 0 in used or limit is not None
     after = body.outputs[0] if 1 in used else apply("And", going, body.outputs[0])
     inputs = [going, *([number_] if counted else []), *body.inputs[2:]]
-    outputs = [after, *([apply("Add", number_, constant(np.int64(1)))] if counted else []), *body.outputs[1:]]
+    following = [apply("Add", number_, constant(np.int64(1)))] if counted else []
+    outputs = [after, *following, *body.outputs[1:]]
     wishes = ["going", *(["step"] if counted else []), *[""] * (len(body.inputs) - 2)]
     inner = Graph(tuple(inputs), tuple(outputs))
     function, names = write_body(level, _wish(level, node, "step"), inner, wishes)

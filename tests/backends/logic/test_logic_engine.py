@@ -65,7 +65,17 @@ def accepted(outcome: Outcome) -> kernel.Verdict:
 
 @pytest.mark.parametrize(
     ("name", "count"),
-    [("peano", 58), ("gauss", 6), ("group", 6), ("lists", 7), ("trees", 4), ("lattice", 8), ("ring", 7)],
+    [
+        ("peano", 58),
+        ("gauss", 6),
+        ("group", 6),
+        ("lists", 7),
+        ("trees", 4),
+        ("lattice", 8),
+        ("ring", 7),
+        ("boolean_algebra", 12),
+        ("cubes", 4),
+    ],
 )
 def test_every_goal_is_proved_and_certified(name: str, count: int) -> None:
     found = theory(name)
@@ -82,6 +92,27 @@ def test_theorems_rest_on_what_they_need_only() -> None:
     assert rests["successor is injective"] == ("datatype Nat",)
     assert "times zero" not in rests["addition commutes"]
     assert "datatype Nat" in rests["addition commutes"]
+
+
+@pytest.mark.parametrize("names", [("x", "y", "z"), ("g0", "g1", "g2"), ("g1", "e", "g0")])
+def test_names_of_the_goal_are_not_caught_by_those_of_derived_equations(names: tuple[str, str, str]) -> None:
+    """A hypothesis about fixed elements is completed with equations that have variables of their own."""
+    found = theory("group")
+    of, (x, y, z) = found.signature.apply, (Variable(n, "G") for n in names)
+    cancelled = All((x, y, z), (Equation(of("*", x, z), of("*", y, z)),), Equation(x, y))
+    goal = Goal("right cancellation", cancelled)
+    assert not Prover(found).run([goal]).unproved
+    accepted(Prover(found).run([goal]))
+
+
+def test_a_goal_that_needs_lemmas_nobody_stated_is_proved_alone() -> None:
+    """Associativity from commutativity, distributivity, units and complements."""
+    found = theory("boolean_algebra")
+    for goal in found.goals:
+        if goal.name in ("join associates", "De Morgan for meet"):
+            outcome = Prover(found).run([goal])
+            assert not outcome.unproved
+            assert goal.name in accepted(outcome).theorems
 
 
 def digest(outcome: Outcome) -> str:

@@ -74,12 +74,12 @@ CASES: list[tuple[str, str, str | None]] = [
     ("G0405", graph("y: «cholesky(x[:, 0])»"), None),
     (
         "G0405",
-        graph("y: «sum(NonZero(x), axis=1)»"),
+        graph("y: «sum(Squeeze(NonZero(x)), axis=1)»"),
         "give it a shape first: reshape(x, […]), or Reshape with a constant shape",
     ),
     (
         "G0405",
-        graph("y: 1 + «NonZero(x)[0]»"),
+        graph("y: 1 + «Squeeze(NonZero(x))[0]»"),
         "give it a shape first: reshape(x, […]), or Reshape with a constant shape",
     ),
     ("G0406", graph("y: «cholesky(zeros(3, 4) + x[:1, :1])»"), None),

@@ -47,6 +47,8 @@ OWN_TESTS = {
     "G0711": ("passes/test_autodiff.py", "raised where gradients are resolved"),
     "G0712": ("passes/test_autodiff.py", "raised where gradients are resolved"),
     "G0811": ("tools/testing/test_expected_errors.py", "raised by the verb test"),
+    "G0973": ("passes/test_quantization_training.py", "raised by the verb train"),
+    "G0974": ("passes/test_quantization_simulated.py", "raised by the verb study"),
     "G0920": ("graph/build/test_builder_diagnostics.py", "raised by the verb train"),
 }
 

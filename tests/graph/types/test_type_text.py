@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from graphwright.graph.diagnostics import SpecError
 from graphwright.graph.types import (
     DTYPES,
+    FLOAT32,
     FactsType,
     OptionalType,
     QuantizedType,
@@ -21,13 +22,14 @@ from graphwright.graph.types import (
 
 DIMENSIONS = st.one_of(
     st.integers(0, 99),
-    st.sampled_from(["n", "batch", "a b", "min"]).map(symbol),
+    st.sampled_from(["n", "batch", "a b", "min", "_"]).map(symbol),
     st.just(2 * symbol("n") + 1),
 )
 SHAPES = st.lists(DIMENSIONS, max_size=4).map(tuple)
 DTYPE = st.sampled_from(list(DTYPES.values()))
 NAMES = st.text(min_size=1, max_size=8)
-TENSORS = st.builds(TensorType, DTYPE, st.one_of(st.none(), SHAPES))
+AXES = st.lists(st.one_of(st.none(), DIMENSIONS), max_size=4).map(tuple)
+TENSORS = st.builds(TensorType.of, DTYPE, st.one_of(st.none(), SHAPES, AXES))
 QUANTIZED = st.builds(
     QuantizedType,
     NAMES,
@@ -51,6 +53,12 @@ def test_printing_parses_back(type: Type) -> None:
     assert parse_type(str(type)) == type
 
 
+def test_a_size_called_like_the_unknown_one_is_quoted() -> None:
+    unknown, named = TensorType.of(FLOAT32, (None,)), TensorType(FLOAT32, (symbol("_"),))
+    assert (str(unknown), str(named)) == ("float32[_]", 'float32["_"]')
+    assert parse_type(str(unknown)) != parse_type(str(named))
+
+
 @pytest.mark.parametrize(
     ("text", "code", "column"),
     [
@@ -63,6 +71,9 @@ def test_printing_parses_back(type: Type) -> None:
         ("float32[n // 0]", "G1401", 11),
         ("float32[(2*n + 1) / 2]", "G1401", 19),
         ("float32[ß]", "G1401", 9),
+        ("float32[2*_]", "G1401", 11),
+        ("float32[_ + 1]", "G1401", 11),
+        ("quantized(int8, int8[_, 4])", "G1401", 17),
         ("", "G1401", 1),
         ("optional(" * 70 + "bool[]" + ")" * 70, "G1405", 550),
         ("float32[" + "(" * 70 + "1" + ")" * 70 + "]", "G1405", 70),

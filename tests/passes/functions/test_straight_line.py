@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphwright.passes.functions.batch import Batch
+from graphwright.passes.functions.batch import Batch, Tape
 from graphwright.passes.functions.mutation import EMPTY, mutate
 from graphwright.passes.functions.straight_line import (
     ADD,
@@ -110,19 +110,21 @@ def test_batches_evaluate_and_differentiate(many, seed):
     rng = np.random.default_rng(seed)
     constants = rng.uniform(0.5, 2, (len(chosen), 3, batch.constants))
     x = np.array([0.3, 0.7, 1.1])
+    weights = np.array([1.0, 2.0, 0.5])
     with np.errstate(all="ignore"):
-        slots = batch.values(x, constants)
-        jacobian = batch.jacobian(slots)
+        tape = Tape(batch, 3, x, weights)
+        result = tape.evaluate(constants)
+        jacobian = tape.jacobian()
         for p, program in enumerate(chosen):
             for s in range(3):
                 own = [constants[p, s, k] for k in range(program.constants)]
                 expected = program.evaluate(x, own) + 0 * x
-                np.testing.assert_array_equal(batch.result(slots)[p, s], expected)
+                np.testing.assert_array_equal(result[p, s], expected)
                 for k in range(program.constants):
                     moved = [c + (1e-30j if j == k else 0) for j, c in enumerate(own)]
                     slope = np.imag(program.evaluate(x.astype(complex), moved)) / 1e-30
                     if np.all(np.isfinite(slope)) and np.max(np.abs(slope)) < 1e6:
-                        np.testing.assert_allclose(jacobian[k, p, s], slope, rtol=1e-6, atol=1e-6)
+                        np.testing.assert_allclose(jacobian[k, p, s], weights * slope, rtol=1e-6, atol=1e-6)
 
 
 @given(st.integers(0, 2**32))

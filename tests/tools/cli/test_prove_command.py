@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 import json
+import posixpath
 import re
-import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,11 +16,12 @@ import pytest
 
 from graphwright.backends.logic.engine.prover import Prover
 from graphwright.backends.logic.kernel import check
+from graphwright.backends.logic.metamath_verifier import verify
 from graphwright.tools.cli import main
-from graphwright.tools.proofs.metamath_verifier import verify
 
 LOGIC = Path(__file__).parents[3] / "specs" / "logic"
 FILES = ("theorems.jsonl", "certificates.jsonl", "theory.mm", "index.html")
+"""What the proofs come to; beside the pages of proofs, and the report with its times."""
 SMALL = """graphwright: 1
 kind: logic
 name: small
@@ -70,7 +72,12 @@ def test_everything_is_written_and_checked(
     assert run(monkeypatch, "prove", small, "-o", out) == 0
     printed = capsys.readouterr().out
     assert "small: 3 of 3 goals proved" in printed
-    assert sorted(p.name for p in out.iterdir()) == sorted(FILES)
+    assert sorted(p.name for p in out.iterdir()) == sorted((*FILES, "proofs", "report.json"))
+    assert sorted(p.name for p in (out / "proofs").iterdir()) == ["1.html", "2.html", "3.html"]
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    wanted = ["functionalise", "filter", "prove", "compress", "certify", "export"]
+    assert [p["name"] for p in report["passes"]] == wanted
+    assert {p["verdict"] for p in report["passes"]} == {"holds"}
     theorems = records(out / "theorems.jsonl")
     assert {t["name"] for t in theorems} == {"left zero", "<b>left</b> & successor", "commutativity"}
     assert all(t["verdicts"]["kernel"] == "accepted" for t in theorems)
@@ -217,26 +224,6 @@ def test_an_interrupted_run_keeps_what_it_proved_and_goes_on(
     assert len(records(out / "theorems.jsonl")) == 58
 
 
-def test_outputs_are_the_same_bytes_everywhere(tmp_path: Path) -> None:
-    """Hash seeds, workers and the order of goals change nothing."""
-    text = (LOGIC / "trees.yaml").read_text(encoding="utf-8")
-    head, goals = text.split("goals:\n")
-    shuffled = tmp_path / "trees.yaml"
-    shuffled.write_text(head + "goals:\n" + "\n".join(reversed(goals.rstrip().split("\n"))) + "\n")
-    runs = [(LOGIC / "trees.yaml", 1, 0), (LOGIC / "trees.yaml", 2, 9), (shuffled, 1, 5)]
-    folders = []
-    for number, (spec, workers, seed) in enumerate(runs):
-        out = tmp_path / str(number)
-        command = [sys.executable, "-m", "graphwright", "prove", str(spec), "-o", str(out)]
-        environment = {"PYTHONPATH": ":".join(sys.path), "PYTHONHASHSEED": str(seed), "PATH": "/usr/bin:/bin"}
-        subprocess.run(
-            [*command, "--workers", str(workers)], check=True, env=environment, capture_output=True
-        )
-        folders.append(out)
-    for name in FILES:
-        assert len({(out / name).read_bytes() for out in folders}) == 1, name
-
-
 class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -258,19 +245,56 @@ class _Page(HTMLParser):
 
 
 def test_the_explorer_links_resolve(monkeypatch: pytest.MonkeyPatch, small: Path, tmp_path: Path) -> None:
+    """Every link on every page leads to a page, and to a place on it."""
     out = tmp_path / "out"
     run(monkeypatch, "prove", small, "-o", out)
-    text = (out / "index.html").read_text(encoding="utf-8")
-    page = _Page()
-    page.feed(text)
-    assert page.open == []
-    assert len(set(page.ids)) == len(page.ids)
-    assert {link for link in page.links if link.removeprefix("#") not in page.ids} == set()
-    assert len(page.links) > 30
-    assert "<b>left</b>" not in text
-    assert "&lt;b&gt;left&lt;/b&gt; &amp; successor" in text
-    for checker in ("kernel", "metamath", "metamath (Python)"):
-        assert text.count(f"{checker} <span") >= 3
-    without = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+    texts = {p.relative_to(out).as_posix(): p.read_text(encoding="utf-8") for p in out.rglob("*.html")}
+    pages = {}
+    for name, text in texts.items():
+        page = pages[name] = _Page()
+        page.feed(text)
+        assert page.open == []
+        assert len(set(page.ids)) == len(page.ids)
+        assert "<b>left</b>" not in text
+        assert "src=" not in text
+        for checker in ("kernel", "metamath", "metamath (Python)"):
+            assert f"<li>{checker}: <span" in text
+    links = [(name, link) for name, page in pages.items() for link in page.links]
+    assert len(links) > 60
+    for name, link in links:
+        path, _, place = link.partition("#")
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(name), path)) if path else name
+        assert target in pages, (name, link)
+        assert not place or place in pages[target].ids, (name, link)
+    assert "&lt;b&gt;left&lt;/b&gt; &amp; successor" in texts["index.html"]
+    without = re.sub(r"<script>.*?</script>", "", texts["index.html"], flags=re.DOTALL)
     assert "commutativity" in without
-    assert "src=" not in text
+
+
+def test_pages_of_theorems_that_are_no_more_go(
+    monkeypatch: pytest.MonkeyPatch, small: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run(monkeypatch, "prove", small, "-o", out)
+    mine = out / "proofs" / "notes.html"
+    mine.write_text("mine")
+    run(monkeypatch, "prove", small, "--goal", "0 + a = a", "--fresh", "-o", out)
+    assert sorted(p.name for p in (out / "proofs").iterdir()) == ["1.html", "notes.html"]
+
+
+def test_steps_are_linked_to_rules_and_theorems_to_their_users(
+    monkeypatch: pytest.MonkeyPatch, small: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run(monkeypatch, "prove", small, "-o", out)
+    for number, theorem in enumerate(records(out / "theorems.jsonl"), 1):
+        page = (out / "proofs" / f"{number}.html").read_text(encoding="utf-8")
+        assert page.count('<tr id="s') == theorem["steps"]
+        for row in re.findall(r'<tr id="s\d+">.*', page):
+            assert 'href="#rule-' in row
+        for name in theorem["cites"]:
+            assert f">{html.escape(name)}</a>" in page
+            other = [t["name"] for t in records(out / "theorems.jsonl")]
+            if name in other:
+                cited = (out / "proofs" / f"{other.index(name) + 1}.html").read_text(encoding="utf-8")
+                assert re.search(rf'Used by .*href="{number}.html"', cited)

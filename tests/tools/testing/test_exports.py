@@ -13,6 +13,7 @@ import pytest
 
 from graphwright.backends.onnx import check, emit, import_model
 from graphwright.graph.ir import Program
+from graphwright.graph.types.types import Axes
 from graphwright.passes.manager import PassManager, Verdict
 from graphwright.passes.manager.pipeline import parse_passes
 from graphwright.passes.simplify.family import Simplify
@@ -99,6 +100,38 @@ def check_yaml(name: str, way: str, folder: Path) -> None:
 @pytest.mark.parametrize("name", ["mobile", "decoder"])
 def test_an_export_goes_through_yaml(name: str, tmp_path: Path) -> None:
     check_yaml(name, "torchscript", tmp_path)
+
+
+SELECTED = {"chosen": (None, 3), "boxes": (None, 4), "scores": (None,)}
+"""What non-maximum suppression keeps: how many, only a run tells."""
+
+
+def selected_sizes(program: Program) -> dict[str, Axes | None]:
+    """The results' sizes; every tensor of the program has a rank."""
+    values = [v for n in program.graph.nodes for v in n.outputs]
+    assert [v for v in values if v.tensor.axes is None] == []
+    return {name: value.tensor.axes for name, value in program.outputs.items()}
+
+
+def check_selected(way: str, folder: Path) -> None:
+    original = exported("detector", way, small=True)
+    program = import_model(original)
+    simplified = PassManager().run(program, [Simplify()], verify="none").program
+    for found in (program, simplified, through_yaml(original, {}, folder)):
+        assert selected_sizes(found) == SELECTED
+    outputs = emit(simplified).graph.output
+    shapes = {o.name: [d.dim_value or None for d in o.type.tensor_type.shape.dim] for o in outputs}
+    assert shapes == {name: list(axes) for name, axes in SELECTED.items()}
+
+
+def test_a_detector_keeps_the_ranks_of_what_it_selects(tmp_path: Path) -> None:
+    check_selected("torchscript", tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["raw", "optimized"])
+def test_every_detector_keeps_the_ranks_of_what_it_selects(way: str, tmp_path: Path) -> None:
+    check_selected(way, tmp_path)
 
 
 @pytest.mark.slow

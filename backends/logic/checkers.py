@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...backends.logic.exporters.records import ExportError
-from ...backends.logic.kernel import check
+from .exporters.records import ExportError
+from .kernel import check
 from .metamath_verifier import MetamathError, verify
 
 ACCEPTED, REJECTED, ABSENT = "accepted", "rejected", "not installed"
@@ -90,7 +90,7 @@ def all_verdicts(
 ) -> tuple[list[Verdict], dict[str, tuple[str, ...]], str | None]:
     """The verdicts of every checker on a certificate, what its theorems rest on, and the Metamath
     database (None where the kernel rejects, or it cannot be written)."""
-    from ...backends.logic.exporters.metamath import export_metamath
+    from .exporters.metamath import export_metamath
 
     kernel, theorems = kernel_verdict(lines)
     if kernel.is_bad:

@@ -1,0 +1,94 @@
+"""Goal G9: the cost model's choice of form and mode against the best of all emitted forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ...backends.runtime.state_space_cost import CHUNKS, Layer, plans
+from .goals import Goal, show
+from .interleaved import cpu_seconds
+from .state_space_speed import Run, chunks, layer, onnx_run
+
+COMMAND = "python -m graphwright.tools.bench state_space_choice"
+Form = tuple[bool, int]
+"""Whether the state is carried by a diagonal, and the steps of a chunk (1: a Scan over steps)."""
+LENGTHS = (1, 16, 64, 512, 2048)
+SHAPES = (
+    (1, 16, 16),
+    (1, 16, 64),
+    (1, 16, 256),
+    (1, 16, 512),
+    (16, 1, 16),
+    (16, 1, 64),
+    (64, 1, 16),
+    (64, 1, 64),
+)
+"""Groups, inputs and outputs of each, states."""
+
+
+def report() -> None:
+    """The goal, and the layers that lose most."""
+    print(f"command: {COMMAND}")
+    show(goals())
+
+
+def goals() -> Iterator[Goal]:
+    """G9: how often the mode chosen is the fastest, and what is lost where it is not."""
+    lost = []
+    for groups, inputs, states in SHAPES:
+        for length in LENGTHS:
+            shape = Layer(1, groups, inputs, inputs, states, length, diagonal=True)
+            lost.append((*regret(shape, measured(shape)), shape))
+    lost.sort(key=lambda x: -x[0])
+    for ratio, text, shape in lost[:5]:
+        name = f"G={shape.groups} I=O={shape.inputs} N={shape.states} L={shape.length}"
+        yield Goal("", name, f"{ratio:.2f}x: {text}")
+    dense = sum("declined" in text for _, text, _ in lost)
+    within = sum(ratio <= 1.3 for ratio, _, _ in lost)
+    text = f"{within} of {len(lost)} (worst {lost[0][0]:.2f}x); diagonal declined on {dense}"
+    yield Goal("G9", "choice within 1.3x of the best form on >= 30 layers", text, within == len(lost) >= 30)
+
+
+def chosen(shape: Layer) -> Form:
+    """What the passes would make of the layer: the cheaper of the two forms in its cheapest mode."""
+    both = [plans(replace(shape, diagonal=d), "onnx")[0] for d in (False, True)]
+    best = min(both, key=lambda p: p.cost)
+    return best.diagonal, best.chunk if best.mode == "chunk" else 1
+
+
+def measured(shape: Layer) -> dict[Form, float]:
+    """CPU seconds of every form that could be the best."""
+    runs: dict[str, Run] = {}
+    for diagonal in (False, True):
+        program = layer(
+            shape.groups,
+            shape.states,
+            shape.length,
+            dense=not diagonal,
+            inputs=shape.inputs,
+            outputs=shape.outputs,
+        )
+        if shape.length <= 512:
+            runs[f"{diagonal:d} 1"] = onnx_run(program)
+        for chunk in CHUNKS:
+            work = shape.groups * chunk * shape.inputs * (chunk * shape.outputs + shape.states)
+            if 1 < chunk <= shape.length and work < 40_000_000:
+                runs[f"{diagonal:d} {chunk}"] = onnx_run(chunks(program, chunk))
+    taken = cpu_seconds(runs, 0.8)
+    return {(name[0] == "1", int(name[2:])): seconds for name, seconds in taken.items()}
+
+
+def regret(shape: Layer, taken: dict[Form, float]) -> tuple[float, str]:
+    """The time of the chosen form over the best one's, and both in words."""
+    form = chosen(shape)
+    best = min(taken, key=lambda k: taken[k])
+    if form not in taken:
+        return float("inf"), f"{_words(form)}, not measured, instead of {_words(best)}"
+    declined = "" if form[0] else " (diagonal declined)"
+    return taken[form] / taken[best], f"{_words(form)} instead of {_words(best)}{declined}"
+
+
+def _words(form: Form) -> str:
+    kind = "diagonal" if form[0] else "dense"
+    return f"{kind} chunks of {form[1]}" if form[1] > 1 else f"{kind} steps"
