@@ -155,6 +155,12 @@ FORMS: Mapping[str, Callable[[], Form]] = {
     "cos_float64": lambda: circular_form(
         "cos-float64", "cos", 9, _DOUBLE, "1024", "absolute", "The cosine in float64, up to 1024."
     ),
+    "exp_bfloat16": lambda: _narrow(
+        "exp-bfloat16",
+        "exp",
+        exp_form("", 3, _SINGLE, ""),
+        "e to the x for bfloat16, in float32 with degree 3.",
+    ),
     "sigmoid_bfloat16": lambda: _narrow(
         "sigmoid-bfloat16",
         "sigmoid",
