@@ -85,29 +85,6 @@ def _softplus(name: str, dtype: str, degree: int, terms: int, doc: str) -> Form:
     return Form(name, "softplus", dtype, ("-inf", "inf"), "ulp", tuple(nodes), doc, reduction, special)
 
 
-def _tanh_double() -> Form:
-    """Near zero x + x^3 q(x^2), else 1 - 2 / (exp(2 |x|) + 1)."""
-    q = minimax(
-        lambda z: (mpmath.tanh(mpmath.sqrt(z)) / mpmath.sqrt(z) - 1) / z,
-        range(11), 0.0, 0.3026, lambda z: z * mpmath.sqrt(z) / mpmath.tanh(mpmath.sqrt(z)), _DOUBLE,
-    )  # fmt: skip
-    nodes = ["a: abs(x)", "z: x * x", *horner("q", "z", q, False), "n: z * q", "near: x + x * n"]
-    nodes += [
-        "b: a + a",
-        "c: minimum(b, 44)",
-        *exponential("c", 12, _DOUBLE, "e"),
-        "g: 2 / (e + 1)",
-        "f: 1 - g",
-    ]
-    nodes += ["below: x < 0", "far: where(below, -f, f)", "small: a < 0.55", "y: where(small, near, far)"]
-    special = _SATURATING | {"inf": "1", "-inf": "-1"}
-    reduction = "x + x^3 q(x^2) where |x| < 0.55, else 1 - 2 / (exp(2 |x|) + 1) with the sign of x"
-    doc = "Hyperbolic tangent in float64."
-    return Form(
-        "tanh-float64", "tanh", _DOUBLE, ("-inf", "inf"), "ulp", tuple(nodes), doc, reduction, special
-    )
-
-
 def _narrow(name: str, function: str, inner: Form, doc: str) -> Form:
     """A bfloat16 program that computes in float32."""
     nodes = ["w: float32(x)", *(_renamed(node) for node in inner.nodes), "y: bfloat16(v)"]
@@ -178,13 +155,6 @@ FORMS: Mapping[str, Callable[[], Form]] = {
     "cos_float64": lambda: circular_form(
         "cos-float64", "cos", 9, _DOUBLE, "1024", "absolute", "The cosine in float64, up to 1024."
     ),
-    "tanh_float64": _tanh_double,
-    "sigmoid_float64": lambda: _sigmoid(
-        "sigmoid-float64", _DOUBLE, 12, "sigmoid", "1 / (1 + exp(-x)) in float64."
-    ),
-    "silu_float64": lambda: _sigmoid("silu-float64", _DOUBLE, 12, "silu", "x / (1 + exp(-x)) in float64."),
-    "softplus_float64": lambda: _softplus("softplus-float64", _DOUBLE, 12, 21, "log(1 + exp(x)) in float64."),
-    "rsqrt_float64": lambda: _rsqrt(_DOUBLE),
     "exp_bfloat16": lambda: _narrow(
         "exp-bfloat16",
         "exp",

@@ -20,7 +20,7 @@ import numpy as np
 
 from ....backends.runtime.cache import write_atomically
 from ....graph.diagnostics import fail
-from ..constants import FLOATS, LARGEST, LEAST_EXPONENT, PRECISION
+from ..constants import LARGEST, LEAST_EXPONENT, PRECISION
 from ..evaluation import Run, evaluate
 from ..program import FunctionProgram
 from .patterns import mantissa_bits, position, value_at, values
@@ -288,13 +288,8 @@ def _errors(program: FunctionProgram, slack: float, exact: Array, y: Array) -> A
         over = (size >= largest + half) & (y == np.copysign(np.inf, exact))
         error = np.where(over, 0.0, error)
     if program.error == "absolute":
-        return error
+        return np.asarray(error)
     if program.error == "relative":
         return np.where(error == 0, 0.0, error / size)
     found: Array = error / units(np.minimum(size, largest), program.result_dtype)
     return found
-
-
-def dtype_is_small(program: FunctionProgram) -> bool:
-    """Whether all inputs of the dtype can be tried."""
-    return FLOATS[program.dtype].itemsize <= 4

@@ -328,6 +328,18 @@ TRAINING = [
     ("G0904", "by keyword", "adam(lr=…)", "training:\n  loss: l\n  optimizer: adam(«0.1», lr=1)\n"),
     ("G0904", "an optimizer is a call", "adam(lr=1e-3)", "training:\n  loss: l\n  optimizer: «3»\n"),
     (
+        "G1511",
+        "two bounds",
+        "the lower one first",
+        "program:\n  function: exp\n  error: ulp\n  domain: «[1, 0]»\n",
+    ),
+    (
+        "G1511",
+        "a bound is a number",
+        "0.5",
+        "program:\n  function: exp\n  error: ulp\n  domain: [«a», 1]\n",
+    ),
+    (
         "G0905",
         "a share below 1",
         "a tenth",
