@@ -26,6 +26,7 @@ def exact_values(function: Callable[[Any], Any], x: Array) -> Array:
 
 
 def chebyshev(low: float, high: float, count: int = 400) -> Array:
+    """Chebyshev's nodes of the interval, in order."""
     nodes = np.cos(np.pi * (np.arange(count) + 0.5) / count)
     return np.asarray((low + high) / 2 - (high - low) / 2 * nodes)
 

@@ -71,6 +71,7 @@ def single(value: float) -> float:
 def program(
     name: str, function: str, domain: tuple[float, float], error: str, made: Writing, **said: Any
 ) -> FunctionProgram:
+    """The written steps as a program, the last of them its result."""
     return FunctionProgram(
         name, function, "float32", domain, error, tuple(made.steps), made.steps[-1].name, made.tables, **said
     )
@@ -132,6 +133,7 @@ def _exp_steps(made: Writing, x: str, degree: int = 5) -> str:
 
 
 def exp_quick() -> FunctionProgram:
+    """A polynomial of degree 5 after reduction by multiples of ln 2."""
     made = Writing()
     _exp_steps(made, _clamped(made, INPUT))
     reduction = "x = k ln 2 + r, |r| <= ln 2 / 2; e^x = 2^k e^r"
@@ -139,6 +141,7 @@ def exp_quick() -> FunctionProgram:
 
 
 def silu() -> FunctionProgram:
+    """By the exponential; beyond its domain rounding and overflow decide."""
     made = Writing()
     down = made("max", made("min", made("neg", INPUT), 88.0), -104.0)
     made("div", INPUT, made("add", _exp_steps(made, down), 1.0))
@@ -149,6 +152,7 @@ def silu() -> FunctionProgram:
 
 
 def log() -> FunctionProgram:
+    """A polynomial of degree 8 around 1."""
     made = Writing()
     c = polynomial(_mp("log1p"), (-0.25, 0.5), range(1, 9), {1: 1.0})
     k = made("exponent", INPUT, 0.75)
@@ -161,6 +165,7 @@ def log() -> FunctionProgram:
 
 
 def sine() -> FunctionProgram:
+    """A polynomial of degree 9 after reduction by multiples of pi."""
     import mpmath
 
     made = Writing()
@@ -192,6 +197,7 @@ def _segmented(made: Writing, x: str, function: str, width: float, degree: int) 
 
 
 def tanh_accurate() -> FunctionProgram:
+    """Tables of polynomials of degree 5."""
     made = Writing()
     made("copysign", _segmented(made, INPUT, "tanh", 0.28125, 5), INPUT)
     return program("tanh_accurate", "tanh", INFINITE, "ulp", made, reduction=_SEGMENTS)
@@ -211,12 +217,14 @@ def _tanh_quotient(made: Writing, x: str) -> str:
 
 
 def tanh_quick() -> FunctionProgram:
+    """A quotient in x²."""
     made = Writing()
     _tanh_quotient(made, INPUT)
     return program("tanh_quick", "tanh", INFINITE, "ulp", made, reduction="x P(x²) / Q(x²) for |x| <= 8.3")
 
 
 def sigmoid() -> FunctionProgram:
+    """By the hyperbolic tangent of half the operand."""
     made = Writing()
     made("fma", _tanh_quotient(made, made("mul", INPUT, 0.5)), 0.5, 0.5)
     return program("sigmoid", "sigmoid", INFINITE, "absolute", made, reduction="(1 + tanh(x / 2)) / 2")
@@ -226,6 +234,7 @@ _SEGMENTS = "|x| = k h + t; the k-th of 32 polynomials in t; the sign of x"
 
 
 def erf() -> FunctionProgram:
+    """Tables of polynomials of degree 4."""
     made = Writing()
     made("copysign", _segmented(made, INPUT, "erf", 0.125, 4), INPUT)
     return program("erf", "erf", INFINITE, "ulp", made, reduction=_SEGMENTS)

