@@ -84,7 +84,7 @@ def quotient(
     z = x.astype(np.longdouble) / high
     weight, last, best, least = np.ones(len(x)), np.ones(len(x), np.longdouble), None, np.inf
     for _ in range(_ROUNDS):
-        columns = [z**j / (y * last) for j in range(above + 1)]
+        columns: list[Array] = [z**j / (y * last) for j in range(above + 1)]
         columns += [-(z**j) / last for j in range(1, below + 1)]
         found = _solved(np.stack(columns, axis=1), 1 / last, weight)
         over = sum((c * z**j for j, c in enumerate(found[: above + 1])), np.zeros_like(z))
@@ -104,6 +104,10 @@ def quotient(
         *(c / np.longdouble(high) ** (j + 1) / leading for j, c in enumerate(best[above + 1 :])),
     ]
     return p, [float(np.float32(c)) for c in q]
+
+
+def _moved(function: Callable[[Any], Any], center: Any) -> Callable[[Any], Any]:
+    return lambda t: function(center + t)
 
 
 def _solved(columns: Array, right: Array, weight: Array) -> Array:
@@ -129,9 +133,7 @@ def segments(
         if i == 0 and odd:
             found = {0: 0.0, **polynomial(function, (1e-6, half), range(1, degree + 1), count=100)}
         else:
-            found = polynomial(
-                lambda t, c=center: function(c + t), (-half, half), range(degree + 1), count=100
-            )
+            found = polynomial(_moved(function, center), (-half, half), range(degree + 1), count=100)
         for power, column in enumerate(columns):
             column.append(found[power])
     return [tuple(c) for c in columns]

@@ -41,6 +41,7 @@ def report() -> None:
 
 
 def goals() -> Iterator[Goal]:
+    """The errors of each start, and G12."""
     start = process_time()
     found = measured()
     taken = process_time() - start

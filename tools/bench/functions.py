@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter_ns
 from typing import Any
 
@@ -55,7 +56,7 @@ CASES = (
     Case("gelu", -5.0, 5.0, "nn.functional.gelu"),
 )
 
-Call = Callable[[], Array]
+Call = Callable[[], Any]
 
 
 def report() -> None:
@@ -114,10 +115,10 @@ def _calls(case: Case) -> dict[str, Call]:
     for name in ("libmvec", "SLEEF"):
         made = vector_library(name, case.name)
         if made is not None:
-            found[name] = lambda call=made: call(x, out)
+            found[name] = partial(made, x, out)
     for entry in entries(case.name):
         kernel = Kernel(elementwise(entry.program))
-        found[f"ours {entry.program.name}"] = lambda k=kernel: k(x, out=out)
+        found[f"ours {entry.program.name}"] = partial(kernel, x, out=out)
     return found
 
 
@@ -202,14 +203,17 @@ def with_softmax(columns: int = 1024) -> None:
     rows = COUNT // columns
     x = np.random.default_rng(0).normal(0, 3, (rows, columns)).astype(np.float32)
     tensor, out = torch.from_numpy(x), np.empty_like(x)
-    function = lambda t: torch.softmax(t, dim=-1)  # noqa: E731
+
+    def function(t: torch.Tensor) -> torch.Tensor:
+        return torch.softmax(t, dim=-1)
+
     calls: dict[str, Call] = {
         "torch eager": lambda: function(tensor),
         "torch.compile": _compiled(function, tensor),
     }
     for entry in entries("exp"):
         kernel = Kernel(elementwise(entry.program), rows=True)
-        calls[f"ours {entry.program.name}"] = lambda k=kernel: k(x, out=out)
+        calls[f"ours {entry.program.name}"] = partial(kernel, x, out=out)
     exact = function(tensor.double()).numpy()
     _print_fused(f"softmax of {rows} x {columns}", calls, exact, rows * columns)
 

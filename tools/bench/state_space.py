@@ -35,6 +35,7 @@ def report() -> None:
 
 
 def goals() -> Iterator[Goal]:
+    """G1 to G6 and G10, and what goes beyond them."""
     for part in (closed_form, kernels, improvement, zoo, violations, beyond):
         yield from part()
 

@@ -37,6 +37,7 @@ def report() -> None:
 
 
 def goals() -> Iterator[Goal]:
+    """Every certificate over the error that it bounds."""
     kinds: tuple[tuple[str, Ratios, float], ...] = (
         ("T1 over the error of its worst input", length_gain, 1.5),
         ("T2 over the gain of 20000 steps", lasting_gain, 10),

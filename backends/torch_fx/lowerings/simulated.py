@@ -71,7 +71,13 @@ def simulated_conv(
     kernel_shape: Sequence[int] | None = None,
     pads: Sequence[int] | None = None,
     strides: Sequence[int] | None = None,
-    **form: Any,
+    levels: Sequence[float] = (),
+    backward_levels: Sequence[float] | None = None,
+    block_size: int = 16,
+    scale: str = "e4m3",
+    tensor_scale: int = 0,
+    hadamard: int = 0,
+    stochastic: str = "",
 ) -> Tensor:
     """A convolution of two spatial axes and one group, as a product of unfolded windows."""
     del kernel_shape, group
@@ -83,7 +89,18 @@ def simulated_conv(
         (padded.shape[2 + i] - place.dilations[i] * (kernel[i] - 1) - 1) // place.strides[i] + 1
         for i in range(2)
     ]
-    rows = simulated_matmul(columns.transpose(1, 2), w.reshape(w.shape[0], -1).t(), key, **form)
+    rows = simulated_matmul(
+        columns.transpose(1, 2),
+        w.reshape(w.shape[0], -1).t(),
+        key,
+        levels,
+        backward_levels,
+        block_size,
+        scale,
+        tensor_scale,
+        hadamard,
+        stochastic,
+    )
     return rows.transpose(1, 2).reshape(x.shape[0], w.shape[0], *sizes)
 
 
