@@ -96,7 +96,8 @@ class Reading:
         elsewhere = contexts_of(key.text)
         hint = did_you_mean(key.text, [k.name for k in keys])
         if elsewhere:
-            hint = f"'{key.text}' is a key of {' and of '.join(elsewhere)}"
+            place = f"'{key.text}' is a key of {' and of '.join(elsewhere)}"
+            hint = f"{hint} {place}" if hint is not None else place
         elif hint is None:
             hint = f"its keys are {' '.join(k.name for k in keys)}"
         self.error("G0102", f"{what} has no key '{key.text}'", key.span, hint=hint)
