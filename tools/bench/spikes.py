@@ -6,10 +6,13 @@ the other 297, without noise, mean of the two starts, is taken (of equals the fi
 test images nor noise nor the gap between starts has a part in it. The recipe chosen is then trained on all 1297
 from the seeds after 0, which had no part in the choice, and only these are tested, on the last 500 images.
 
+The first run to the end was a tie: mean and last readout at 2e-2 were right on 576 of 594 both, so the order of
+the list, fixed before, decided for the mean. Neither that order nor anything else was changed for what it gave.
+
 What was not chosen that way: batch, norm, width, order, step and weight decay are one fixed value, and epochs are
-as many as ten minutes of CPU allow. Two of the four recipes (mean at 5e-3, last at 2e-2) were in use before, when
-an earlier version of this bench picked the latter by its test accuracy and gap on seed 0; so the list, unlike the
-choice from it, was written with test accuracies known.
+as many as keep the whole under ten minutes of CPU. An earlier version of this bench used the mean at 5e-3, then
+the last at 2e-2, picked by its test accuracy and gap on seed 0: so the list, unlike the choice from it, was
+written with such figures known.
 
 Each training is kept in RESULTS as soon as it is done, and not repeated while it is there: an interrupted run
 goes on. `GRAPHWRIGHT_SEEDS` sets how many seeds are tested (3 by default).
@@ -19,7 +22,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import process_time
@@ -72,8 +75,9 @@ def goals() -> Iterator[Goal]:
     for recipe, found in scores.items():
         each = ", ".join(f"{name} {a:.4f}" for name, a in zip(COMPARED, found, strict=True))
         yield Goal("", str(recipe), f"validation accuracy {np.mean(found):.4f} ({each})")
-    chosen = max(RECIPES, key=lambda r: float(np.mean(scores[r])))
-    yield Goal("", "chosen, by validation accuracy alone", str(chosen))
+    chosen, *equal = best(scores)
+    others = f", the first of equals: {'; '.join(map(str, equal))}" if equal else ""
+    yield Goal("", "chosen, by validation accuracy alone", f"{chosen}{others}")
     tested: dict[str, Array] = {}
     for name, tau in STARTS.items():
         tested[name] = np.array([trained(chosen, tau, seed) for seed in SEEDS])
@@ -83,6 +87,12 @@ def goals() -> Iterator[Goal]:
     series = {n: r[:, 0] for n, r in means.items()} | {f"{n}, worst": r[:, 1] for n, r in means.items()}
     title = f"digits as sequences, a sinusoid at S4D's spikes, mean of {len(SEEDS)} seeds"
     curves(Path("state_space_spikes.png"), title, "RMS of the noise", "accuracy", LEVELS, series, log=False)
+
+
+def best(scores: Mapping[Recipe, Sequence[float]]) -> list[Recipe]:
+    """The recipes of the highest mean, in the order given; rounded, so that equal counts of images are equal."""
+    means = {recipe: round(float(np.mean(found)), 9) for recipe, found in scores.items()}
+    return [recipe for recipe, mean in means.items() if mean == max(means.values())]
 
 
 def accuracy_lines(name: str, rows: Array) -> Iterator[Goal]:
