@@ -26,7 +26,7 @@ def grid_text(grid: Topology) -> Iterator[str]:
         yield from _text(grid, children, root, "  ", "  ")
     tellers = [i for i, block in enumerate(grid.blocks) if block.tells]
     yield f"  mail: {', '.join(_routes(grid)) or 'none'}"
-    yield f"  broadcast: what {_ranges(tellers)} prove goes to {_ranges(grid.broadcast)}, which all hear"
+    yield f"  broadcast: what is proved in {_ranges(tellers)} goes to {_ranges(grid.broadcast)}, which all hear"
 
 
 def _text(grid: Topology, children: dict[int, list[int]], place: int, first: str, rest: str) -> Iterator[str]:
