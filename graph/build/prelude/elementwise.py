@@ -163,7 +163,7 @@ def convert(build: Construction, x: Meaning, dtype: DType) -> Meaning:
     if dtype.is_integer and array.dtype.kind == "f":
         if not np.all(np.isfinite(array)):
             raise fail("G0411", f"{array} has no value as {dtype}", build.span)
-        array = np.trunc(array).astype(np.int64)
+        array = np.asarray(np.trunc(array)).astype(np.int64)
     if dtype.is_integer:
         build.check_weak(x if isinstance(x, int) else array, dtype)
     return Tensor(build.constant(array, dtype))
