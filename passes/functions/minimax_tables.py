@@ -58,11 +58,7 @@ def _lawson(columns: Array, right: Array, weight: Array) -> Array:
     best, least = None, np.inf
     for _ in range(_ROUNDS):
         scaled = np.sqrt(emphasis) * weight
-        q, r = np.linalg.qr((columns * scaled[:, None]).astype(np.float64))
-        found = np.zeros(columns.shape[1], np.longdouble)
-        for _ in range(2):  # once more for what float64 leaves
-            residual = ((right - columns @ found) * scaled).astype(np.float64)
-            found = found + np.linalg.solve(r, q.T @ residual)
+        found = _solved(columns, right, scaled, 2)
         error = np.abs((columns @ found - right) * weight).astype(np.float64)
         largest = float(error.max())
         if largest < least:
@@ -86,7 +82,7 @@ def quotient(
     for _ in range(_ROUNDS):
         columns: list[Array] = [z**j / (y * last) for j in range(above + 1)]
         columns += [-(z**j) / last for j in range(1, below + 1)]
-        found = _solved(np.stack(columns, axis=1), 1 / last, weight)
+        found = _solved(np.stack(columns, axis=1), 1 / last, weight, 3)
         over = sum((c * z**j for j, c in enumerate(found[: above + 1])), np.zeros_like(z))
         under = 1 + sum((c * z ** (j + 1) for j, c in enumerate(found[above + 1 :])), np.zeros_like(z))
         error = np.abs(over / under / y - 1).astype(np.float64)
@@ -110,10 +106,11 @@ def _moved(function: Callable[[Any], Any], center: Any) -> Callable[[Any], Any]:
     return lambda t: function(center + t)
 
 
-def _solved(columns: Array, right: Array, weight: Array) -> Array:
+def _solved(columns: Array, right: Array, weight: Array, times: int) -> Array:
+    """Weighted least squares in long doubles: each time for what float64 left the time before."""
     q, r = np.linalg.qr((columns * weight[:, None]).astype(np.float64))
     found = np.zeros(columns.shape[1], np.longdouble)
-    for _ in range(3):
+    for _ in range(times):
         residual = ((right - columns @ found) * weight).astype(np.float64)
         found = found + np.linalg.solve(r, q.T @ residual)
     return found

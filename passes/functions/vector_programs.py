@@ -59,6 +59,14 @@ class Writing:
         return self("lookup", name, k)
 
 
+def _over_root(name: str) -> Callable[[Any], Any]:
+    """f(sqrt v) / sqrt v, for an odd f: what its polynomial in v = x^2 is near."""
+    import mpmath
+
+    function = _mp(name)
+    return lambda v: function(mpmath.sqrt(v)) / mpmath.sqrt(v)
+
+
 def single(value: float) -> float:
     """The float32 number nearest to `value`."""
     from fractions import Fraction
@@ -173,8 +181,7 @@ def sine() -> FunctionProgram:
         high = float(np.nextafter(np.float32(math.pi), np.float32(3)))  # below pi: -0 - 0 high - 0 low is -0
         low = single(float(mpmath.pi - mpmath.mpf(high)))
         end = float((mpmath.pi / 2) ** 2) * 1.0003
-    root = lambda v: mpmath.sin(mpmath.sqrt(v)) / mpmath.sqrt(v)  # noqa: E731
-    c = polynomial(root, (1e-9, end), range(5), {0: 1.0})
+    c = polynomial(_over_root("sin"), (1e-9, end), range(5), {0: 1.0})
     k = made.integer(INPUT, 1 / math.pi)
     r = made("fma", k, -low, made("fma", k, -high, INPUT))
     z, s = made("mul", r, r), made("alternate", r, k)
@@ -205,11 +212,9 @@ def tanh_accurate() -> FunctionProgram:
 
 def _tanh_quotient(made: Writing, x: str) -> str:
     """x P(x²) / Q(x²): at 8.3 the function is two units from 1, which is where it stays."""
-    import mpmath
 
     end = 8.3
-    root = lambda z: mpmath.tanh(mpmath.sqrt(z)) / mpmath.sqrt(z)  # noqa: E731
-    p, q = quotient(root, (1e-6, end * end), 4, 4)
+    p, q = quotient(_over_root("tanh"), (1e-6, end * end), 4, 4)
     x = made("max", made("min", x, end), -end)
     z = made("mul", x, x)
     over = made.horner(z, [*p[:3], made("add", z, p[3])])

@@ -143,8 +143,7 @@ def _compiled(function: Callable[..., Any], *tensors: Any) -> Call:
     torch._dynamo.reset()
     compiled = torch.compile(lambda *x: function(*x), dynamic=False)
     compiled(*tensors)
-    found: Call = lambda: compiled(*tensors)  # noqa: E731
-    return found
+    return partial(compiled, *tensors)
 
 
 def _onnx(operator: str, x: Array) -> Call:

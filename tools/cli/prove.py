@@ -73,7 +73,6 @@ def command(
     checker rejects; conjectures may stay open. Ctrl-C keeps what is proved; the next run in the same
     folder goes on from it.
     """
-    from ..proofs.checking import contradiction
     from ..proofs.loading import open_theory, with_goals
     from ..proofs.pipeline import prove, resume, standard_passes, with_bounds, write
 
@@ -97,17 +96,20 @@ def command(
     if progress is not None:
         progress.end()
     write(proved, target)
-    if as_json:
-        from .output import print_json
-
-        print_json(proved.to_json())
-    else:
-        if proved.contradiction is not None:
-            from .output import print_diagnostics
-
-            print_diagnostics([contradiction(proved.theory, proved.facts.rests, proved.contradiction)])
-        click.echo(summary(proved, folder))
+    _show(proved, folder, as_json)
     sys.exit(130 if proved.interrupted else 0 if proved.is_complete else 1)
+
+
+def _show(proved: Proved, folder: str, as_json: bool) -> None:
+    from ..proofs.checking import contradiction
+    from .output import print_diagnostics, print_json
+
+    if as_json:
+        print_json(proved.to_json())
+        return
+    if proved.contradiction is not None:
+        print_diagnostics([contradiction(proved.theory, proved.facts.rests, proved.contradiction)])
+    click.echo(summary(proved, folder))
 
 
 class _Progress:

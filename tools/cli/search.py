@@ -13,6 +13,7 @@ from .options import json_option, seed_option
 if TYPE_CHECKING:
     from ...passes.functions.evolution import Search
     from ...passes.functions.target import Target
+    from ..search.enumeration import Enumeration
     from ..search.function_search import Found
 
 
@@ -91,9 +92,7 @@ def function_command(
     with executor_of(workers) as executor:
         if exhaustive is not None:
             found = enumerate_programs(target, exhaustive, seed, out, executor=executor, fresh=fresh)
-            provenance = {"search": f"exhaustive to {exhaustive} operations", "seed": seed}
-            leave(target, found.front, out, provenance)
-            _report(found.front, as_json, found.summary(), {"counts": list(found.counts)}, target, out)
+            _leave_enumeration(found, target, exhaustive, seed, out, as_json)
             return
         if seconds is None and epochs is None:
             seconds = 60.0
@@ -120,6 +119,15 @@ def function_command(
         from ..search.front_plot import draw
 
         draw(target, programs, out / f"{target.name}.png")
+
+
+def _leave_enumeration(
+    found: Enumeration, target: Target, most: int, seed: int, out: Path, as_json: bool
+) -> None:
+    from ..search.function_search import leave
+
+    leave(target, found.front, out, {"search": f"exhaustive to {most} operations", "seed": seed})
+    _report(found.front, as_json, found.summary(), {"counts": list(found.counts)}, target, out)
 
 
 def _target(function: str, domain: tuple[float, float] | None, error: str, core: str | None) -> Target:

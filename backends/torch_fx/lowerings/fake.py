@@ -6,7 +6,7 @@ dy/ds = h - r h': what LSQ learns scales by, for any grid and slope.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -36,8 +36,8 @@ def fake_quantize(
         wave = torch.sin(parameter * x)
         sign: Tensor = wave if soft else _Sign.apply(wave)  # type: ignore[no-untyped-call]  # torch's stubs
         return whole * sign
-    result: Tensor = _Rounded.apply(x, whole, tuple(levels), surrogate, parameter)  # type: ignore[no-untyped-call]
-    return result
+    apply: Callable[..., Tensor] = _Rounded.apply
+    return apply(x, whole, tuple(levels), surrogate, parameter)
 
 
 class _Sign(torch.autograd.Function):
