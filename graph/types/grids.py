@@ -34,6 +34,11 @@ PINNED: Mapping[str, str] = {
         "Between two levels the upper one is taken with the probability of the position, in steps of "
         "2^-24 (the bits of one draw); fewer bits would be biased."
     ),
+    "stored scales": (
+        "Files hold float32 and float16 scales as such, E4M3 ones in that type, E8M0 and UE5M3 ones as uint8 codes "
+        "with a table of levels: E8M0 needs opset 24 and no runtime folds it, UE5M3 is no type of the standard. All "
+        "are float32 before they are used."
+    ),
     "last block": "A block that the axis does not fill has its own scale from the elements that it has.",
 }
 """Name of an ambiguity -> the rule that all backends follow."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...graph.ir import Value, apply, apply_all, constant
-from ...graph.types.dtypes import DTYPES, DType
+from ...graph.types.dtypes import DTYPES, FLOAT32, DType
 from ...graph.types.grids import Grid, grid
 from ..rewriting.constants import folded_constant
 from .observers import Observer, clipped_range, range_scale
@@ -57,11 +57,21 @@ def weight_value(array: QuantizedArray, name: str, store: Store) -> Value:
 
 
 def _scale_value(array: QuantizedArray, name: str, store: Store) -> Value:
+    """The scales in float32, stored as the scheme says (`PINNED["stored scales"]`)."""
     if array.scale_grid is None or array.scale_codes is None:
-        return store.put(array.scale.astype(np.float32), f"{name}_scale")
-    codes = store.put(array.scale_codes.astype(np.uint8), f"{name}_scale")
+        return as_float32(store.put(array.scale, f"{name}_scale"))
     outer = constant(np.float32(array.tensor_scale))
+    if array.scale_grid.name == "e4m3_scale":
+        levels = np.asarray(array.scale_grid.levels, np.float32)[array.scale_codes]
+        held = as_float32(store.put(levels.astype(DTYPES["float8e4m3fn"].numpy), f"{name}_scale"))
+        return held if array.tensor_scale == 1 else apply("Mul", held, outer)
+    codes = store.put(array.scale_codes.astype(np.uint8), f"{name}_scale")
     return apply("Dequantize", codes, outer, domain="graphwright", levels=array.scale_grid.levels)
+
+
+def as_float32(value: Value) -> Value:
+    """The value in float32, which a runtime computes once where it is stored."""
+    return value if value.tensor.dtype is FLOAT32 else apply("Cast", value, to=FLOAT32.code)
 
 
 # --- activations ------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from ...graph.types.dtypes import FLOAT32
 from ..manager.application import moved_by
 from ..manager.contract import Contract, Exact
 from ..manager.pass_ import Context, Replacement, Result
-from .codes import Store
+from .codes import Store, as_float32
 from .kernels import Candidate, choose, fused_operators, missing_kernels
 from .operands import OPERATORS, constant_array, stored_names
 from .packing import int8_levels, unpacked_value
@@ -158,16 +158,20 @@ class Lowering:
         )
 
     def _scale(self, value: Value) -> Array | None:
+        """The scales in float32, from the form that `codes.weight_value` gives them."""
         found = constant_array(value, self.program)
         if found is not None:
             return found
         inner = value.node
-        if inner.name != "Dequantize" or any(v is None for v in inner.inputs):
+        parts = [constant_array(v, self.program) for v in inner.inputs if v is not None]
+        if inner.name == "Cast" and parts[0] is not None:
+            return parts[0].astype(np.float32)
+        if inner.name == "Mul" and inner.inputs[0] is not None and parts[1] is not None:
+            narrow = self._scale(inner.inputs[0])
+            return None if narrow is None else narrow * parts[1]
+        if inner.name != "Dequantize" or parts[0] is None or parts[1] is None:
             return None
-        codes, outer = (constant_array(v, self.program) for v in inner.inputs if v is not None)
-        if codes is None or outer is None:
-            return None
-        return np.asarray(inner.attribute("levels"), np.float32)[codes.astype(np.int64)] * outer
+        return np.asarray(inner.attribute("levels"), np.float32)[parts[0].astype(np.int64)] * parts[1]
 
     def _site(self, stored: Stored, user: Node, position: int) -> tuple[Replacement | None, str]:
         """What becomes of one use of the weights, and of which kind it is."""
@@ -222,13 +226,21 @@ class Lowering:
         table = int8_levels(stored.levels, fine and stored.bits <= 4)
         assert table is not None
         factor = np.float32(np.abs(table).max() / np.abs(stored.levels).max())
-        scale = self.store.put((stored.scale / factor).astype(np.float32), f"{stored.name}_scale")
+        scale = self._divided_scale(stored, factor)
         if stored.bits > 4:
             if not stored.node.operator.domain:
                 return None
             return self.store.put(table[stored.codes], stored.name), scale
         codes = unpacked_value(stored.codes, stored.bits, stored.name, self.store)
         return apply("Gather", self.store.put(table, f"{stored.name}_table"), codes), scale
+
+    def _divided_scale(self, stored: Stored, factor: np.float32) -> Value:
+        """The scale over a factor of the levels, in the form that stores it."""
+        value = stored.node.inputs[1]
+        assert value is not None
+        if constant_array(value, self.program) is None:  # narrow: widened, and divided, at load
+            return value if factor == 1 else apply("Div", value, constant(factor))
+        return self.store.put((stored.scale / factor).astype(np.float32), f"{stored.name}_scale")
 
     def _integer_product(self, stored: Stored, user: Node, kernel: str) -> Replacement:
         """MatMulInteger of the codes, scaled once; with dynamic scales the runtime makes
@@ -293,9 +305,12 @@ class Lowering:
         if block is None or (stored.axis != 1 and stored.scale.ndim):
             return None
         shape = (length // block, stored.codes.shape[1])
-        scale = self.store.put(
-            np.broadcast_to(stored.scale, shape).astype(np.float32), f"{stored.name}_scale"
+        assert node.inputs[1] is not None
+        half = node.inputs[1].node.name == "Cast" and np.array_equal(
+            stored.scale.astype(np.float16), stored.scale
         )
+        wide = np.broadcast_to(stored.scale, shape).astype(np.float16 if half else np.float32)
+        scale = as_float32(self.store.put(wide, f"{stored.name}_scale"))
         zero = None
         if stored.zero is not None:
             zero = self.store.put(

@@ -16,6 +16,7 @@ from graphwright.backends.onnx.emitting.emission import emit
 from graphwright.backends.torch_fx import TorchEvaluator
 from graphwright.graph.ir import Graph, Program, Value, apply, constant, leaf
 from graphwright.graph.ir.program import Weights
+from graphwright.graph.ir.quantized import DEQUANTIZE, quantized_type
 from graphwright.graph.types import DTYPES, FLOAT32, TensorType
 from graphwright.graph.types.grids import grid
 from graphwright.passes.manager.evaluation import leaf_arrays
@@ -158,6 +159,27 @@ def test_a_packed_file_gives_the_bits_of_int8_codes() -> None:
     found = [OnnxBackend().load(p).run({"x": x})["y"] for p in (packed, other)]
     assert np.array_equal(found[0], found[1])
     assert packed.weights.nbytes < 0.2 * program.weights.nbytes
+
+
+@pytest.mark.parametrize(
+    ("scale", "dtype", "width"), [("float32", 1, 4), ("float16", 10, 2), ("e4m3", 17, 1), ("e8m0", 2, 1)]
+)
+@pytest.mark.parametrize("weights", [{"grid": "int4", "block": 16}, {"grid": "nf4", "block": 16}])
+def test_scales_are_stored_as_the_scheme_says(
+    weights: dict[str, Any], scale: str, dtype: int, width: int
+) -> None:
+    program, x = layer("MatMul")
+    scheme = {**weights, "scale": scale, "tensor_scale": scale == "e4m3"}
+    made = quantized(program, x, scheme, "float")
+    model = emit(LowerQuantized(carrier="float").run(made, Context()).program)
+    (stored,) = [t for t in model.graph.initializer if list(t.dims) == [4, 48]]
+    assert (stored.data_type, len(stored.raw_data)) == (dtype, 4 * 48 * width)
+    fused = fused_operators(model.SerializeToString())
+    assert set(fused) == {"MatMul", "Relu", "ReduceSum"}  # widening them is folded when the model is loaded
+    (weight,) = [n.outputs[0] for n in made.graph.nodes if n.name in DEQUANTIZE and n.outputs[0].tensor.rank == 2
+                 and n.outputs[0].tensor.shape == (64, 48)]  # fmt: skip
+    named = {"e4m3": "float8e4m3fn"}.get(scale, scale)
+    assert scale == "float32" or f"scale={named}" in str(quantized_type(weight))
 
 
 @pytest.mark.parametrize("activations", ["float", STATIC, DYNAMIC], ids=["float", "static", "dynamic"])
