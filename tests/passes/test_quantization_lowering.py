@@ -240,6 +240,34 @@ def test_a_million_codes_are_equal_on_torch_and_onnx_runtime() -> None:
         assert np.array_equal(found[name], array), name
 
 
+@pytest.mark.parametrize("corrected", [False, True])
+@pytest.mark.parametrize(
+    ("weights", "activations"), [("int4", "int4"), ("int2", "uint2"), ("nf4", "int4"), ("int8", "int8")]
+)
+def test_convolutions_with_a_bias_give_the_same_codes_on_torch_and_onnx_runtime(
+    weights: str, activations: str, corrected: bool
+) -> None:
+    """The runtime rounds a bias to the product of the scales, which is coarse for narrow codes."""
+    generator = np.random.default_rng(4)
+    x = leaf("Input", "x", TensorType(FLOAT32, (2, 8, 6, 6)))
+    value, arrays = apply("Relu", x), {}
+    for name in ("a", "b"):
+        arrays[f"{name}.kernel"] = (generator.normal(size=(8, 8, 3, 3)) / 8).astype(np.float32)
+        kernel = leaf("Weight", f"{name}.kernel", TensorType(FLOAT32, (8, 8, 3, 3)))
+        bias = constant(generator.normal(size=8).astype(np.float32) / 3)
+        value = apply("Relu", apply("Conv", value, kernel, bias, pads=(1, 1, 1, 1)))
+    program = Program("net", Graph((x,), (value,)), ("y",), weights=Weights(arrays))
+    given = generator.normal(size=(2, 8, 6, 6)).astype(np.float32)
+    scheme = {"grid": weights, "table": weights == "nf4"}
+    context = Context(data={"calibration": [{"x": given}]})
+    options = Quantize(weights=scheme, activations=activations, costs=False, bias_correction=corrected)
+    lowered = LowerQuantized().run(options.run(program, context).program, Context()).program
+    assert lowered.metadata[KERNELS_KEY] == "QLinearConv=2"
+    assert fused_operators(emit(lowered).SerializeToString())["QLinearConv"] == 2
+    found = OnnxBackend().load(lowered).run({"x": given})["y"]
+    assert np.array_equal(found, by_torch(lowered, given))
+
+
 def test_products_of_codes_are_equal_on_torch_and_onnx_runtime() -> None:
     program, x = layer("MatMul")
     lowered = LowerQuantized().run(quantized(program, x, "int4", DYNAMIC), Context()).program
