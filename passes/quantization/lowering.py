@@ -179,7 +179,7 @@ class Lowering:
             return self._value_site(stored, "float"), "float"
         kind = _input_kind(user)
         if (
-            kind in ("static", "dynamic")
+            kind in ("static", "dynamic", "computed")
             and self._channelwise(stored, user)
             and self.options.carrier != "float"
         ):
@@ -382,11 +382,17 @@ def _apart(user: Node, weight: Value) -> Replacement:
 
 
 def _input_kind(user: Node) -> str:
-    """static, dynamic or float: what the layer's input is."""
+    """What the layer's input is: float, codebook, integers whose scale is static, DynamicQuantizeLinear's
+    (dynamic) or computed otherwise; other for scales by row or block."""
     fed = user.inputs[0].node if user.inputs[0] is not None else None
     if fed is None or fed.name != "DequantizeLinear" or fed.inputs[0] is None:
         return "float" if fed is None or fed.name != "Dequantize" else "codebook"
+    scale = fed.inputs[1]
+    if scale is None or scale.tensor.rank or len(fed.inputs) < 3:
+        return "other"  # a scale for each row or block: no kernel takes those
     source = fed.inputs[0].node.name
     if source == "Clip" and fed.inputs[0].node.inputs[0] is not None:
         source = fed.inputs[0].node.inputs[0].node.name
-    return {"QuantizeLinear": "static", "DynamicQuantizeLinear": "dynamic"}.get(source, "other")
+    if source == "QuantizeLinear":
+        return "static" if scale.constant is not None else "computed"
+    return "dynamic" if source == "DynamicQuantizeLinear" else "other"

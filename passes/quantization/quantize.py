@@ -16,8 +16,9 @@ from ..manager.contract import Budget, Contract
 from ..manager.pass_ import Context, Replacement, Result
 from .bias import whole_bias
 from .calibration import Batches, calibration_batches, divergence, observe, run
-from .codes import Store, dynamic_activation, static_activation, weight_value
+from .codes import Store, static_activation, weight_value
 from .coverage import Row, costs, float_row, left_row, notes, quantized_row
+from .dynamic import dynamic_activation
 from .mixed import allocate, sensitivity
 from .observers import Observer
 from .operands import Layer, Left, constant_array, find_layers, stored_names
@@ -126,6 +127,7 @@ class Quantization:
         self.sites: list[Replacement] = []
         self.observers: dict[Value, Observer] = {}
         self.edges: dict[Value, QuantScheme] = {}
+        self.coded: dict[tuple[Value, QuantScheme], Value] = {}
         self.plans: list[Plan] = []
         self.inputs: dict[Value, list[Array]] = {}
         self.sensitivity: list[str] = []
@@ -284,7 +286,7 @@ class Quantization:
         wanted += list(self.edges)
         if wanted:
             unique = list(dict.fromkeys(wanted))
-            ranges = all(p.activation is None or p.activation.clip == "absmax" for p in static)
+            ranges = not any(_needs_histogram(p.activation) for p in static if p.activation is not None)
             batches = self._batches("a static scale")
             self.observers = observe(self.program, unique, batches, histogram=not ranges)
 
@@ -294,12 +296,12 @@ class Quantization:
     # --- what it becomes ---
 
     def _activation(self, x: Value, scheme: QuantScheme) -> Value:
-        found = scheme.levels()
-        if scheme.dynamic:
-            return dynamic_activation(x, scheme, found)
-        from ...graph.types.grids import full_range
-
-        return static_activation(x, scheme, self.observers[x], full_range(found) if scheme.zero else found)
+        if (x, scheme) not in self.coded:
+            fixed = not scheme.dynamic
+            self.coded[x, scheme] = (
+                static_activation(x, scheme, self.observers[x]) if fixed else dynamic_activation(x, scheme)
+            )
+        return self.coded[x, scheme]
 
     def _edge_site(self, value: Value, scheme: QuantScheme) -> Replacement:
         return Replacement((value,), (self._activation(value, scheme),), "result")
@@ -438,6 +440,10 @@ class Quantization:
         outputs = tuple(moved.get(v, v) for v in program.graph.outputs)
         made = program.with_graph(outputs, names=names, origins=origins)
         return replace(made, weights=made.weights.only(stored_names(made)))
+
+
+def _needs_histogram(scheme: QuantScheme) -> bool:
+    return scheme.clip != "absmax" or scheme.searches_exponent
 
 
 def _after_activation(node: Node, readers: Mapping[Value, Sequence[tuple[Node, int]]]) -> Value:

@@ -131,7 +131,8 @@ class ScaleFormat:
     def round(self, scale: Array) -> tuple[Array, Array | None]:
         """(scales that the format holds, their codes). A scale of 0 becomes 1."""
         if self.grid is None:
-            held = np.minimum(scale, np.finfo(self.dtype).max).astype(self.dtype)  # type: ignore[arg-type]  # of floats
+            most = float(np.finfo(np.dtype(self.dtype)).max)
+            held = np.minimum(scale, most).astype(self.dtype)
             least = np.nextafter(np.zeros(1, self.dtype), np.ones(1, self.dtype))[0]
             held = np.where((held == 0) & (scale > 0), least, held)
             return np.where(scale > 0, held, 1).astype(np.float32), None

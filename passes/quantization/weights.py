@@ -14,7 +14,7 @@ from .layout import Layout
 from .operands import Layer
 from .reconstruction import Problem, compensated, damped, reconstruct
 from .rounding import QuantizedArray, quantize_array
-from .scheme import QuantScheme
+from .scheme import QuantScheme, searched_grids
 from .statistics import input_rows
 
 Array = np.ndarray[Any, Any]
@@ -94,12 +94,10 @@ def best_format(array: Array, scheme: QuantScheme, layout: Layout) -> Grid:
     """The split of exponent and mantissa bits with the least squared error on the tensor (Chen et al.,
     arXiv 2408.06995). A real bias multiplies all levels, as a scale does: the search of scales, fitted
     by least squares for each group, is the search of biases."""
-    bits = int(scheme.grid.partition("(")[2].partition(",")[0])
     scores: dict[str, float] = {}
-    for exponent in range(1, bits):
-        name = f"float({exponent}, {bits - 1 - exponent}, {2 ** (exponent - 1)})"
-        made = quantize_array(array, grid(name), layout, scale=scheme.scale, clip="mse")
-        scores[name] = float(np.sum((made.dequantize().astype(np.float64) - array) ** 2))
+    for found in searched_grids(scheme):
+        made = quantize_array(array, found, layout, scale=scheme.scale, clip="mse")
+        scores[found.name] = float(np.sum((made.dequantize().astype(np.float64) - array) ** 2))
     return grid(min(scores, key=lambda n: scores[n]))
 
 
