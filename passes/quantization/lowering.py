@@ -20,6 +20,7 @@ from .codes import Store, as_float32
 from .kernels import Candidate, choose, fused_operators, missing_kernels
 from .operands import OPERATORS, constant_array, stored_names
 from .packing import int8_levels, unpacked_value
+from .squares import Squares, squares
 
 Array = np.ndarray[Any, Any]
 
@@ -189,6 +190,10 @@ class Lowering:
             elif _is_product(user):
                 kernel = "DynamicQuantizeMatMul" if kind == "dynamic" else "MatMulInteger"
                 return self._integer_product(stored, user, kernel), "int8"
+        if kind == "codebook" and _is_product(user) and self._channelwise(stored, user):
+            product = self._square_product(stored, user)
+            if product is not None:
+                return product, "int8"
         if kind == "float" and user.name == "MatMul":
             return self._weight_only(stored, user)
         return self._value_site(stored, "float"), "float"
@@ -248,19 +253,33 @@ class Lowering:
         self.kernels[kernel] += 1
         if user.attribute("transB", 0):
             stored = replace(stored, codes=np.ascontiguousarray(stored.codes.T), axis=1)
-        weight = self._int8_weight(stored)
         assert user.inputs[0] is not None
-        fed = user.inputs[0].node
-        codes, x_scale, x_zero = fed.inputs
-        assert x_scale is not None
+        codes, x_scale, x_zero = user.inputs[0].node.inputs
+        assert codes is not None and x_scale is not None and x_zero is not None
+        return self._product_of(stored, user, Squares(codes, x_zero, x_scale))
+
+    def _square_product(self, stored: Stored, user: Node) -> Replacement | None:
+        """MatMulInteger of activations whose levels are squares; None for other levels, or a forced carrier."""
+        assert user.inputs[0] is not None
+        entry = squares(user.inputs[0].node) if self.options.carrier != "float" else None
+        if entry is None:
+            return None
+        self.kernels["MatMulInteger"] += 1
+        if user.attribute("transB", 0):
+            stored = replace(stored, codes=np.ascontiguousarray(stored.codes.T), axis=1)
+        return self._product_of(stored, user, entry)
+
+    def _product_of(self, stored: Stored, user: Node, entry: Squares) -> Replacement:
+        """MatMulInteger of an input's integers and the weight's, times both scales, and the bias."""
+        weight = self._int8_weight(stored)
         held = weight if weight is not None else (stored.node.inputs[0], stored.node.inputs[1])
         if weight is None and user.attribute("transB", 0):
             table = stored.integral
             assert table is not None
             held = self.store.put(table[stored.codes], stored.name), held[1]
-        total = apply("Cast", apply("MatMulInteger", codes, held[0], x_zero), to=FLOAT32.code)
+        total = apply("Cast", apply("MatMulInteger", entry.numbers, held[0], entry.zero), to=FLOAT32.code)
         assert held[1] is not None
-        value = apply("Mul", total, apply("Mul", x_scale, held[1]))
+        value = apply("Mul", total, apply("Mul", entry.scale, held[1]))
         bias = user.inputs[2] if len(user.inputs) > 2 else None
         if bias is not None:
             value = apply("Add", value, bias)

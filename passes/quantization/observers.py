@@ -7,12 +7,12 @@ not grow with the samples, and batches or shards merge exactly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from ...graph.types.grids import Grid, full_range
+from ...graph.types.grids import Grid, full_range, whole_levels
 from .rounding import decode, find_scales, nearest, scale_format
 from .scheme import QuantScheme, searched_grids
 
@@ -134,10 +134,13 @@ def range_scale(
 
 def observed_grid(scheme: QuantScheme, seen: Observer) -> tuple[Grid, tuple[float, float]]:
     """(the grid, the range that its scale covers): of the exponents or formats that are to be searched the one
-    with the least squared error on what was observed. Needs a histogram to search."""
+    with the least squared error on what was observed. Needs a histogram to search. Powers of what is never
+    negative are unsigned."""
+    if scheme.grid.startswith("power(int") and seen.low >= 0:
+        scheme = replace(scheme, grid=scheme.grid.replace("power(int", "power(uint"))
     tried: list[tuple[float, Grid, tuple[float, float]]] = []
     for found in searched_grids(scheme):
-        found = full_range(found) if scheme.zero else found
+        found = full_range(found) if scheme.zero else whole_levels(found) if scheme.table else found
         bounds = clipped_range(seen, found, scheme.clip, scheme.percentile, scheme.zero)
         if not scheme.searches_exponent:
             return found, bounds

@@ -136,8 +136,15 @@ _OPTIONS = {f.name for f in fields(QuantScheme)}
 
 def weight_scheme(given: Any) -> QuantScheme | None:
     """The scheme of a text (a preset or a grid, by output channel) or a mapping of options; None for
-    `float`. Raises ValueError."""
-    return _scheme(given, QuantScheme())
+    `float`. Raises ValueError, also for what weights can't have."""
+    found = _scheme(given, QuantScheme())
+    if found is not None and found.dynamic:
+        raise ValueError("the scales of weights are stored: 'dynamic' is for activations")
+    if found is not None and found.clip == "entropy" and found.axis != "tensor":
+        raise ValueError(
+            "entropy compares distributions, which a channel or block of weights is too few for: axis: tensor"
+        )
+    return found
 
 
 def activation_scheme(given: Any) -> QuantScheme | None:
