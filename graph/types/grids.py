@@ -258,7 +258,7 @@ def whole_levels(found: Grid) -> Grid:
         return found
     most = 255 if found.levels[0] >= 0 else 127
     name = f"{found.name} as {'u' if most == 255 else ''}int8"
-    for factor in (1, 2, 4, 8, 16, 49, 225):
+    for factor in (1, 2, 4, 8, 9, 16, 49, 225):
         whole = [v * factor for v in found.levels]
         if all(abs(v - round(v)) < 1e-4 for v in whole) and max(map(abs, whole)) <= most:
             return replace(codebook([float(round(v)) for v in whole], name), bits=found.bits)
