@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ...graph.diagnostics import SpecError
-from ...graph.ir import Node, Origin, Program, Value, apply, constant, consumers, make_node
+from ...graph.ir import Node, Origin, Program, Value, apply, constant, consumers, make_node, rebuild
 from ...graph.ir.quantized import DEQUANTIZE
 from ...graph.types.dtypes import FLOAT32
 from ..manager.application import moved_by
@@ -196,6 +196,8 @@ class Lowering:
                 return product, "int8"
         if kind == "float" and user.name == "MatMul":
             return self._weight_only(stored, user)
+        if kind == "static" and self._ends_quantized(user):
+            return self._float_layer(stored, user), "float"
         return self._value_site(stored, "float"), "float"
 
     def _channelwise(self, stored: Stored, user: Node) -> bool:
@@ -216,6 +218,24 @@ class Lowering:
         codes, scale = weight
         value = apply("DequantizeLinear", codes, scale, axis=stored.axis)
         return Replacement(stored.node.outputs, (value,), "int8-table", "bits")
+
+    def _float_layer(self, stored: Stored, user: Node) -> Replacement:
+        """The layer in float, its input decoded by plain arithmetic: between DequantizeLinear and QuantizeLinear
+        the runtime would round float weights to 8 bits with one scale."""
+        assert user.inputs[0] is not None
+        codes, scale, zero = user.inputs[0].node.inputs
+        assert codes is not None and scale is not None and zero is not None
+        wide, point = (apply("Cast", v, to=FLOAT32.code) for v in (codes, zero))
+        x = apply("Mul", apply("Sub", wide, point), scale)
+        new = rebuild(user, (x, self._float_weight(stored), *user.inputs[2:]))
+        return Replacement(user.outputs, new.outputs, "float-layer", "bits")
+
+    def _ends_quantized(self, user: Node) -> bool:
+        """Whether the result is quantized, after what the runtime takes into the layer's kernel."""
+        readers = self.readers.get(user.outputs[0], ())
+        while len(readers) == 1 and readers[0][0].name in ("Add", "Relu", "Clip"):
+            readers = self.readers.get(readers[0][0].outputs[0], ())
+        return any(n.name == "QuantizeLinear" for n, _ in readers)
 
     def _result_is_quantized(self, user: Node) -> bool:
         value = user.outputs[0]
