@@ -127,9 +127,9 @@ def _with_zero(groups: Groups, found: Grid) -> tuple[Value, Value]:
     zero, steps = _number(0), _number(len(found.levels) - 1)
     least = apply("Min", groups.reduced("ReduceMin", groups.x), zero)
     most = apply("Max", groups.reduced("ReduceMax", groups.x), zero)
-    scale = groups.held(apply("Div", apply("Sub", most, least), steps), found)
-    point = apply("Round", apply("Div", apply("Neg", least), scale))
-    return scale, apply("Cast", apply("Clip", point, zero, steps), to=UINT8.code)
+    wanted = apply("Div", apply("Sub", most, least), steps)
+    point = apply("Round", apply("Div", apply("Neg", least), _or_one(wanted, _number(1))))
+    return groups.held(wanted, found), apply("Cast", apply("Clip", point, zero, steps), to=UINT8.code)
 
 
 def _coded(groups: Groups, scale: Value, point: Value | None, dtype: DType, low: int, high: int) -> Value:

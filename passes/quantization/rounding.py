@@ -211,7 +211,8 @@ def _at(
     scale, codes = form.round(base * factor)
     if not with_zero:
         return Scales(scale, None, codes)
-    zero = np.rint(found.levels[0] - low * factor / scale)
+    # The range that is covered is a multiple of the whole one, whatever the format made of the scale.
+    zero = np.rint(found.levels[0] - low / np.where(base > 0, base, 1))
     return Scales(scale, np.clip(zero, found.levels[0], found.levels[-1]), codes)
 
 
