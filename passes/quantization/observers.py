@@ -7,13 +7,14 @@ not grow with the samples, and batches or shards merge exactly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from ...graph.types.grids import Grid
-from .rounding import decode, nearest
+from ...graph.types.grids import Grid, full_range, whole_levels
+from .rounding import decode, find_scales, nearest, scale_format
+from .scheme import QuantScheme, searched_grids
 
 Array = np.ndarray[Any, Any]
 
@@ -116,13 +117,36 @@ def clipped_range(
     return ranges[int(np.argmin(scores))]
 
 
-def range_scale(low: float, high: float, found: Grid, zero: bool) -> tuple[float, int | None]:
-    """(scale, zero point) that cover the range; 1 for an empty one."""
+def range_scale(
+    low: float, high: float, found: Grid, zero: bool, scheme: QuantScheme | None = None
+) -> tuple[float, int | None]:
+    """(scale, zero point) that cover the range, in the scheme's format of scales; 1 for an empty one."""
+    if scheme is not None and scheme.scale != "float32" and low < high:
+        form = scale_format(scheme.scale, max(-low, high), found, scheme.tensor_scale)
+        made = find_scales(np.array([[low, high]], np.float32), found, form, "absmax", zero)
+        return float(made.scale[0]), None if made.zero is None else int(made.zero[0])
     if not zero:
         scale = max(-low, high) / found.largest
         return (float(np.float32(scale)) or 1.0), None
     scale = float(np.float32((high - low) / (len(found.levels) - 1))) or 1.0
     return scale, int(np.clip(np.rint(found.levels[0] - low / scale), found.levels[0], found.levels[-1]))
+
+
+def observed_grid(scheme: QuantScheme, seen: Observer) -> tuple[Grid, tuple[float, float]]:
+    """(the grid, the range that its scale covers): of the exponents or formats that are to be searched the one
+    with the least squared error on what was observed. Needs a histogram to search. Powers of what is never
+    negative are unsigned."""
+    if scheme.grid.startswith("power(int") and seen.low >= 0:
+        scheme = replace(scheme, grid=scheme.grid.replace("power(int", "power(uint"))
+    tried: list[tuple[float, Grid, tuple[float, float]]] = []
+    for found in searched_grids(scheme):
+        found = full_range(found) if scheme.zero else whole_levels(found) if scheme.table else found
+        bounds = clipped_range(seen, found, scheme.clip, scheme.percentile, scheme.zero)
+        if not scheme.searches_exponent:
+            return found, bounds
+        tried.append((_squared(*seen.points(), *bounds, found, scheme.zero), found, bounds))
+    _, best, bounds = min(tried, key=lambda item: item[0])
+    return best, bounds
 
 
 def _restored(numbers: Array, low: float, high: float, found: Grid, zero: bool) -> Array:

@@ -14,12 +14,14 @@ from ...graph.types import FLOAT32
 from ..manager.application import moved_by
 from ..manager.contract import Budget, Contract
 from ..manager.pass_ import Context, Replacement, Result
+from .bias import whole_bias
 from .calibration import Batches, calibration_batches, divergence, observe, run
-from .codes import Store, dynamic_activation, static_activation, weight_value
+from .codes import Store, static_activation, weight_value
 from .coverage import Row, costs, float_row, left_row, notes, quantized_row
+from .dynamic import dynamic_activation
 from .mixed import allocate, sensitivity
 from .observers import Observer
-from .operands import Layer, Left, find_layers, stored_names
+from .operands import Layer, Left, constant_array, find_layers, stored_names
 from .rounding import QuantizedArray
 from .rules import Rule, first_match, read_rules
 from .scheme import QuantScheme, activation_scheme, weight_scheme
@@ -125,6 +127,7 @@ class Quantization:
         self.sites: list[Replacement] = []
         self.observers: dict[Value, Observer] = {}
         self.edges: dict[Value, QuantScheme] = {}
+        self.coded: dict[tuple[Value, QuantScheme], Value] = {}
         self.plans: list[Plan] = []
         self.inputs: dict[Value, list[Array]] = {}
         self.sensitivity: list[str] = []
@@ -283,7 +286,7 @@ class Quantization:
         wanted += list(self.edges)
         if wanted:
             unique = list(dict.fromkeys(wanted))
-            ranges = all(p.activation is None or p.activation.clip == "absmax" for p in static)
+            ranges = not any(_needs_histogram(p.activation) for p in static if p.activation is not None)
             batches = self._batches("a static scale")
             self.observers = observe(self.program, unique, batches, histogram=not ranges)
 
@@ -293,12 +296,12 @@ class Quantization:
     # --- what it becomes ---
 
     def _activation(self, x: Value, scheme: QuantScheme) -> Value:
-        found = scheme.levels()
-        if scheme.dynamic:
-            return dynamic_activation(x, scheme, found)
-        from ...graph.types.grids import full_range
-
-        return static_activation(x, scheme, self.observers[x], full_range(found) if scheme.zero else found)
+        if (x, scheme) not in self.coded:
+            fixed = not scheme.dynamic
+            self.coded[x, scheme] = (
+                static_activation(x, scheme, self.observers[x]) if fixed else dynamic_activation(x, scheme)
+            )
+        return self.coded[x, scheme]
 
     def _edge_site(self, value: Value, scheme: QuantScheme) -> Replacement:
         return Replacement((value,), (self._activation(value, scheme),), "result")
@@ -316,6 +319,8 @@ class Quantization:
         result = new.outputs[0]
         if self.options.bias_correction:
             result = self._corrected(layer, new)
+        if node.name == "Conv" and plan.activation is not None:
+            result = self._with_whole_bias(plan, result.node, array)
         return Replacement((node.outputs[0],), (result,), "layer")
 
     def _weights(self, plan: Plan, fed: Value) -> QuantizedArray:
@@ -378,10 +383,35 @@ class Quantization:
         shift = np.asarray(total / max(count, 1), np.float32)
         if new.name in ("Conv", "Gemm", "ConvTranspose"):
             bias = new.inputs[2] if len(new.inputs) > 2 else None
-            added = self.store.put(shift, f"{layer.name}_shift")
-            together = added if bias is None else apply("Add", bias, added)
+            held = np.zeros(1) if bias is None else self._array(bias)
+            if held is not None:
+                together = self.store.put((held + shift).astype(np.float32), f"{layer.name}_bias")
+            else:
+                together = apply("Add", bias, self.store.put(shift, f"{layer.name}_shift"))
             return rebuild(new, (new.inputs[0], new.inputs[1], together)).outputs[0]
         return apply("Add", new.outputs[0], self.store.put(shift, f"{layer.name}_shift"))
+
+    def _with_whole_bias(self, plan: Plan, new: Node, array: QuantizedArray) -> Value:
+        """The convolution's result with the bias that the runtime's integer kernel adds, where it has one."""
+        assert plan.activation is not None
+        x, bias = plan.layer.input, new.inputs[2] if len(new.inputs) > 2 else None
+        fed = self._activation(x, self.edges[x]) if x in self.edges else new.inputs[0]
+        assert fed is not None
+        held = None if bias is None else self._array(bias)
+        entry = fed.node.inputs[1] if fed.node.name == "DequantizeLinear" else None
+        scale = entry.constant if entry is not None else None
+        if held is None or scale is None:
+            return new.outputs[0]
+        whole = whole_bias(held, array, float(scale), plan.activation.levels().bits < 8)
+        if whole is None:
+            return new.outputs[0]
+        added = self.store.put(whole, f"{plan.layer.name}_bias")
+        return rebuild(new, (new.inputs[0], new.inputs[1], added)).outputs[0]
+
+    def _array(self, value: Value) -> Array | None:
+        """A constant's array, of the program or made so far."""
+        found = constant_array(value, self.program)
+        return self.store.arrays.get(value.node.attribute("name", "")) if found is None else found
 
     def _run(self, values: Sequence[Value], batch: Mapping[str, Array]) -> list[Array]:
         found = run(self.program, values, batch)
@@ -410,6 +440,10 @@ class Quantization:
         outputs = tuple(moved.get(v, v) for v in program.graph.outputs)
         made = program.with_graph(outputs, names=names, origins=origins)
         return replace(made, weights=made.weights.only(stored_names(made)))
+
+
+def _needs_histogram(scheme: QuantScheme) -> bool:
+    return scheme.clip != "absmax" or scheme.searches_exponent
 
 
 def _after_activation(node: Node, readers: Mapping[Value, Sequence[tuple[Node, int]]]) -> Value:

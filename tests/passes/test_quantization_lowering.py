@@ -16,6 +16,7 @@ from graphwright.backends.onnx.emitting.emission import emit
 from graphwright.backends.torch_fx import TorchEvaluator
 from graphwright.graph.ir import Graph, Program, Value, apply, constant, leaf
 from graphwright.graph.ir.program import Weights
+from graphwright.graph.ir.quantized import DEQUANTIZE, quantized_type
 from graphwright.graph.types import DTYPES, FLOAT32, TensorType
 from graphwright.graph.types.grids import grid
 from graphwright.passes.manager.evaluation import leaf_arrays
@@ -160,6 +161,27 @@ def test_a_packed_file_gives_the_bits_of_int8_codes() -> None:
     assert packed.weights.nbytes < 0.2 * program.weights.nbytes
 
 
+@pytest.mark.parametrize(
+    ("scale", "dtype", "width"), [("float32", 1, 4), ("float16", 10, 2), ("e4m3", 17, 1), ("e8m0", 2, 1)]
+)
+@pytest.mark.parametrize("weights", [{"grid": "int4", "block": 16}, {"grid": "nf4", "block": 16}])
+def test_scales_are_stored_as_the_scheme_says(
+    weights: dict[str, Any], scale: str, dtype: int, width: int
+) -> None:
+    program, x = layer("MatMul")
+    scheme = {**weights, "scale": scale, "tensor_scale": scale == "e4m3"}
+    made = quantized(program, x, scheme, "float")
+    model = emit(LowerQuantized(carrier="float").run(made, Context()).program)
+    (stored,) = [t for t in model.graph.initializer if list(t.dims) == [4, 48]]
+    assert (stored.data_type, len(stored.raw_data)) == (dtype, 4 * 48 * width)
+    fused = fused_operators(model.SerializeToString())
+    assert set(fused) == {"MatMul", "Relu", "ReduceSum"}  # widening them is folded when the model is loaded
+    (weight,) = [n.outputs[0] for n in made.graph.nodes if n.name in DEQUANTIZE and n.outputs[0].tensor.rank == 2
+                 and n.outputs[0].tensor.shape == (64, 48)]  # fmt: skip
+    named = {"e4m3": "float8e4m3fn"}.get(scale, scale)
+    assert scale == "float32" or f"scale={named}" in str(quantized_type(weight))
+
+
 @pytest.mark.parametrize("activations", ["float", STATIC, DYNAMIC], ids=["float", "static", "dynamic"])
 def test_the_contract_of_the_lowering_holds(activations: object) -> None:
     program, x = layer("MatMul")
@@ -216,6 +238,34 @@ def test_a_million_codes_are_equal_on_torch_and_onnx_runtime() -> None:
     wanted = TorchEvaluator().evaluate(values, {x: numbers})
     for name, array in zip(found, wanted, strict=True):
         assert np.array_equal(found[name], array), name
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+@pytest.mark.parametrize(
+    ("weights", "activations"), [("int4", "int4"), ("int2", "uint2"), ("nf4", "int4"), ("int8", "int8")]
+)
+def test_convolutions_with_a_bias_give_the_same_codes_on_torch_and_onnx_runtime(
+    weights: str, activations: str, corrected: bool
+) -> None:
+    """The runtime rounds a bias to the product of the scales, which is coarse for narrow codes."""
+    generator = np.random.default_rng(4)
+    x = leaf("Input", "x", TensorType(FLOAT32, (2, 8, 6, 6)))
+    value, arrays = apply("Relu", x), {}
+    for name in ("a", "b"):
+        arrays[f"{name}.kernel"] = (generator.normal(size=(8, 8, 3, 3)) / 8).astype(np.float32)
+        kernel = leaf("Weight", f"{name}.kernel", TensorType(FLOAT32, (8, 8, 3, 3)))
+        bias = constant(generator.normal(size=8).astype(np.float32) / 3)
+        value = apply("Relu", apply("Conv", value, kernel, bias, pads=(1, 1, 1, 1)))
+    program = Program("net", Graph((x,), (value,)), ("y",), weights=Weights(arrays))
+    given = generator.normal(size=(2, 8, 6, 6)).astype(np.float32)
+    scheme = {"grid": weights, "table": weights == "nf4"}
+    context = Context(data={"calibration": [{"x": given}]})
+    options = Quantize(weights=scheme, activations=activations, costs=False, bias_correction=corrected)
+    lowered = LowerQuantized().run(options.run(program, context).program, Context()).program
+    assert lowered.metadata[KERNELS_KEY] == "QLinearConv=2"
+    assert fused_operators(emit(lowered).SerializeToString())["QLinearConv"] == 2
+    found = OnnxBackend().load(lowered).run({"x": given})["y"]
+    assert np.array_equal(found, by_torch(lowered, given))
 
 
 def test_products_of_codes_are_equal_on_torch_and_onnx_runtime() -> None:
