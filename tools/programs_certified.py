@@ -28,6 +28,7 @@ class Request:
     journal: Path | None = None
     arithmetic: str = ""
     gappa: bool = False
+    native: bool = True
 
 
 def certify_files(paths: Sequence[str], request: Request, as_json: bool) -> bool:
@@ -56,7 +57,7 @@ def _certify(path: str, request: Request) -> tuple[dict[str, Any], list[Diagnost
     if request.journal is not None:
         request.journal.mkdir(parents=True, exist_ok=True)
     show = _progress if sys.stderr.isatty() else None
-    effort = Effort(request.stride, request.arithmetic, request.journal, show)
+    effort = Effort(request.stride, request.arithmetic, request.journal, show, request.native)
     found: list[Diagnostic] = []
     if request.renew:
         program = certified(program, effort)

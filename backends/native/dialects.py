@@ -176,8 +176,9 @@ static inline {value} exponent_from({value} x, {value} low) {{
 # --- numbers --------------------------------------------------------------------------------------
 
 
-def scalar(dtype: str) -> Dialect:
-    """Plain C for float32 or float64."""
+def scalar(dtype: str, fused: bool = True) -> Dialect:
+    """Plain C for float32 or float64. `fused`: `fma` is rounded once; else as graphs compute it, the product and the
+    sum in float64 and then the dtype."""
     end = "f" if dtype == "float32" else ""
     value = "float" if dtype == "float32" else "double"
 
@@ -195,7 +196,7 @@ def scalar(dtype: str) -> Dialect:
         "not": lambda a: f"(!{a})",
         "neg": lambda a: f"(-{a})",
         "isnan": lambda a: f"({a} != {a})",
-        "fma": call("__builtin_fma"),
+        "fma": call("__builtin_fma") if fused else lambda a, b, c: f"({value})((double){a} * {b} + {c})",
         "abs": call("__builtin_fabs"),
         "sqrt": call("__builtin_sqrt"),
         "floor": call("__builtin_floor"),

@@ -21,8 +21,8 @@ CHUNK = 1024
 
 
 def source(program: Elementwise, dialect: str, *, rows: bool = False) -> str:
-    """C99 source in the dialect `avx512` or `c`. Raises SpecError (G1130) for a dtype or an operation that C
-    has not."""
+    """C99 source in the dialect `avx512`, `c`, or `c-graph` (in which `fma` is rounded as graphs round it). Raises
+    SpecError (G1130) for a dtype or an operation that C has not."""
     problem = unprintable(program)
     if problem:
         raise fail("G1130", problem, hint="the torch and the reference backend compute it")
@@ -49,7 +49,7 @@ def unprintable(program: Elementwise) -> str | None:
 
 
 def _dialect(name: str, dtype: str) -> Dialect:
-    return dialects.vector(dtype) if name == "avx512" else dialects.scalar(dtype)
+    return dialects.vector(dtype) if name == "avx512" else dialects.scalar(dtype, fused=name == "c")
 
 
 class _Printer:

@@ -23,8 +23,8 @@ from ..constants import LARGEST
 from ..evaluation import evaluate
 from ..program import FunctionProgram
 from .cells import first_cells, halves
-from .exhaustive import unit_of
 from .patterns import position, value_at
+from .pieces import unit_of
 from .real_arithmetic import both, quotient
 from .reference import Arithmetic, arithmetic, enclosure, tail
 from .rounding import Analysis, analyse

@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from ....graph.diagnostics import fail
-from ..constants import FLOATS, LEAST_EXPONENT
-from ..evaluation import evaluate
 from ..program import Certificate, FunctionProgram
 from .bounding import bound_executed, bound_real
-from .exhaustive import exhaust
+from .exhaustive import Exhaustion, exhaust
 from .reference import arithmetic
+from .special_values import Problem, wrong_special_values
 
 Progress = Callable[[float], None]
 _SPARE = 1.0005
@@ -24,25 +23,16 @@ _SAME = 1 + 1e-9
 
 
 @dataclass(frozen=True)
-class Problem:
-    """What is wrong with a program: a code of the diagnostics, and a sentence. `certificate` is the place of
-    the certificate in the program's list, None where it is about the program."""
-
-    code: str
-    message: str
-    hint: str = ""
-    certificate: int | None = None
-
-
-@dataclass(frozen=True)
 class Effort:
     """How a check goes: every `stride`-th run of an exhaustive one (1: all), by which arithmetic (`ball`,
-    `interval`, or the first that is installed), with a folder for journals."""
+    `interval`, or the first that is installed), with a folder for journals, float32 by C kernels where they can be
+    made (`native`)."""
 
     stride: int = 1
     kind: str = ""
     journals: Path | None = None
     progress: Progress | None = None
+    native: bool = True
 
 
 def certified(program: FunctionProgram, effort: Effort = Effort()) -> FunctionProgram:
@@ -61,20 +51,19 @@ def _arithmetics(program: FunctionProgram) -> list[str]:
 
 def _made(program: FunctionProgram, kind: str, effort: Effort) -> Certificate:
     numbers = arithmetic(effort.kind)
-    tools = (
+    tools: tuple[tuple[str, str], ...] = (
         ("arithmetic", numbers.version),
-        ("numpy", np.__version__),
         ("python", platform.python_version()),
     )
     if kind == "executed" and program.dtype != "float64":
-        found = exhaust(
-            program, stride=effort.stride, journal=_journal(program, effort), progress=effort.progress
-        )
+        found = _exhausted(program, effort)
         if not found.complete:
             raise fail("G1526", "a certificate needs every input", hint="leave out --stride")
         method = "every input, against Taylor polynomials with proven remainders"
         bound = _rounded_up(found.bound)
+        tools = tuple(sorted((*tools, *found.tools)))
         return Certificate("exhaustive", bound, kind, method, found.worst, found.inputs, tools)
+    tools = tuple(sorted((*tools, ("numpy", np.__version__))))
     if kind == "real":
         real = bound_real(program, effort.kind)
         method = "the difference as Taylor polynomials with proven remainders on cells of the domain"
@@ -83,6 +72,17 @@ def _made(program: FunctionProgram, kind: str, effort: Effort) -> Certificate:
     method = "Taylor polynomials with proven remainders, and running error analysis, on cells of the domain"
     bound = _rounded_up(executed.bound * _SPARE)
     return Certificate(numbers.name, bound, kind, method, executed.worst, executed.cells, tools)
+
+
+def _exhausted(program: FunctionProgram, effort: Effort) -> Exhaustion:
+    return exhaust(
+        program,
+        stride=effort.stride,
+        journal=_journal(program, effort),
+        progress=effort.progress,
+        kind=effort.kind,
+        native=effort.native,
+    )
 
 
 def _journal(program: FunctionProgram, effort: Effort) -> Path | None:
@@ -106,7 +106,7 @@ def problems(program: FunctionProgram, effort: Effort = Effort()) -> Iterator[Pr
     if not program.certificates:
         hint = "graphwright certify --renew makes one"
         yield Problem("G1520", f"'{program.name}' has no certificate", hint)
-    yield from _wrong_special_values(program)
+    yield from wrong_special_values(program)
     for place, certificate in enumerate(program.certificates):
         found = list(_wrong_certificate(program, certificate, effort))
         yield from (replace(problem, certificate=place) for problem in found)
@@ -133,64 +133,10 @@ def _wrong_certificate(
 
 def _recomputed(program: FunctionProgram, certificate: Certificate, effort: Effort) -> tuple[float, float]:
     if certificate.kind == "exhaustive":
-        journal = _journal(program, effort)
-        found = exhaust(
-            program, stride=effort.stride, journal=journal, progress=effort.progress, kind=effort.kind
-        )
+        found = _exhausted(program, effort)
         return found.bound, found.worst
     if certificate.arithmetic == "real":
         real = bound_real(program, effort.kind)
         return real.bound, real.worst
     executed = bound_executed(program, effort.kind, effort.progress)
     return executed.bound, executed.worst
-
-
-# --- special values ---------------------------------------------------------------------------------------
-
-
-def special_inputs(program: FunctionProgram) -> dict[str, float]:
-    """The input of each case that is one input."""
-    least = math.ldexp(1.0, LEAST_EXPONENT[program.dtype])
-    return {
-        "nan": math.nan,
-        "inf": math.inf,
-        "-inf": -math.inf,
-        "zero": 0.0,
-        "-zero": -0.0,
-        "subnormal": least,
-    }
-
-
-def _wrong_special_values(program: FunctionProgram) -> Iterator[Problem]:
-    inputs = special_inputs(program)
-    for case, stated in program.special:
-        if case not in inputs:
-            continue  # overflow and underflow are words about what the certificate covers
-        x = inputs[case]
-        found = float(evaluate(program, np.array([x], FLOATS[program.dtype]), fused=False)[0])
-        wanted = _stated(stated, x)
-        if wanted is None:
-            hint = "a number, 'x', 'nan', 'inf' or '-inf'"
-            yield Problem("G1528", f"'{stated}' for {case} is no value", hint)
-        elif not _is_same(found, wanted):
-            yield Problem("G1528", f"for {case} the program gives {found!r}, not {stated}")
-    for case in ("inf", "-inf"):
-        end = program.domain[1 if case == "inf" else 0]
-        if math.isinf(end) and case not in dict(program.special):
-            hint = f"add '{case}: …' under 'special:'"
-            yield Problem("G1528", f"the domain holds {case}, and its result is not stated", hint)
-
-
-def _stated(text: str, x: float) -> float | None:
-    if text == "x":
-        return x
-    try:
-        return float.fromhex(text[5:-2]) if text.startswith("hex('") else float(text)
-    except ValueError:
-        return None
-
-
-def _is_same(a: float, b: float) -> bool:
-    if math.isnan(a) or math.isnan(b):
-        return math.isnan(a) and math.isnan(b)
-    return a == b and math.copysign(1, a) == math.copysign(1, b)

@@ -1,10 +1,7 @@
-"""Every input of a domain, against Taylor polynomials with proven remainders.
+"""Every input of a domain, against polynomials with proven errors (`pieces`).
 
-The inputs are taken in runs of consecutive floats within one binade. On a run the function is a polynomial
-of low degree in float64 up to a proven error: Taylor's coefficients and remainder are balls
-(`reference.expand`), the rounding of Horner's rule is bounded beside them. A run whose reference is not known
-to 2^-16 units in the last place is cut into sixteen. What is known of the reference is added to each error, so
-the largest is a bound.
+The inputs are taken in runs of consecutive floats within one binade, by a C kernel of the program where there is a
+compiler, otherwise by NumPy. What is known of the reference is added to each error, so the largest is a bound.
 """
 
 from __future__ import annotations
@@ -14,56 +11,50 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from ....backends.runtime.cache import write_atomically
 from ....graph.diagnostics import fail
-from ..constants import LARGEST, LEAST_EXPONENT, PRECISION
+from ..constants import LARGEST
 from ..evaluation import Run, evaluate
 from ..program import FunctionProgram
+from .native import native_trial
 from .patterns import mantissa_bits, position, value_at, values
-from .reference import IDENTITY_FAR, POLES_AT_ZERO, Arithmetic, arithmetic, enclosure, expand, tail
+from .pieces import KNOWN, Polynomial, pieces, unit_of, units
+from .reference import POLES_AT_ZERO, Arithmetic, arithmetic, enclosure, tail
 from .shortcuts import SYMMETRIC, one_result, symmetry
 
 Array = np.ndarray[Any, Any]
-_RUN = 2**16
-_CUT = 16
-_TERMS = 9
-_KNOWN = 2.0**-16
-_U = 2.0**-53
-_BEYOND = 2.0**200
+Found = tuple[float, float]
+"""An error, and the input where it is."""
+SAMPLED_RUN = 2**16
+"""Inputs of a run where only some runs are tried."""
+_SAVE_EVERY = 256
+
+
+class Trial(Protocol):
+    """The program on consecutive floats of its domain. `run` is the most that is asked for at once."""
+
+    run: int
+    tools: tuple[tuple[str, str], ...]
+
+    def worst(self, polynomial: Polynomial, start: int, stop: int) -> Found:
+        """The largest error in the program's metric on places start up to stop, and where."""
+        ...
 
 
 @dataclass(frozen=True)
 class Exhaustion:
-    """The largest error over `inputs` inputs, where it is, and whether they are all of the domain."""
+    """The largest error over `inputs` inputs, where it is, and whether they are all of the domain; `tools` computed
+    the program."""
 
     bound: float
     worst: float
     inputs: int
     complete: bool
-
-
-@dataclass(frozen=True)
-class Polynomial:
-    """The function on a run: sum of c_i ((x - center) / radius)^i, wrong by at most `slack`; the radius is a
-    power of two."""
-
-    center: float
-    radius: float
-    coefficients: tuple[float, ...]
-    slack: float
-    least: float
-
-    def at(self, x: Array) -> Array:
-        t = (x - self.center) / self.radius
-        found = np.full_like(t, self.coefficients[-1])
-        for coefficient in self.coefficients[-2::-1]:
-            found *= t
-            found += coefficient
-        return found
+    tools: tuple[tuple[str, str], ...] = ()
 
 
 def exhaust(
@@ -73,32 +64,34 @@ def exhaust(
     journal: Path | None = None,
     progress: Callable[[float], None] | None = None,
     kind: str = "",
+    native: bool = True,
 ) -> Exhaustion:
-    """The largest error of the program over its domain, each `fma` rounded once and, where that differs,
-    also as graphs compute it. Every `stride`-th run of 65,536 inputs; with a journal, a run that was stopped
-    goes on. Raises SpecError (G1522) for a float64 program."""
+    """The largest error of the program over its domain, each `fma` rounded once and also as graphs compute it. Every
+    `stride`-th run of 65,536 inputs; with a journal, a run that was stopped goes on. `native`: by a C kernel where
+    one can be made. Raises SpecError (G1522) for a float64 program."""
     if program.dtype == "float64":
         raise fail("G1522", f"'{program.name}' takes float64, which has too many numbers to try them all")
     a = arithmetic(kind)
-    runs = list(_runs(program))[::stride]
-    state = _begin(program, journal, stride, len(runs))
+    trial: Trial = (native_trial(program) if native else None) or NumpyTrial(program)
+    runs = list(_runs(program, trial.run if stride == 1 else SAMPLED_RUN))[::stride]
+    state = _begin(program, journal, (stride, trial.run), len(runs))
     for index in range(state["next"], len(runs)):
         start, stop = runs[index]
-        error, at = _largest(a, program, start, stop)
+        error, at = _largest(a, program, trial, start, stop)
         if not error <= state["bound"]:
             state["bound"], state["worst"] = error, at
         state["inputs"] += stop - start
         state["next"] = index + 1
-        if index % 256 == 255:
+        if index % _SAVE_EVERY == _SAVE_EVERY - 1:
             _save(journal, state)
             if progress is not None:
                 progress((index + 1) / len(runs))
     _save(journal, state)
-    return Exhaustion(state["bound"], state["worst"], state["inputs"], stride == 1)
+    return Exhaustion(state["bound"], state["worst"], state["inputs"], stride == 1, trial.tools)
 
 
-def _runs(program: FunctionProgram) -> Iterator[tuple[int, int]]:
-    """Runs of finite inputs, each within one binade."""
+def _runs(program: FunctionProgram, most: int) -> Iterator[tuple[int, int]]:
+    """Runs of at most so many finite inputs, each within one binade."""
     dtype, (low, high) = program.dtype, program.domain
     limit = LARGEST[dtype]
     first, last = position(max(low, -limit), dtype), position(min(high, limit), dtype)
@@ -106,7 +99,7 @@ def _runs(program: FunctionProgram) -> Iterator[tuple[int, int]]:
         first = max(first, 1)
     if low == -high and SYMMETRIC.get(program.function) == symmetry(program):
         first = 0
-    size = min(_RUN, 2 ** mantissa_bits(dtype))
+    size = min(most, 2 ** mantissa_bits(dtype))
     start = first
     while start <= last:
         stop = min((start // size + 1) * size, last + 1)
@@ -116,14 +109,14 @@ def _runs(program: FunctionProgram) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def _begin(program: FunctionProgram, journal: Path | None, stride: int, runs: int) -> dict[str, Any]:
-    new = {"program": program.meaning(), "stride": stride, "next": 0, "bound": 0.0, "worst": 0.0, "inputs": 0}
+def _begin(program: FunctionProgram, journal: Path | None, cut: tuple[int, int], runs: int) -> dict[str, Any]:
+    new = {"program": program.meaning(), "cut": list(cut), "next": 0, "bound": 0.0, "worst": 0.0, "inputs": 0}
     new["worst"] = max(program.domain[0], -LARGEST[program.dtype])
     if journal is None or not journal.exists():
         return new
     try:
         found = json.loads(journal.read_text(encoding="utf-8"))
-        known = (found["program"], found["stride"]) == (new["program"], stride) and found["next"] <= runs
+        known = (found["program"], found["cut"]) == (new["program"], new["cut"]) and found["next"] <= runs
     except (OSError, ValueError, KeyError, TypeError):
         known = False
     if not known:
@@ -138,30 +131,20 @@ def _save(journal: Path | None, state: Mapping[str, Any]) -> None:
         write_atomically(journal, json.dumps(state).encode("utf-8"))
 
 
-def _largest(a: Arithmetic, program: FunctionProgram, start: int, stop: int) -> tuple[float, float]:
+def _largest(a: Arithmetic, program: FunctionProgram, trial: Trial, start: int, stop: int) -> Found:
     """The largest error on a run, and where."""
     same = _same_result(a, program, start, stop)
     if same is not None:
         return same
-    x = values(start, stop, program.dtype)
-    run = Run(program, x, fused=False)
-    y, wide = run.result().astype(np.float64), x.astype(np.float64)
     largest, worst = -1.0, 0.0
-    for i, j, polynomial in _pieces(a, program, start, stop):
-        given = [(wide[i:j], y[i:j])]
-        if run.doubtful is not None and np.any(run.doubtful[i:j]):
-            some = np.broadcast_to(run.doubtful[i:j], (j - i,))
-            given.append((wide[i:j][some], evaluate(program, x[i:j][some]).astype(np.float64)))
-        for inputs, results in given:
-            error, place = _worst(program, polynomial, inputs, results)
-            if not error <= largest:
-                largest, worst = error, float(inputs[place])
+    for first, end, polynomial in pieces(a, program, start, stop):
+        error, at = trial.worst(polynomial, first, end)
+        if not error <= largest:
+            largest, worst = error, at
     return largest, worst
 
 
-def _same_result(
-    a: Arithmetic, program: FunctionProgram, start: int, stop: int
-) -> tuple[float, float] | None:
+def _same_result(a: Arithmetic, program: FunctionProgram, start: int, stop: int) -> Found | None:
     """The error on a run where neither the program nor the function moves: one number each."""
     low, high = value_at(start, program.dtype), value_at(stop - 1, program.dtype)
     if program.error == "relative" or tail(program.function, low, high) is not None:
@@ -169,82 +152,40 @@ def _same_result(
     ends = a.ends(enclosure(a, program.function, low, high))
     least = 0.0 if ends[0] <= 0 <= ends[1] else min(map(abs, ends))
     unit = 1.0 if program.error == "absolute" else unit_of(least, program.result_dtype)
-    if not ends[1] - ends[0] <= _KNOWN * unit_of(least, program.result_dtype):
+    if not ends[1] - ends[0] <= KNOWN * unit_of(least, program.result_dtype):
         return None
     y = one_result(program, low, high)
-    return None if y is None else (max(abs(y - end) for end in ends) * (1 + 2.0**-50) / unit, low)
+    return (
+        None
+        if y is None or math.isinf(y)
+        else (max(abs(y - end) for end in ends) * (1 + 2.0**-50) / unit, low)
+    )
 
 
-def _pieces(
-    a: Arithmetic, program: FunctionProgram, start: int, stop: int
-) -> Iterator[tuple[int, int, Polynomial]]:
-    """Parts of a run, from its start, on which a polynomial is accurate enough."""
-    waiting = [(start, stop)]
-    while waiting:
-        first, end = waiting.pop()
-        polynomial = _polynomial(a, program, value_at(first, program.dtype), value_at(end - 1, program.dtype))
-        unit = unit_of(polynomial.least, program.result_dtype) if program.error == "ulp" else polynomial.least
-        if program.error == "absolute":
-            unit = 1.0
-        wanted = _KNOWN * (unit if program.error == "ulp" else unit * 2.0 ** -PRECISION[program.result_dtype])
-        if polynomial.slack <= wanted or end - first == 1:
-            yield first - start, end - start, polynomial
-            continue
-        size = -(-(end - first) // _CUT)
-        waiting.extend(reversed([(i, min(i + size, end)) for i in range(first, end, size)]))
+class NumpyTrial:
+    """The program by NumPy, for any dtype."""
 
+    run: int = 2**16
+    tools: tuple[tuple[str, str], ...] = (("numpy", np.__version__),)
 
-def _polynomial(a: Arithmetic, program: FunctionProgram, low: float, high: float) -> Polynomial:
-    """The shortest polynomial whose truncation is small beside the unit of the least value."""
-    far = tail(program.function, low, high)
-    if far is not None and far[0] > _BEYOND:
-        return Polynomial(low, 1.0, (_BEYOND,), 0.0, _BEYOND)
-    if far is not None and program.function in IDENTITY_FAR and low > 0:
-        return Polynomial(low, 1.0, (low, 1.0), high * 2.0**-52, low)
-    if far is not None:
-        middle = _float(far[0])
-        slack = max(abs(_float(far[1]) - middle), abs(middle) * _U)
-        return Polynomial(low, 1.0, (middle,), slack, abs(middle))
-    values_at = enclosure(a, program.function, low, low)
-    ends = [a.smallest(v) for v in (values_at, enclosure(a, program.function, high, high))]
-    center = low if ends[0] <= ends[1] else high
-    least = a.smallest(enclosure(a, program.function, low, high))
-    if least > _BEYOND:  # of every dtype that can be tried
-        return Polynomial(low, 1.0, (_BEYOND if a.ends(values_at)[0] > 0 else -_BEYOND,), 0.0, _BEYOND)
-    if low == high:
-        value = enclosure(a, program.function, low, low)
-        return Polynomial(low, 1.0, (a.middle(value),), a.magnitude(value) * _U * (1 + 2.0**-40), least)
-    radius = math.ldexp(1.0, math.frexp(high - low)[1])
-    try:
-        balls = expand(a, program.function, center, radius, low, high, _TERMS)
-    except (ValueError, ZeroDivisionError):  # so wide that a ball holds a pole
-        return Polynomial(center, radius, (0.0,), math.inf, least)
-    parts = [a.magnitude(ball) for ball in balls]
-    least = max(least, min(ends) - sum(parts[1:]) * (1 + 2.0**-40))
-    small = 2.0**-10 * _KNOWN * unit_of(least, program.result_dtype)
-    degree = next((d for d in range(_TERMS) if sum(parts[d + 1 :]) <= small), _TERMS - 1)
-    rounding = (2 * degree + 3) * _U * sum(parts[: degree + 1]) * (1 + 2.0**-40)
-    coefficients = tuple(a.middle(ball) for ball in balls[: degree + 1])
-    return Polynomial(center, radius, coefficients, sum(parts[degree + 1 :]) + rounding, least)
+    def __init__(self, program: FunctionProgram) -> None:
+        self.program = program
 
-
-def _float(value: Any) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
-
-
-def unit_of(value: float, dtype: str) -> float:
-    """The unit in the last place of a positive number, that of the subnormal numbers at least."""
-    exponent = math.frexp(value)[1] - PRECISION[dtype] if value else LEAST_EXPONENT[dtype]
-    return math.ldexp(1.0, max(exponent, LEAST_EXPONENT[dtype]))
-
-
-def units(values: Array, dtype: str) -> Array:
-    """The unit in the last place of each number, as float64."""
-    exponent = np.frexp(values)[1] - PRECISION[dtype]
-    return np.asarray(np.ldexp(1.0, np.maximum(exponent, LEAST_EXPONENT[dtype])))
+    def worst(self, polynomial: Polynomial, start: int, stop: int) -> Found:
+        program = self.program
+        x = values(start, stop, program.dtype)
+        run = Run(program, x, fused=False)
+        y, wide = run.result().astype(np.float64), x.astype(np.float64)
+        given = [(wide, y)]
+        if run.doubtful is not None and np.any(run.doubtful):
+            some = np.broadcast_to(run.doubtful, (stop - start,))
+            given.append((wide[some], evaluate(program, x[some]).astype(np.float64)))
+        largest, at = -1.0, 0.0
+        for inputs, results in given:
+            error, place = _worst(program, polynomial, inputs, results)
+            if not error <= largest:
+                largest, at = error, float(inputs[place])
+        return largest, at
 
 
 def _worst(program: FunctionProgram, polynomial: Polynomial, x: Array, y: Array) -> tuple[float, int]:
@@ -266,16 +207,16 @@ def _worst(program: FunctionProgram, polynomial: Polynomial, x: Array, y: Array)
 
 def _one_scale(program: FunctionProgram, exact: Array, slack: float) -> float | None:
     """What every error is divided by, where that is one number."""
+    low, high = float(np.min(exact)), float(np.max(exact))
+    least, most = sorted((abs(low), abs(high)))
+    if program.error == "relative" or most + slack >= LARGEST[program.result_dtype]:
+        return None
     if program.error == "absolute":
         return 1.0
-    low, high = float(np.min(exact)), float(np.max(exact))
-    if program.error == "relative" or low < 0 < high:
+    if low < 0 < high:
         return None
-    least, most = sorted((abs(low), abs(high)))
-    if most + slack >= LARGEST[program.result_dtype]:
-        return None
-    units = [unit_of(max(v, 0.0), program.result_dtype) for v in (least - slack, most)]
-    return units[0] if units[0] == units[1] else None
+    found = [unit_of(max(v, 0.0), program.result_dtype) for v in (least - slack, most)]
+    return found[0] if found[0] == found[1] else None
 
 
 def _errors(program: FunctionProgram, slack: float, exact: Array, y: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import mpmath
@@ -11,22 +12,27 @@ import pytest
 from click.testing import CliRunner
 
 from graphwright.graph.diagnostics import SpecError
-from graphwright.passes.functions.certificates import exhaustive
+from graphwright.passes.functions.certificates import exhaustive, native
 from graphwright.passes.functions.certificates.bounding import bound_executed, bound_real
 from graphwright.passes.functions.certificates.checking import Effort, certified, problems
 from graphwright.passes.functions.certificates.exhaustive import exhaust
+from graphwright.passes.functions.certificates.native import NativeTrial, native_trial
 from graphwright.passes.functions.certificates.patterns import position, value_at, values
+from graphwright.passes.functions.certificates.pieces import unit_of
 from graphwright.passes.functions.certificates.reference import FORMULAS, arithmetic, enclosure, expand
 from graphwright.passes.functions.certificates.rounding import analyse
 from graphwright.passes.functions.certificates.shortcuts import EVEN, ODD, one_result, symmetry
+from graphwright.passes.functions.certificates.special_values import wrong_special_values
 from graphwright.passes.functions.evaluation import evaluate
-from graphwright.passes.functions.program_spec import load_program, spec_text
+from graphwright.passes.functions.program import Certificate
+from graphwright.passes.functions.program_spec import load_program, spec_text, with_certificates
 from graphwright.passes.functions.target import FUNCTIONS
 from graphwright.tools.cli.main import commands
 
 pytest.importorskip("flint")
 LIBRARY = Path(__file__).parents[3] / "specs" / "functions"
-PROGRAMS = sorted(p for p in LIBRARY.glob("*.yaml") if "\nprogram:\n" in p.read_text(encoding="utf-8"))
+PROGRAMS = sorted(p for p in LIBRARY.rglob("*.yaml") if "\nprogram:\n" in p.read_text(encoding="utf-8"))
+KEYS = [str(p.relative_to(LIBRARY).with_suffix("")) for p in PROGRAMS]
 CORE = """graphwright: 1
 kind: graph
 name: core
@@ -60,7 +66,7 @@ def true_errors(program, x):
             if program.error == "relative":
                 error /= abs(exact)
             if program.error == "ulp":
-                unit = exhaustive.unit_of(abs(float(exact)), program.result_dtype)
+                unit = unit_of(abs(float(exact)), program.result_dtype)
                 error /= unit
             found.append(float(error))
     return np.array(found)
@@ -219,10 +225,102 @@ def test_an_exhaustive_check_goes_on_after_a_stop(tmp_path, monkeypatch):
         exhaust(program, journal=journal, stride=2)
 
 
+# --- the C kernels ---------------------------------------------------------------------------------------
+
+
+def single(tmp_path, nodes, *, function="exp", domain="[-1, 1]", error="ulp", special=""):
+    """A float32 program of these nodes."""
+    lines = "".join(f"  {node}\n" for node in nodes)
+    return load_program(
+        core(
+            tmp_path,
+            "graphwright: 1\nkind: graph\nname: one\nuse: [functions/ieee.yaml]\ninputs:\n  x: float32[...]\n"
+            f"nodes:\n{lines}outputs: [y]\nprogram:\n  function: {function}\n  domain: {domain}\n"
+            f"  error: {error}\n{special}",
+        )
+    )
+
+
+@pytest.mark.parametrize("error", ["ulp", "relative", "absolute"])
+def test_c_and_numpy_find_the_same_error_at_the_same_input(error):
+    for name in ("exp_float32", "vector/sin", "vector/tanh_quick"):
+        program = replace(load_program(LIBRARY / f"{name}.yaml"), error=error)
+        if error == "relative" and "exp" in name:
+            program = replace(program, domain=(-80.0, 80.0))
+        found, expected = (exhaust(program, stride=3001, native=native) for native in (True, False))
+        assert found.tools != expected.tools
+        assert (found.bound, found.worst, found.inputs) == (expected.bound, expected.worst, expected.inputs)
+
+
+def test_both_roundings_of_a_fused_sum_are_tried(tmp_path):
+    """Near 1 + 2^-12 this fma is a tie once it is rounded to float64: graphs round it the other way."""
+    nodes = ["y: fma(x, hex('0x1.ffe002p-25'), 1)"]
+    domain = "[hex('0x1.000800p+0'), hex('0x1.001800p+0')]"
+    program = single(tmp_path, nodes, function="exp2", domain=domain, error="absolute")
+    x = values(position(program.domain[0], "float32"), position(program.domain[1], "float32") + 1, "float32")
+    once, twice = (evaluate(program, x, fused=fused) for fused in (True, False))
+    kernels = native_trial(program).kernels
+    np.testing.assert_array_equal(kernels[0](x), once)
+    np.testing.assert_array_equal(kernels[1](x), twice)
+    assert np.any(once != twice)
+
+
+def test_what_overflows_may_be_infinite_and_nothing_else_may(tmp_path):
+    text = ["c: minimum(x, 200)", "k: round(c)", "r: c - k", "q: r * hex('0x1.62e43p-1')", "p: 1 + q"]
+    good = single(tmp_path, [*text, "y: ldexp(p, k)"], function="exp2", domain="[127, 300]")
+    early = single(
+        tmp_path,
+        [*text, "z: ldexp(p, k)", "far: x >= 127", "y: where(far, inf, z)"],
+        function="exp2",
+        domain="[127, 300]",
+    )
+    wrong = single(tmp_path, [*text, "z: ldexp(p, k)", "y: -z"], function="exp2", domain="[129, 300]")
+    for in_c in (True, False):
+        assert exhaust(good, native=in_c).bound < math.inf
+        assert exhaust(early, native=in_c).bound == math.inf
+        assert exhaust(wrong, native=in_c).bound == math.inf
+
+
+def test_programs_without_a_c_form_are_tried_by_numpy(monkeypatch):
+    program = load_program(LIBRARY / "exp_float32.yaml")
+    assert isinstance(native_trial(program), NativeTrial)
+    assert native_trial(load_program(LIBRARY / "exp_bfloat16.yaml")) is None
+    monkeypatch.setenv("CC", "no-such-compiler")
+    native.find_compiler.cache_clear()
+    try:
+        assert native_trial(program) is None
+        assert dict(exhaust(program, stride=40_001).tools).keys() == {"numpy"}
+    finally:
+        native.find_compiler.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("function", "special", "problem"),
+    [
+        ("tanh", "{nan: nan, inf: 1, -inf: -1}", ""),
+        ("tanh", "{nan: nan, inf: 1}", "-inf, and its result is not stated"),
+        ("tanh", "{inf: 1, -inf: -1}", "nan, and its result is not stated"),
+        ("tanh", "{nan: nan, inf: -1, -inf: -1}", "not -1"),
+        ("sigmoid", "{nan: nan, inf: 1, -inf: -1}", "sigmoid is 0.0"),
+        ("exp", "{nan: nan, inf: 1, -inf: -1}", "exp is inf"),
+        ("sin", "{nan: nan, inf: 1, -inf: -1}", "sin is nan"),
+        ("tanh", "{nan: nan, inf: 1, -inf: -1, zero: 0, -zero: 0}", "-zero the program gives -0.0"),
+    ],
+)
+def test_results_at_infinities_and_nan_are_the_functions(tmp_path, function, special, problem):
+    nodes = ["a: minimum(x, 1)", "y: maximum(a, -1)"]
+    program = single(
+        tmp_path, nodes, function=function, domain="[-inf, inf]", special=f"  special: {special}\n"
+    )
+    claim = Certificate("exhaustive", 0.5, worst=0.0, inputs=1)
+    found = [p.message for p in wrong_special_values(with_certificates(program, claim))]
+    assert any(problem in message for message in found) if problem else not found
+
+
 # --- the library ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", PROGRAMS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", PROGRAMS, ids=KEYS)
 def test_library_program(path):
     """Digest, special values, and the bound at random inputs by mpmath and on a part of the exhaustion."""
     program = load_program(path)
@@ -245,7 +343,7 @@ def test_library_program(path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", PROGRAMS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", PROGRAMS, ids=KEYS)
 def test_library_program_is_certified_again(path):
     assert not list(problems(load_program(path)))
 
