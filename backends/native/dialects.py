@@ -115,7 +115,7 @@ def vector_split(operation: str, x: str, low: float, dtype: str) -> str:
     suffix = _NAMES[dtype][0]
     if low not in MANTISSAS:
         return f"{operation}_from({x}, _mm512_set1_{suffix}({number(low, dtype)}))"
-    m = f"_mm512_getmant_{suffix}({x}, {MANTISSAS[low]}, _MM_MANT_SIGN_zero)"
+    m = f"_mm512_getmant_{suffix}({x}, {MANTISSAS[low]}, _MM_MANT_SIGN_nan)"
     if operation == "significand":
         return m
     k = f"_mm512_getexp_{suffix}({x})"
@@ -147,7 +147,7 @@ def vector_prelude(dtype: str) -> str:
     bits, top = ("epi32", 31) if dtype == "float32" else ("epi64", 63)
     one = "1.0f" if dtype == "float32" else "1.0"
     half = f"_mm512_set1_{suffix}(0.5f)"
-    mantissa = f"_mm512_getmant_{suffix}(x, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_zero)"
+    mantissa = f"_mm512_getmant_{suffix}(x, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_nan)"
     return f"""
 static inline {value} least({value} a, {value} b) {{
   return _mm512_mask_mov_{suffix}(_mm512_min_{suffix}(a, b), _mm512_cmp_{suffix}_mask(a, a, _CMP_UNORD_Q), a);
@@ -246,12 +246,15 @@ static inline {value} significand_of({value} x) {{
 }}
 static inline {value} significand_from({value} x, {value} low) {{
   {value} m = significand_of(x);
-  return m >= 2 * low ? m * 0.5{end} : m;
+  m = m >= 2 * low ? m * 0.5{end} : m;
+  {value} other = x == 0 ? __builtin_copysign{end}(1, x) : (x == INFINITY ? 1 : NAN);
+  return x > 0 & x < INFINITY ? m : other;
 }}
 static inline {value} exponent_from({value} x, {value} low) {{
   {value} k = ({value})(({integer})((to_bits(normal(x)) >> {digits}) & {2 * bias + 1}) - {bias});
   k = x < {least} ? k - {width} : k;
-  return significand_of(x) >= 2 * low ? k + 1 : k;
+  k = significand_of(x) >= 2 * low ? k + 1 : k;
+  return x > 0 & x < INFINITY ? k : (x == 0 ? -INFINITY : x * x);
 }}
 """
 

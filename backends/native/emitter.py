@@ -169,12 +169,15 @@ class _Printer:
         return dialects.scalar_lookup(table, self._operand(k), entries, self.dtype)
 
     def _places(self, k: Operand) -> str:
-        """The integers of k; where it was rounded by adding and subtracting a constant, the sum holds them."""
-        made = self.made.get(k) if isinstance(k, str) else None
-        rounding = dialects.ROUNDING[self.dtype]
-        if made is not None and made.operation == "sub" and made.operands[1] == rounding:
+        """The integers of k; where it was rounded by adding and subtracting a constant, to a multiple of a power
+        of two whose inverse k is then multiplied with, the sum holds them."""
+        made, unit = self.made.get(str(k)), 1.0
+        if made is not None and made.operation == "mul" and isinstance(made.operands[1], float):
+            made, unit = self.made.get(str(made.operands[0])), 1 / made.operands[1]
+        magic = dialects.ROUNDING[self.dtype] * unit
+        if made is not None and made.operation == "sub" and made.operands[1] == magic:
             total = self.made.get(str(made.operands[0]))
-            if total is not None and total.operation in ("add", "fma") and total.operands[-1] == rounding:
+            if total is not None and total.operation in ("add", "fma") and total.operands[-1] == magic:
                 return f"_mm512_cast{self.suffix}_si512({total.name})"
         return f"places({self._operand(k)})"
 

@@ -133,8 +133,10 @@ def _split(operation: str, x: Array, low: Array) -> Array:
     m, k = np.frexp(x)
     move = np.where(m < low, 1, 0) if low <= 1 else 0
     if operation == "exponent":
-        return (k - move).astype(x.dtype)
-    return np.ldexp(m, move).astype(x.dtype)
+        found = np.where((x > 0) & (x < np.inf), k - move, np.where(x == 0, -np.inf, np.abs(x)))
+        return found.astype(x.dtype)
+    whole = np.where(x < 0, np.nan, np.where(x == np.inf, 1, np.ldexp(m, move)))
+    return np.where(x == 0, np.copysign(1, x), whole).astype(x.dtype)
 
 
 def fused_multiply_add(a: Array, b: Array, c: Array, *, once: bool = True) -> Array:

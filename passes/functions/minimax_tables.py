@@ -117,20 +117,18 @@ def _solved(columns: Array, right: Array, weight: Array, times: int) -> Array:
 
 
 def segments(
-    function: Callable[[Any], Any], width: float, degree: int, count: int, *, odd: bool = True
+    function: Callable[[Any], Any], width: float, degree: int, count: int
 ) -> list[tuple[float, ...]]:
     """For each power the coefficients of `count` polynomials: the i-th near the function at i width + t for
-    |t| <= width / 2. `odd`: that of i = 0 has no constant, so that it is right relatively."""
+    |t| <= width / 2, the first one for t >= 0 alone."""
     import mpmath
 
     columns: list[list[float]] = [[] for _ in range(degree + 1)]
     half = width / 2 * 1.0001
     for i in range(count):
         center = mpmath.mpf(i) * mpmath.mpf(width)
-        if i == 0 and odd:
-            found = {0: 0.0, **polynomial(function, (1e-6, half), range(1, degree + 1), count=100)}
-        else:
-            found = polynomial(_moved(function, center), (-half, half), range(degree + 1), count=100)
+        low = -half if i else 0.0
+        found = polynomial(_moved(function, center), (low, half), range(degree + 1), count=100)
         for power, column in enumerate(columns):
             column.append(found[power])
     return [tuple(c) for c in columns]

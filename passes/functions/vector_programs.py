@@ -52,7 +52,17 @@ class Writing:
 
     def integer(self, x: str, scale: float) -> str:
         """The integer nearest to scale x."""
-        return self("sub", self("fma", x, scale, ROUNDING), ROUNDING)
+        return self.multiple(x, scale, 1.0)
+
+    def multiple(self, x: str, scale: float, unit: float) -> str:
+        """The multiple of `unit`, a power of two, that is nearest to scale x."""
+        magic = ROUNDING * unit
+        total = self("add", x, magic) if scale == 1 else self("fma", x, scale, magic)
+        return self("sub", total, magic)
+
+    def entry(self, name: str, values: Sequence[float], k: str, unit: float) -> str:
+        """Of a table the entry k / unit."""
+        return self.table(name, values, self("mul", k, 1 / unit))
 
     def table(self, name: str, values: Sequence[float], k: str) -> str:
         self.tables[name] = tuple(single(v) for v in values)
@@ -104,20 +114,25 @@ def _parts(value: Any, bits: int) -> tuple[float, float]:
 # --- exponentials ----------------------------------------------------------------------------------
 
 
-def _reduced(made: Writing, x: str, pieces: int) -> tuple[str, str]:
-    """k and r with x = k ln 2 / pieces + r."""
-    import mpmath
-
-    with mpmath.workdps(30):
-        step = mpmath.log(2) / pieces
-        high, low = _parts(step, 13)
-    k = made.integer(x, single(1 / float(step)))
-    return k, made("fma", k, -low, made("fma", k, -high, x))
-
-
 def _clamped(made: Writing, x: str) -> str:
     """Beyond these bounds e^x is 0 and infinite in float32. NaN stays."""
     return made("max", made("min", x, 89.0), -104.0)
+
+
+def _exp_reduced(made: Writing, x: str, pieces: int, bits: int) -> tuple[str, str]:
+    """k, a multiple of 1 / pieces, and r with x = k ln 2 + r. `bits`: those of the leading part of ln 2; with
+    24 of them ln 2 has no second part, which moves the result by two or three units."""
+    import mpmath
+
+    with mpmath.workdps(30):
+        high, low = _parts(mpmath.log(2), bits)
+    k = made.multiple(x, single(1 / math.log(2)), 1 / pieces)
+    r = made("fma", k, -high, x)
+    return k, r if bits == 24 else made("fma", k, -low, r)
+
+
+def _powers(made: Writing, k: str, pieces: int) -> str:
+    return made.entry("power", [2.0 ** (i / pieces) for i in range(pieces)], k, 1 / pieces)
 
 
 def exp_accurate() -> FunctionProgram:
@@ -125,26 +140,28 @@ def exp_accurate() -> FunctionProgram:
     made = Writing()
     half = math.log(2) / 32 * 1.0005
     c = polynomial(_mp("exp"), (-half, half), range(4), {0: 1.0, 1: 1.0})
-    k, r = _reduced(made, _clamped(made, INPUT), 16)
-    entry = made.table("power", [2.0 ** (i / 16) for i in range(16)], k)
+    k, r = _exp_reduced(made, _clamped(made, INPUT), 16, 13)
+    entry = _powers(made, k, 16)
     p = made("mul", made.horner(r, [c[i] for i in range(1, 4)]), r)
-    made("ldexp", made("fma", p, entry, entry), made("floor", made("mul", k, 1 / 16)))
-    reduction = "x = (16 m + j) ln 2 / 16 + r; e^x = 2^m 2^(j/16) e^r, 2^(j/16) from a table"
+    made("ldexp", made("fma", p, entry, entry), made("floor", k))
+    reduction = "x = (m + j/16) ln 2 + r; e^x = 2^m 2^(j/16) e^r, 2^(j/16) from a table"
     return program("exp_accurate", "exp", INFINITE, "ulp", made, reduction=reduction)
 
 
-def _exp_steps(made: Writing, x: str, degree: int = 5) -> str:
-    half = math.log(2) / 2 * 1.0005
-    c = polynomial(_mp("exp"), (-half, half), range(degree + 1), {0: 1.0, 1: 1.0})
-    k, r = _reduced(made, x, 1)
-    return made("ldexp", made.horner(r, [c[i] for i in range(degree + 1)]), k)
+def _exp_steps(made: Writing, x: str) -> str:
+    half = math.log(2) / 64 * 1.001
+    c = polynomial(_mp("exp"), (-half, half), range(3), {0: 1.0})
+    k, r = _exp_reduced(made, x, 32, 24)
+    entry = _powers(made, k, 32)
+    p = made("mul", made.horner(r, [c[1], c[2]]), r)
+    return made("ldexp", made("fma", p, entry, entry), made("floor", k))
 
 
 def exp_quick() -> FunctionProgram:
-    """A polynomial of degree 5 after reduction by multiples of ln 2."""
+    """2^(j/32) from a table, a polynomial of degree 2, ln 2 in one part."""
     made = Writing()
     _exp_steps(made, _clamped(made, INPUT))
-    reduction = "x = k ln 2 + r, |r| <= ln 2 / 2; e^x = 2^k e^r"
+    reduction = "x = (m + j/32) ln 2 + r; e^x = 2^m 2^(j/32) e^r, 2^(j/32) from a table"
     return program("exp_quick", "exp", INFINITE, "ulp", made, reduction=reduction)
 
 
@@ -159,103 +176,166 @@ def silu() -> FunctionProgram:
 # --- logarithm, sine -------------------------------------------------------------------------------
 
 
+_CENTERS = 16
+_NEAR = 4000
+"""Neighbours of a reciprocal among which the one is taken whose logarithm is nearest to a float32 number."""
+
+
+def _reciprocals() -> tuple[list[float], list[float]]:
+    """Of each center i / 16 from 3/4 to 3/2, at i modulo 16, a number near its reciprocal and the negative of that
+    number's logarithm, which is nearly a float32 number (Gal 1986, accurate tables)."""
+    import mpmath
+
+    numbers, logarithms = [1.0] * _CENTERS, [0.0] * _CENTERS
+    for i in range(3 * _CENTERS // 4, 3 * _CENTERS // 2 + 1):
+        if i == _CENTERS:
+            continue
+        near = np.float32(_CENTERS / i).view(np.uint32) + np.arange(-_NEAR, _NEAR, dtype=np.int64)
+        tried = near.astype(np.uint32).view(np.float32)
+        exact = -np.log(tried.astype(np.longdouble))
+        best = tried[np.argmin(np.abs(exact - exact.astype(np.float32)))]
+        numbers[i % _CENTERS] = float(best)
+        with mpmath.workdps(30):
+            logarithms[i % _CENTERS] = single(float(-mpmath.log(mpmath.mpf(float(best)))))
+    return numbers, logarithms
+
+
 def log() -> FunctionProgram:
-    """A polynomial of degree 8 around 1."""
+    """Reciprocals and their logarithms from tables, a polynomial of degree 4."""
     made = Writing()
-    c = polynomial(_mp("log1p"), (-0.25, 0.5), range(1, 9), {1: 1.0})
-    k = made("exponent", INPUT, 0.75)
-    f = made("sub", made("significand", INPUT, 0.75), 1.0)
-    tail = made.horner(f, [c[i] for i in range(2, 9)])
-    made("fma", k, math.log(2), made("fma", made("mul", f, f), tail, f))
-    largest = (2 - 2.0**-23) * 2.0**127
-    reduction = "x = 2^k (1 + f), 3/4 <= 1 + f < 3/2; log x = k log 2 + log(1 + f)"
-    return program("log", "log", (2.0**-149, largest), "ulp", made, reduction=reduction)
+    c = polynomial(_mp("log1p"), (-1 / 32, 1 / 32), range(1, 5))
+    k, m = made("exponent", INPUT, 0.75), made("significand", INPUT, 0.75)
+    center = made.multiple(m, 1.0, 1 / _CENTERS)
+    numbers, logarithms = _reciprocals()
+    place = made("mul", center, float(_CENTERS))
+    r = made("fma", m, made.table("reciprocal", numbers, place), -1.0)
+    base = made("fma", k, math.log(2), made.table("logarithm", logarithms, place))
+    made("fma", made.horner(r, [c[i] for i in range(1, 5)]), r, base)
+    reduction = "x = 2^k m, 3/4 <= m < 3/2; m = (1 + r) / a, a from a table near 1 / m; log x = k log 2 - log a + log(1 + r)"
+    return program("log", "log", INFINITE, "ulp", made, reduction=reduction)
+
+
+_TURNS = 16
 
 
 def sine() -> FunctionProgram:
-    """A polynomial of degree 9 after reduction by multiples of pi."""
+    """A polynomial of degree 9 after reduction by multiples of pi, which come from tables."""
     import mpmath
 
     made = Writing()
     with mpmath.workdps(40):
-        high = float(np.nextafter(np.float32(math.pi), np.float32(3)))  # below pi: -0 - 0 high - 0 low is -0
-        low = single(float(mpmath.pi - mpmath.mpf(high)))
+        turns = [k * mpmath.pi for k in (*range(_TURNS // 2), *range(-_TURNS // 2, 0))]
+        high = [single(float(t)) for t in turns]
+        low = [single(float(t - mpmath.mpf(h))) for t, h in zip(turns, high, strict=True)]
         end = float((mpmath.pi / 2) ** 2) * 1.0003
     c = polynomial(_over_root("sin"), (1e-9, end), range(5), {0: 1.0})
     k = made.integer(INPUT, 1 / math.pi)
-    r = made("fma", k, -low, made("fma", k, -high, INPUT))
+    rest = made("sub", INPUT, made.table("high", high, k))
+    r = made("sub", rest, made.table("low", low, k))
     z, s = made("mul", r, r), made("alternate", r, k)
     made("mul", s, made.horner(z, [c[i] for i in range(5)]))  # a product last: it keeps the sign of zero
-    reduction = "x = k pi + r, |r| <= pi / 2; sin x = (-1)^k sin r"
-    return program("sin", "sin", (-32.0, 32.0), "ulp", made, reduction=reduction)
+    reduction = "x = k pi + r, |r| <= pi / 2, k pi in two parts from tables; sin x = (-1)^k sin r"
+    return program("sin", "sin", (-23.5, 23.5), "ulp", made, reduction=reduction)
 
 
 # --- odd functions that saturate -----------------------------------------------------------------------
 
 
-def _segmented(made: Writing, x: str, function: str, width: float, degree: int) -> str:
-    """|x| = k width + t, a polynomial in t for each k; the last one holds for all that is larger."""
-    columns = segments(_mp(function), width, degree, 32)
+def _segmented(made: Writing, x: str, over: Callable[[Any], Any], width: float, degree: int) -> tuple[str, str]:
+    """(|x| within the segments, f there over it) for an odd f, `over` being f(t) / t: |x| = k width + t, a
+    polynomial in t for each of 32 k. The last one's end stands for all that is larger."""
+    columns = segments(over, width, degree, 32)
     a = made("min", made("abs", x), single(31.499 * width))
-    k = made.integer(a, 1 / width)
-    t = made("fma", k, -width, a)
-    entries = [made.table(f"c{i}", column, k) for i, column in enumerate(columns)]
-    return made.horner(t, entries)
+    center = made.multiple(a, 1.0, width)
+    place = made("mul", center, 1 / width)
+    t = made("sub", a, center)
+    *rest, last = enumerate(columns)
+    y = made.table(f"c{last[0]}", last[1], place)
+    for i, column in reversed(rest):  # each entry beside its use: where all come first, shuffles wait for each other
+        y = made("fma", y, t, made.table(f"c{i}", column, place))
+    return a, y
+
+
+def _over(function: str, scale: float = 1.0, factor: float = 1.0) -> Callable[[Any], Any]:
+    """factor f(scale t) / t."""
+    import mpmath
+
+    f = _mp(function)
+
+    def value(t: Any) -> Any:
+        return factor * (f(scale * t) / t if t else mpmath.mpf(scale) * mpmath.diff(f, 0))
+
+    return value
+
+
+def _odd(name: str, function: str, over: Callable[[Any], Any], width: float, degree: int) -> FunctionProgram:
+    made = Writing()
+    size, slope = _segmented(made, INPUT, over, width, degree)
+    made("copysign", made("mul", size, slope), INPUT)
+    return program(name, function, INFINITE, "ulp", made, reduction=_SEGMENTS)
+
+
+_SEGMENTS = "|x| = k h + t; |x| times the k-th of 32 polynomials in t; the sign of x"
+
+
+def _tanh(made: Writing, x: str, width: float, scale: float, last: float) -> str:
+    """tanh(scale |x|): |x| = k width + t, and of T = tanh(scale k width), from a table, and u = tanh(scale t) the
+    theorem of addition makes (T + u) / (1 + T u). `last`: what the last T lacks to 1, for all that is larger."""
+    import mpmath
+
+    columns = [float(mpmath.tanh(scale * width * i)) for i in range(31)]
+    c = polynomial(lambda z: scale * _over_root("tanh")(scale**2 * z), (1e-9, (width / 2) ** 2 * 1.001), range(3))
+    a = made("min", made("abs", x), single(31.499 * width))
+    if math.log2(width).is_integer():
+        center = made.multiple(a, 1.0, width)
+        place, t = made("mul", center, 1 / width), made("sub", a, center)
+    else:
+        place = made.integer(a, 1 / width)
+        t = made("fma", place, -width, a)
+    entry = made.table("tanh", [*columns, 1 - last], place)
+    u = made("mul", t, made.horner(made("mul", t, t), [c[i] for i in range(3)]))
+    return made("div", made("add", entry, u), made("fma", entry, u, 1.0))
+
+
+_ADDITION = "|x| = k h + t; (T + tanh t) / (1 + T tanh t), T = tanh(k h) from a table; the sign of x"
 
 
 def tanh_accurate() -> FunctionProgram:
-    """Tables of polynomials of degree 5."""
+    """The theorem of addition, up to 8.8."""
     made = Writing()
-    made("copysign", _segmented(made, INPUT, "tanh", 0.28125, 5), INPUT)
-    return program("tanh_accurate", "tanh", INFINITE, "ulp", made, reduction=_SEGMENTS)
-
-
-def _tanh_quotient(made: Writing, x: str) -> str:
-    """x P(x²) / Q(x²): at 8.3 the function is two units from 1, which is where it stays."""
-
-    end = 8.3
-    p, q = quotient(_over_root("tanh"), (1e-6, end * end), 4, 4)
-    x = made("max", made("min", x, end), -end)
-    z = made("mul", x, x)
-    over = made.horner(z, [*p[:3], made("add", z, p[3])])
-    return made("div", made("mul", over, x), made.horner(z, q))
+    made("copysign", _tanh(made, INPUT, 0.28125, 1.0, 2.0**-25), INPUT)
+    return program("tanh_accurate", "tanh", INFINITE, "ulp", made, reduction=_ADDITION)
 
 
 def tanh_quick() -> FunctionProgram:
-    """A quotient in x²."""
+    """The theorem of addition, up to 7.8, from where the result is between 1 and what it should be there."""
     made = Writing()
-    _tanh_quotient(made, INPUT)
-    return program("tanh_quick", "tanh", INFINITE, "ulp", made, reduction="x P(x²) / Q(x²) for |x| <= 8.3")
+    made("copysign", _tanh(made, INPUT, 0.25, 1.0, 2.3e-7), INPUT)
+    return program("tanh_quick", "tanh", INFINITE, "ulp", made, reduction=_ADDITION)
+
+
+def erf() -> FunctionProgram:
+    """Tables of polynomials of degree 3."""
+    return _odd("erf", "erf", _over("erf"), 0.125, 3)
 
 
 def sigmoid() -> FunctionProgram:
     """By the hyperbolic tangent of half the operand."""
     made = Writing()
-    made("fma", _tanh_quotient(made, made("mul", INPUT, 0.5)), 0.5, 0.5)
+    made("fma", made("copysign", _tanh(made, INPUT, 0.5, 0.5, 2.3e-7), INPUT), 0.5, 0.5)
     return program("sigmoid", "sigmoid", INFINITE, "absolute", made, reduction="(1 + tanh(x / 2)) / 2")
 
 
-_SEGMENTS = "|x| = k h + t; the k-th of 32 polynomials in t; the sign of x"
-
-
-def erf() -> FunctionProgram:
-    """Tables of polynomials of degree 4."""
-    made = Writing()
-    made("copysign", _segmented(made, INPUT, "erf", 0.125, 4), INPUT)
-    return program("erf", "erf", INFINITE, "ulp", made, reduction=_SEGMENTS)
-
-
 def gelu() -> FunctionProgram:
-    """x Φ(x), from tables of Φ - 1/2; from 5.5 on it is x or 0 to 1e-7."""
+    """x Φ(x), from tables of Φ - 1/2; from 5.4 on it is x or 0 to 1e-7."""
     made = Writing()
-    columns = segments(lambda t: _mp("erf")(t / _mp("sqrt")(2)) / 2, 0.171875, 5, 32)
-    size = made("abs", INPUT)
-    a = made("min", size, 5.41)
-    k = made.integer(a, 1 / 0.171875)
-    t = made("fma", k, -0.171875, a)
-    half = made.horner(t, [made.table(f"c{i}", column, k) for i, column in enumerate(columns)])
-    inside = made("mul", INPUT, made("add", made("copysign", half, INPUT), 0.5))
-    near = made("le", size, 5.41)
+    import mpmath
+
+    with mpmath.workdps(30):
+        root = mpmath.sqrt(mpmath.mpf(0.5))
+    size, slope = _segmented(made, INPUT, _over("erf", root, 0.5), 0.171875, 4)
+    inside = made("mul", INPUT, made("fma", made("copysign", size, INPUT), slope, 0.5))
+    near = made("le", made("abs", INPUT), single(31.499 * 0.171875))
     made("where", near, inside, made("max", INPUT, 0.0))
     return program("gelu", "gelu", INFINITE, "absolute", made, reduction="x (1/2 ± (Φ(|x|) - 1/2))")
 
