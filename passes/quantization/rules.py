@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -80,8 +80,8 @@ def _rules(item: Any, schemes: Mapping[str, Any]) -> Iterator[Rule]:
     for which, read in (("weight", weight_scheme), ("input", activation_scheme)):
         if operand in (None, which):
             names, feeds = _texts(match.get("name")), _texts(match.get("feeds"))
-            rule = Rule(read(named), _operators(match.get("op")), which, names, feeds, **numbers)
-            yield replace(rule, text=str(item["scheme"]))
+            text = str(item["scheme"])
+            yield Rule(read(named), _operators(match.get("op")), which, names, feeds, **numbers, text=text)
 
 
 def _texts(given: Any) -> tuple[str, ...]:

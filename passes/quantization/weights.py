@@ -62,7 +62,8 @@ def _entropy_clipped(array: Array, found: Grid, zero: bool) -> Array:
     seen.update(array)
     low, high = clipped_range(seen, full_range(found) if zero else found, "entropy", 100.0, zero)
     bounds = (low, high) if zero else (-max(-low, high), max(-low, high))
-    return np.clip(array, *map(np.float32, bounds))
+    clipped: Array = np.clip(array, np.float32(bounds[0]), np.float32(bounds[1]))
+    return clipped
 
 
 def weight_grid(array: Array, scheme: QuantScheme, layout: Layout) -> Grid:

@@ -235,6 +235,7 @@ def weights_and_activations() -> Figure:
 
 
 def binary() -> Figure:
+    """BiPer: accuracy of three seeds, and what the deployed net takes."""
     options = {
         "weights": {"grid": "binary", "surrogate": "sine(auto)"},
         "activations": "uint1",
