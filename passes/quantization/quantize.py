@@ -26,7 +26,7 @@ from .rounding import QuantizedArray
 from .rules import Rule, first_match, read_rules
 from .scheme import QuantScheme, activation_scheme, weight_scheme
 from .statistics import has_rows
-from .timing import layer_milliseconds
+from .timing import layer_milliseconds, slower_than_float
 from .weights import fitted, optimised_weights, plain_weights
 
 Array = np.ndarray[Any, Any]
@@ -45,6 +45,8 @@ class Quantize:
     `average_bits` (a weight, scales included), `max_bytes` (of all layers' weights) or `max_ms` (of one
     calibration batch in all layers, measured on the runtime) each layer's grid is one of `choices`, so
     that all together change the outputs least within that; for milliseconds float is a choice too.
+    `never_slower` leaves the inputs of a layer float where the runtime runs it no faster with rounded ones,
+    as measured on a calibration batch; without it, that is so where the model is compiled for ONNX.
     Softmax, masks and sums are never touched.
     """
 
@@ -65,6 +67,7 @@ class Quantize:
     max_ms: float | None = None
     choices: tuple[str, ...] = ("int2", "int3", "int4", "int8")
     costs: bool = True
+    never_slower: bool | None = None
     metric: str = "accuracy"
     max_drop: float = 0.01
 
@@ -141,9 +144,10 @@ class Quantization:
         self._check_coverage(plans, layers, left)
         if self.options.is_mixed and plans:
             plans = self._mixed(plans)
-        self.plans = plans
+        self.plans = plans = self._with_float_inputs(plans)
         self._observe(plans)
-        self.sites += [self._edge_site(v, s) for v, s in self.edges.items()]
+        results = {p.layer.node.outputs[0] for p in plans}
+        self.sites += [self._edge_site(v, s) for v, s in self.edges.items() if v not in results]
         for plan in plans:
             self.sites.append(self._layer_site(plan))
         self.rows += [left_row(item) for item in left]
@@ -163,7 +167,7 @@ class Quantization:
         before = self._run([outputs[0]], batches[0])[0]
         if before.ndim < 2:
             return ()
-        sites = self.sites[len(self.edges) :]
+        sites = self.sites[-len(plans) :]
         found = [
             (p.layer.name, self._alone(site, before, batches[0]))
             for p, site in zip(plans, sites, strict=True)
@@ -227,9 +231,8 @@ class Quantization:
         if self.options.max_ms is None:
             return prices, [a.bits * a.codes.size for a in arrays]
         x = self._run([plan.layer.input], batch)[0]
-        forms: list[QuantScheme | None] = [*schemes, None]
-        times = [layer_milliseconds(plan.layer, f, plan.activation if f else None, x) for f in forms]
-        return [*prices, 0.0], times
+        forms = [(s, plan.activation) for s in schemes]
+        return [*prices, 0.0], layer_milliseconds(plan.layer, [*forms, (None, None)], x)
 
     def _rounded_alone(self, plan: Plan, scheme: QuantScheme) -> QuantizedArray:
         """The layer's weights in a scheme, by its own rounding, where all other layers are float."""
@@ -274,6 +277,24 @@ class Quantization:
                 f"{100 * covered:.1f} % of the weights are quantized, fewer than "
                 f"{100 * self.options.coverage:g} %: {largest}",
             )
+
+    def _with_float_inputs(self, plans: Sequence[Plan]) -> list[Plan]:
+        """The plans, with float inputs where rounding them does not make the layer faster."""
+        wanted, for_onnx = self.options.never_slower, self.context.backend == "onnx"
+        batches = self.context.data.get(self.context.calibration or "calibration")
+        rounded = [p for p in plans if p.activation is not None]
+        if not (for_onnx if wanted is None else wanted) or not batches or not rounded:
+            return list(plans)
+        inputs = list(dict.fromkeys(p.layer.input for p in rounded))
+        arrays = dict(zip(inputs, self._run(inputs, batches[0]), strict=True))
+        return [self._faster(p, arrays.get(p.layer.input)) for p in plans]
+
+    def _faster(self, plan: Plan, x: Array | None) -> Plan:
+        if plan.activation is None or x is None:
+            return plan
+        text = slower_than_float(plan.layer, plan.weight, plan.activation, x)
+        note = "; ".join(filter(None, (plan.note, text)))
+        return replace(plan, activation=None, note=note) if text else plan
 
     # --- what was seen ---
 
@@ -321,7 +342,15 @@ class Quantization:
             result = self._corrected(layer, new)
         if node.name == "Conv" and plan.activation is not None:
             result = self._with_whole_bias(plan, result.node, array)
-        return Replacement((node.outputs[0],), (result,), "layer")
+        return Replacement((node.outputs[0],), (self._result(node.outputs[0], result),), "layer")
+
+    def _result(self, old: Value, new: Value) -> Value:
+        """The new result, rounded where the old one is an edge itself: a convolution that nothing is absorbed
+        into."""
+        if old not in self.edges:
+            return new
+        self.observers[new] = self.observers[old]
+        return self._activation(new, self.edges[old])
 
     def _weights(self, plan: Plan, fed: Value) -> QuantizedArray:
         if plan.weight.rounding not in OPTIMISED:

@@ -149,6 +149,24 @@ def test_the_runtime_runs_the_kernels_that_were_planned(
         assert missing_kernels(f"{kernel}=1", fused_operators(emit(made).SerializeToString())) != []
 
 
+def test_a_convolution_that_nothing_is_absorbed_into_gets_a_rounded_result() -> None:
+    generator = np.random.default_rng(3)
+    x = leaf("Input", "x", TensorType(FLOAT32, (2, 8, 6, 6)))
+    names = ("a.kernel", "b.kernel")
+    first, second = (leaf("Weight", n, TensorType(FLOAT32, (8, 8, 3, 3))) for n in names)
+    inner = apply("Conv", x, first, pads=(1, 1, 1, 1))
+    y = apply("Add", apply("Conv", inner, second, pads=(1, 1, 1, 1)), inner)
+    arrays = {n: (generator.normal(size=(8, 8, 3, 3)) / 8).astype(np.float32) for n in names}
+    program = Program("residual", Graph((x,), (y,)), ("y",), weights=Weights(arrays))
+    numbers = generator.normal(size=(2, 8, 6, 6)).astype(np.float32)
+    lowered = LowerQuantized().run(quantized(program, numbers, "int8", STATIC), Context()).program
+    assert lowered.metadata[KERNELS_KEY] == "QLinearConv=2"
+    assert fused_operators(emit(lowered).SerializeToString())["QLinearConv"] == 2
+    found = OnnxBackend().load(lowered).run({"x": numbers})["y"]
+    wanted = by_torch(program, numbers)
+    assert np.abs(found - wanted).max() <= 0.05 * np.abs(wanted).max()
+
+
 def test_a_packed_file_gives_the_bits_of_int8_codes() -> None:
     program, x = layer("MatMul")
     made = quantized(program, x, "int4", DYNAMIC)
