@@ -40,17 +40,17 @@ class Observer:
         if not array.size:
             return
         self.count += array.size
-        self.low = min(self.low, float(array.min()))
-        self.high = max(self.high, float(array.max()))
+        low, high = _range(array)
+        self.low = float(np.minimum(self.low, low))  # NaN stays, whichever batch has it
+        self.high = float(np.maximum(self.high, high))
         if self.histogram is not None:
             self.histogram += binned(array)
 
     def merge(self, other: Observer) -> Observer:
         both = self.histogram is not None and other.histogram is not None
         histogram = self.histogram + other.histogram if both else None  # type: ignore[operator]  # both are arrays
-        return Observer(
-            self.count + other.count, min(self.low, other.low), max(self.high, other.high), histogram
-        )
+        low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
+        return Observer(self.count + other.count, float(low), float(high), histogram)
 
     @property
     def finite(self) -> bool:
@@ -71,11 +71,24 @@ class Observer:
         return found, weight[hit] / weight[hit].sum()
 
 
+def _range(array: Array) -> tuple[float, float]:
+    """The least and largest number, in one pass over memory: torch's, which NumPy has as two. NaN where one
+    is."""
+    import torch
+
+    low, high = torch.aminmax(torch.from_numpy(np.require(array, requirements=("C", "W"))))
+    return float(low), float(high)
+
+
 def binned(array: Array) -> Array:
     """The histogram of a batch: int64[2, 320]. All 4,096 values of sign, exponent and mantissa bits are
     counted, and those outside the bins added to the first and last: few passes over the numbers."""
-    bits = np.ascontiguousarray(array, np.float32).view(np.uint32).ravel()
-    whole = np.bincount(bits >> _SHIFT, minlength=2 << (32 - _SHIFT - 1)).reshape(2, -1)
+    import torch  # counts int32 as they are; NumPy makes int64 of them first
+
+    bits = np.require(array, np.float32, ("C", "W")).view(np.int32).ravel()
+    cells = 1 << (32 - _SHIFT)
+    place = (torch.from_numpy(bits) >> _SHIFT).bitwise_and_(cells - 1)
+    whole = torch.bincount(place, minlength=cells).numpy().reshape(2, -1)
     found = whole[:, _FIRST : _FIRST + HALF].copy()
     found[:, 0] += whole[:, :_FIRST].sum(axis=1)
     found[:, -1] += whole[:, _FIRST + HALF :].sum(axis=1)

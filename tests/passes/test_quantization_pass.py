@@ -237,7 +237,8 @@ def test_bad_calibration_data_and_weights_are_diagnostics() -> None:
     assert _code(static, program, context(0)) == "G1040"
     for bad in (np.nan, np.inf):
         broken = {"x": np.where(np.arange(4)[:, None] == 1, np.float32(bad), X)}
-        assert _code(static, program, context(data={"calibration": [broken]})) == "G1041"
+        for batches in ([broken], [{"x": X}, broken]):  # NaN in a later batch too
+            assert _code(static, program, context(data={"calibration": batches})) == "G1041"
     assert _code(static, program, context(data={"calibration": [{"x": X[:, :2]}]})) in (
         "G1341",
         "G1041",

@@ -26,6 +26,7 @@ from ...graph.spec.resolution import STANDARD_LIBRARY
 from ...graph.types import FLOAT32
 from ...passes.manager.pass_ import Context, Replacement
 from ...passes.quantization.calibration import observe, run
+from ...passes.quantization.clock import least_seconds
 from ...passes.quantization.codes import Store
 from ...passes.quantization.lowering import LowerQuantized
 from ...passes.quantization.operands import Layer, find_layers
@@ -295,7 +296,10 @@ def masks() -> Figure:
 
 
 def calibration() -> Figure:
-    """What observing every float value costs, in forward runs."""
+    """What observing every float value costs, in forward runs of one thread."""
+    import torch
+
+    torch.set_num_threads(1)
     program, context = trained("character_lm", 0)
     batches, outputs = context.data["calibration"], list(program.graph.outputs)
     values = [
@@ -304,16 +308,13 @@ def calibration() -> Figure:
     first = run(program, values, batches[0])
     values = [v for v in values if np.isfinite(first[v]).all()]  # masks are infinite
 
-    def least(work: Callable[[], object]) -> float:
-        times = []
-        for _ in range(5):
-            start = process_time()
-            work()
-            times.append(process_time() - start)
-        return min(times)
-
-    plain = least(lambda: [run(program, outputs, b) for b in batches])
-    ranges, full = (least(partial(observe, program, values, batches, h)) / plain for h in (False, True))
+    works: Sequence[Callable[[], object]] = (
+        lambda: [run(program, outputs, b) for b in batches],
+        partial(observe, program, values, batches, False),
+        partial(observe, program, values, batches, True),
+    )
+    plain, *others = least_seconds(works, 20)
+    ranges, full = (t / plain for t in others)
     text = f"ranges {ranges:.2f}x a forward run, with histograms {full:.2f}x, 5.1 kB a value, {len(values)} values"
     return text, ranges <= 1.3 and full <= 3
 
@@ -321,8 +322,9 @@ def calibration() -> Figure:
 def seconds() -> Figure:
     program, context = trained("character_lm", 0)
     base = measured(program, context, "bits")
-    static = min(_bits_lost(program, context, base, **INT8)[1] for _ in range(2))
-    gptq = _bits_lost(program, context, base, weights={"grid": "int4", "rounding": "gptq", **BLOCKS})[1]
+    static = min(_bits_lost(program, context, base, **INT8)[1] for _ in range(5))
+    scheme = {"grid": "int4", "rounding": "gptq", **BLOCKS}
+    gptq = min(_bits_lost(program, context, base, weights=scheme)[1] for _ in range(3))
     return f"W8A8 {static:.2f} CPU s, GPTQ W4 {gptq:.2f} CPU s", static <= 0.35 and gptq <= 2
 
 
