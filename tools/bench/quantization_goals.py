@@ -49,6 +49,7 @@ from .quantization import (
     product,
     trained,
 )
+from .quantization_peers import with_added_masks
 
 Array = np.ndarray[Any, Any]
 Figure = tuple[str, bool | None]
@@ -341,7 +342,8 @@ def with_outliers(program: Program, factor: float = 25.0, channels: int = 3) -> 
 
 
 def masks() -> Figure:
-    lost = [_bits_lost(p, c, base, **INT8)[0] for p, c, base in _models()]
+    """With masks that are an addition of -1e4, as exporters write them."""
+    lost = [_bits_lost(with_added_masks(p), c, base, **INT8)[0] for p, c, base in _models()]
     return f"{_signed(lost)} bits a character", float(np.mean(lost)) <= 0.002
 
 
