@@ -43,6 +43,10 @@ class Stored:
     symmetric: bool
 
     @property
+    def layer(self) -> str:
+        return self.name.removesuffix("_codes")
+
+    @property
     def bits(self) -> int:
         return max(1, (len(self.levels) - 1).bit_length())
 
@@ -111,6 +115,8 @@ class Lowering:
                 if site is not None:
                     sites.append(site)
                 hits[kind] += 1
+                if self.options.carrier == "nbits" != kind:
+                    self.notes.append(f"{stored.layer}: {kind}; MatMulNBits takes no such {user.name}")
         if not sites and not hits:
             return Result(self.program, notes=("nothing is quantized",))
         return self._result(sites, hits)
@@ -315,7 +321,7 @@ class Lowering:
         arrays = {**self.program.weights.arrays, **self.store.arrays}
         kind, figures = choose(user, candidates, arrays, self.options.rows, self.options.carrier)
         if figures:
-            self.notes.append(f"{stored.name.removesuffix('_codes')}: {kind} ({figures})")
+            self.notes.append(f"{stored.layer}: {kind} ({figures})")
         value = next(c.weight for c in candidates if c.kind == kind)
         if kind == "nbits":
             self.kernels["MatMulNBits"] += 1

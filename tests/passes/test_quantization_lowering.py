@@ -239,6 +239,16 @@ def test_weights_alone_never_get_a_slower_form_by_choice() -> None:
         assert fused_operators(emit(lowered).SerializeToString())[kernel] == 1
 
 
+def test_a_carrier_that_is_asked_for_in_vain_is_noted() -> None:
+    program, x = layer("MatMul")
+    result = LowerQuantized(carrier="nbits").run(quantized(program, x, "nf4", "float"), Context())
+    assert "w: float; MatMulNBits takes no such MatMul" in result.notes
+    fine = LowerQuantized(carrier="nbits").run(
+        quantized(program, x, {"grid": "int4", "block": 32}, "float"), Context()
+    )
+    assert not any("takes no such" in n for n in fine.notes)
+
+
 def test_a_million_codes_are_equal_on_torch_and_onnx_runtime() -> None:
     generator = np.random.default_rng(0)
     x = leaf("Input", "x", TensorType(FLOAT32, (1000, 1000)))

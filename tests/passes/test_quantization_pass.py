@@ -99,6 +99,25 @@ def test_layers_and_their_axes() -> None:
         assert np.array_equal(layer.from_matrix(layer.matrix(layer.array)), layer.array)
 
 
+def test_weights_that_are_no_layers_say_why() -> None:
+    x, arrays = leaf("Input", "x", TensorType(FLOAT32, (2, 12, 8))), dict[str, np.ndarray]()
+
+    def weight(name: str, *shape: int) -> Any:
+        arrays[name] = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+        return leaf("Weight", name, TensorType(FLOAT32, shape))
+
+    value = apply("MatMul", weight("mix", 10, 12), x)
+    value = apply("MatMul", value, weight("stack", 2, 8, 5))
+    value = apply(
+        "Add", value, apply("Gather", weight("table", 30, 5), constant(np.zeros((2, 10), np.int64)))
+    )
+    program = Program("odd", Graph((x,), (value,)), ("y",), weights=Weights(arrays))
+    text = "\n".join(Quantize(costs=False).run(program, context()).notes)
+    assert "float, read by MatMul from the left: mix 120" in text
+    assert "float, read by MatMul in a stack of rank 3: stack 80" in text
+    assert "float, read by Gather: table 150" in text
+
+
 def test_rounding_for_the_output_beats_rounding_of_weights() -> None:
     program, given = network(), context(60)
     truth = outputs(program, X)
