@@ -39,7 +39,7 @@ from .plots import curves
 COMMAND = "python -m graphwright.tools.bench spikes"
 RESULTS = Path("state_space_spikes.json")
 WIDTH, ORDER, STEP = 32, 64, 0.02
-EPOCHS, BATCH = 16, 32
+EPOCHS, BATCH = 40, 32
 TRAIN, FIT = 1297, 1000
 """Images trained on, the rest being for tests; and how many of them while a recipe is chosen."""
 CHOICE_SEED = 0
