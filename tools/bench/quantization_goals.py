@@ -41,8 +41,8 @@ from ..programs import read_arrays
 from ..training import train_unit, trained_program
 from .goal_records import FOLDER, Record, page, read_records, recorded, write_records
 from .quantization import CACHE, instruction_set, measured, trained
-from .quantized_layers import convolution, few_bits, four_bits, one_row, worst
 from .quantization_peers import with_added_masks
+from .quantized_layers import convolution, few_bits, four_bits, one_row, worst
 
 Array = np.ndarray[Any, Any]
 Figure = tuple[str, bool | None]

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from ...backends.onnx.backend import OnnxBackend
-from ...backends.torch_fx.backend import TorchBackend
 from ...backends.onnx.emitting.state_space_tables import reshape
+from ...backends.torch_fx.backend import TorchBackend
 from ...graph.ir import Graph, Program, Weights, apply, apply_all, argument, constant, leaf
 from ...graph.types import FLOAT32, TensorType
 from ...passes.diagonalization.chunking import ChunkSsm
