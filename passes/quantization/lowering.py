@@ -70,6 +70,10 @@ class LowerQuantized:
     carrier: Literal["auto", "lut", "nbits", "float"] = "auto"
     rows: int = 64
 
+    def __post_init__(self) -> None:
+        if self.rows < 1:
+            raise ValueError(f"rows counts the rows of a product, at least 1, not {self.rows}")
+
     @property
     def contract(self) -> Contract:
         return Exact("algebra")
@@ -100,11 +104,12 @@ class Lowering:
         self.store = Store()
         self.kernels: Counter[str] = Counter()
         self.notes: list[str] = []
+        self.sites: list[Replacement] = []
 
     def run(self) -> Result:
         nodes = self.program.graph.nodes
         self.readers = consumers(nodes)
-        sites, hits = [], Counter[str]()
+        sites, hits = self.sites, Counter[str]()
         for node in nodes:
             stored = self._stored(node)
             if stored is None:
@@ -326,7 +331,7 @@ class Lowering:
         if kind == "nbits":
             self.kernels["MatMulNBits"] += 1
             if user.outputs[0].tensor.rank == 2 and self._is_biased(user):
-                return _apart(user, value), kind
+                self.sites.append(_apart(user))
         if value is stored.node.outputs[0]:
             return None, kind
         return Replacement(stored.node.outputs, (value,), f"{kind}-weights", "bits"), kind
@@ -417,12 +422,12 @@ def _is_product(user: Node) -> bool:
     return user.name == "MatMul" or (user.name == "Gemm" and plain and not user.attribute("transA", 0))
 
 
-def _apart(user: Node, weight: Value) -> Replacement:
+def _apart(user: Node) -> Replacement:
     """The product with a leading axis of one: the runtime would make a Gemm of a product of matrices and
     its bias, and has no kernel for that on codes."""
     first = constant(np.array([0], np.int64))
     assert user.inputs[0] is not None
-    product = apply("MatMul", apply("Unsqueeze", user.inputs[0], first), weight)
+    product = apply("MatMul", apply("Unsqueeze", user.inputs[0], first), user.inputs[1])
     return Replacement(user.outputs, (apply("Squeeze", product, first),), "nbits-product")
 
 

@@ -76,8 +76,13 @@ def _range(array: Array) -> tuple[float, float]:
     is."""
     import torch
 
-    low, high = torch.aminmax(torch.from_numpy(np.require(array, requirements=("C", "W"))))
+    low, high = torch.aminmax(torch.from_numpy(_plain(array)))
     return float(low), float(high)
+
+
+def _plain(array: Array) -> Array:
+    """The array as torch takes it without a word: contiguous and writable."""
+    return array if array.flags.carray else np.require(array, requirements=("C", "W"))
 
 
 def binned(array: Array) -> Array:
@@ -85,7 +90,7 @@ def binned(array: Array) -> Array:
     counted, and those outside the bins added to the first and last: few passes over the numbers."""
     import torch  # counts int32 as they are; NumPy makes int64 of them first
 
-    bits = np.require(array, np.float32, ("C", "W")).view(np.int32).ravel()
+    bits = _plain(array.astype(np.float32, copy=False)).view(np.int32).ravel()
     cells = 1 << (32 - _SHIFT)
     place = (torch.from_numpy(bits) >> _SHIFT).bitwise_and_(cells - 1)
     whole = torch.bincount(place, minlength=cells).numpy().reshape(2, -1)

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...graph.diagnostics import fail
+from ...graph.diagnostics import did_you_mean, fail
 from ...graph.ir import Node, Origin, Program, Value, apply, consumers, rebuild, topological
 from ...graph.types import FLOAT32
+from ...graph.types.grids import grid
 from ..manager.application import moved_by
 from ..manager.contract import Budget, Contract
 from ..manager.pass_ import Context, Replacement, Result
@@ -23,7 +24,7 @@ from .mixed import allocate, sensitivity
 from .observers import Observer
 from .operands import Layer, Left, constant_array, find_layers, stored_names
 from .rounding import QuantizedArray
-from .rules import Rule, first_match, read_rules
+from .rules import Rule, first_match, read_rules, within
 from .scheme import QuantScheme, activation_scheme, weight_scheme
 from .statistics import has_rows
 from .timing import layer_milliseconds, slower_than_float
@@ -77,6 +78,10 @@ class Quantize:
             raise ValueError("one budget: average_bits, max_bytes or max_ms")
         if not self.choices:
             raise ValueError("mixed precision needs grids to choose from: 'choices:'")
+        for name in self.choices:
+            grid(name)  # raises ValueError for none
+        if not 0 <= self.coverage <= 1:
+            raise ValueError(f"coverage is a share of the weights, 0 to 1, not {self.coverage}")
 
     @property
     def is_mixed(self) -> bool:
@@ -134,12 +139,14 @@ class Quantization:
         self.plans: list[Plan] = []
         self.inputs: dict[Value, list[Array]] = {}
         self.sensitivity: list[str] = []
+        self.unused: tuple[str, ...] = ()
         self.latest: tuple[Value, list[Array]] | None = None
         self.readers = consumers(program.graph.nodes)
         self.prefix: list[dict[Value, Array]] = []
 
     def run(self) -> Result:
         layers, left = find_layers(self.program)
+        self.unused = self._unused_skips(layers)
         plans = [p for layer in layers if (p := self._plan(layer)) is not None]
         self._check_coverage(plans, layers, left)
         if self.options.is_mixed and plans:
@@ -154,7 +161,7 @@ class Quantization:
         hits = {"layer": len(plans), "result": len(self.edges)}
         if not plans:
             return Result(self.program, notes=(*notes(self.rows), *self.sensitivity))
-        text = (*notes(self.rows), *self.sensitivity, *self._costs(plans))
+        text = (*notes(self.rows), *self.unused, *self.sensitivity, *self._costs(plans))
         return Result(self._applied(self.sites), tuple(self.sites), text, hits)
 
     def _costs(self, plans: Sequence[Plan]) -> tuple[str, ...]:
@@ -245,6 +252,14 @@ class Quantization:
         return [replace(plan.weight, grid=name) for name in self.options.choices]
 
     # --- which ---
+
+    def _unused_skips(self, layers: Sequence[Layer]) -> tuple[str, ...]:
+        """A remark for each name in `skip` that no layer has: a recipe may be for many graphs."""
+        unused = [n for n in self.options.skip if not any(within(x.name, n) for x in layers)]
+        names = [x.name for x in layers]
+        return tuple(
+            f"skip: no layer is called '{n}' {did_you_mean(n, names) or ''}".rstrip() for n in unused
+        )
 
     def _plan(self, layer: Layer) -> Plan | None:
         rules = self.options.all_rules()

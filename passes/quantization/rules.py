@@ -38,7 +38,7 @@ class Rule:
         return (
             (not self.op or layer.node.name in self.op)
             and self.operand in (None, operand)
-            and (not self.name or any(_within(layer.name, n) for n in self.name))
+            and (not self.name or any(within(layer.name, n) for n in self.name))
             and (not self.feeds or any(f in layer.feeds for f in self.feeds))
             and layer.fan_in >= self.min_fan_in
             and (self.max_fan_in is None or layer.fan_in <= self.max_fan_in)
@@ -46,7 +46,7 @@ class Rule:
         )
 
 
-def _within(name: str, pattern: str) -> bool:
+def within(name: str, pattern: str) -> bool:
     """Whether the layer is `pattern`, lies in it, or matches it as a pattern with * and ?."""
     return name == pattern or name.startswith(f"{pattern}.") or fnmatchcase(name, pattern)
 

@@ -212,6 +212,21 @@ def test_the_contract_of_the_lowering_holds(activations: object) -> None:
         assert record.passes[0].verdict.value == "holds"
 
 
+def test_the_contract_holds_where_blocks_stand_for_channels_before_a_bias() -> None:
+    generator = np.random.default_rng(5)
+    x = leaf("Input", "x", TensorType(FLOAT32, (6, 64)))
+    w, b = (leaf("Weight", n, TensorType(FLOAT32, s)) for n, s in (("w.kernel", (64, 48)), ("b", (48,))))
+    arrays = {n: generator.normal(size=s).astype(np.float32) for n, s in (("w.kernel", (64, 48)), ("b", 48))}
+    y = apply("Add", apply("MatMul", x, w), b)
+    program = Program("biased", Graph((x,), (y,)), ("y",), weights=Weights(arrays))
+    made = quantized(program, generator.normal(size=(6, 64)).astype(np.float32), "int4", "float")
+    record = PassManager().run(made, [LowerQuantized(carrier="nbits")])
+    assert record.passes[0].verdict is not None
+    assert record.passes[0].verdict.value == "holds"
+    found = fused_operators(emit(record.program).SerializeToString())
+    assert found["MatMulNBits"] == 1
+
+
 def test_a_wrong_table_breaks_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
     from graphwright.graph.diagnostics import SpecError
     from graphwright.passes.quantization import lowering
@@ -247,6 +262,12 @@ def test_a_carrier_that_is_asked_for_in_vain_is_noted() -> None:
         quantized(program, x, {"grid": "int4", "block": 32}, "float"), Context()
     )
     assert not any("takes no such" in n for n in fine.notes)
+
+
+def test_a_product_has_at_least_one_row() -> None:
+    for rows in (0, -5):
+        with pytest.raises(ValueError, match="at least 1"):
+            LowerQuantized(rows=rows)
 
 
 def test_a_million_codes_are_equal_on_torch_and_onnx_runtime() -> None:
@@ -294,6 +315,54 @@ def test_convolutions_with_a_bias_give_the_same_codes_on_torch_and_onnx_runtime(
     assert fused_operators(emit(lowered).SerializeToString())["QLinearConv"] == 2
     found = OnnxBackend().load(lowered).run({"x": given})["y"]
     assert np.array_equal(found, by_torch(lowered, given))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 4])
+def test_a_million_codes_of_packed_weights_are_equal_on_both_runtimes(bits: int) -> None:
+    """The table lookup of LUT files: int8 levels from packed codes."""
+    generator = np.random.default_rng(bits)
+    codes = generator.integers(0, 2**bits, (1000, 1000)).astype(np.uint8)
+    table = np.sort(generator.choice(np.arange(-127, 128), 2**bits, replace=False)).astype(np.int8)
+    store = Store()
+    levels = apply("Gather", store.put(table, "table"), unpacked_value(codes, bits, "w", store))
+    x = leaf("Input", "x", TensorType(DTYPES["int32"], ()))
+    value = apply("Add", apply("Cast", levels, to=DTYPES["int32"].code), x)
+    program = Program("p", Graph((x,), (value,)), ("y",), weights=Weights(store.arrays))
+    zero = {"x": np.int32(0)}
+    found = OnnxBackend().load(program).run(zero)["y"]
+    assert np.array_equal(found, by_torch_of(program, zero))
+    assert np.array_equal(found, table[codes])
+
+
+def by_torch_of(program: Program, feeds: dict[str, Any]) -> np.ndarray:
+    return TorchEvaluator().evaluate(program.graph.outputs, leaf_arrays(program, feeds))[0]
+
+
+@pytest.mark.parametrize("zero", [False, True])
+def test_a_million_codes_in_blocks_are_those_that_the_kernel_reads(zero: bool) -> None:
+    """A row with a single one picks a row of weights: MatMulNBits gives the numbers that its codes stand for,
+    and dividing by the scales gives the codes back."""
+    generator = np.random.default_rng(7)
+    array = generator.normal(size=(1024, 1024)).astype(np.float32)
+    x = leaf("Input", "x", TensorType(FLOAT32, (1024, 1024)))
+    w = leaf("Weight", "w.kernel", TensorType(FLOAT32, (1024, 1024)))
+    graph = Graph((x,), (apply("MatMul", x, w),))
+    program = Program("p", graph, ("y",), weights=Weights({"w.kernel": array}))
+    one = np.eye(1024, dtype=np.float32)
+    made = quantized(program, one, {"grid": "int4", "block": 128, "zero": zero}, "float")
+    lowered = LowerQuantized(carrier="nbits").run(made, Context()).program
+    assert fused_operators(emit(lowered).SerializeToString())["MatMulNBits"] == 1
+    found, wanted = OnnxBackend().load(lowered).run({"x": one})["y"], by_torch(made, one)
+    node = next(n for n in made.graph.nodes if n.name == "DequantizeLinear")
+    scale = next(
+        made.weights.arrays[v.node.attribute("name")]
+        for v in node.inputs[1:2]
+        if v is not None and v.node.attribute("name") in made.weights.arrays
+    )
+    spread = np.repeat(scale.astype(np.float64), 128, axis=0)
+    codes = [np.rint(y / spread) for y in (found.astype(np.float64), wanted.astype(np.float64))]
+    assert np.array_equal(*codes)
+    assert np.abs(codes[0]).max() >= 7
 
 
 def test_products_of_codes_are_equal_on_torch_and_onnx_runtime() -> None:

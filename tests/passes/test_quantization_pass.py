@@ -269,6 +269,13 @@ def test_bad_calibration_data_and_weights_are_diagnostics() -> None:
     assert _code(Quantize(skip=("h",), coverage=0.9), program, context()) == "G1044"
 
 
+def test_names_in_skip_that_no_layer_has_are_told() -> None:
+    options = Quantize(weights="int4", skip=("logit", "h"), costs=False)
+    said = [n for n in options.run(network(), context()).notes if n.startswith("skip: ")]
+    assert len(said) == 1
+    assert "'logit'" in said[0]
+
+
 def test_one_sample_constant_channels_and_long_blocks_are_fine() -> None:
     program = network()
     arrays = dict(program.weights.arrays)
@@ -298,6 +305,9 @@ def test_one_sample_constant_channels_and_long_blocks_are_fine() -> None:
         {"rules": ({"match": {"op": "softmax"}, "scheme": "int8"},)},
         {"rules": ({"match": {"ops": "conv"}, "scheme": "int8"},)},
         {"rules": ({"match": {}},)},
+        {"weights": "int4", "average_bits": 4, "choices": ("int4", "int9")},
+        {"coverage": 2},
+        {"coverage": -0.1},
     ],
 )
 def test_a_scheme_that_is_none_is_refused_when_the_recipe_is_read(options: dict[str, Any]) -> None:
