@@ -189,8 +189,10 @@ def test_scales_are_stored_as_the_scheme_says(
     program, x = layer("MatMul")
     scheme = {**weights, "scale": scale, "tensor_scale": scale == "e4m3"}
     made = quantized(program, x, scheme, "float")
-    model = emit(LowerQuantized(carrier="float").run(made, Context()).program)
+    result = LowerQuantized(carrier="float").run(made, Context())
+    model = emit(result.program)
     (stored,) = [t for t in model.graph.initializer if list(t.dims) == [4, 48]]
+    assert result.hits == {"float": 1}
     assert (stored.data_type, len(stored.raw_data)) == (dtype, 4 * 48 * width)
     fused = fused_operators(model.SerializeToString())
     assert set(fused) == {"MatMul", "Relu", "ReduceSum"}  # widening them is folded when the model is loaded
