@@ -44,7 +44,7 @@ def observe(
             raise _refused(batch, failed)
     for value, seen in observers.items():
         if seen.count and not seen.finite:
-            raise _not_finite(program, value, batches)
+            raise not_finite(program, value, batches)
     return observers
 
 
@@ -84,7 +84,8 @@ def _log_softmax(logits: Array) -> Array:
     return found
 
 
-def _not_finite(program: Program, value: Value, batches: Batches) -> Exception:
+def not_finite(program: Program, value: Value, batches: Batches, what: str = "NaN or infinite") -> SpecError:
+    """G1041 for a value with NaN, infinite or too large numbers, or for the data where that has them."""
     bad = next(
         (n for b in batches for n, a in b.items() if a.dtype.kind == "f" and not np.isfinite(a).all()), None
     )
@@ -94,4 +95,4 @@ def _not_finite(program: Program, value: Value, batches: Batches) -> Exception:
     origin = program.origin(value)
     span: Span | None = origin.spans[0] if origin.spans else None
     label = names.get(value) or origin.path or value.node.name
-    return fail("G1041", f"in calibration '{label}' has NaN or infinite numbers", span)
+    return fail("G1041", f"in calibration '{label}' has numbers that are {what}", span)

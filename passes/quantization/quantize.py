@@ -16,7 +16,7 @@ from ..manager.application import moved_by
 from ..manager.contract import Budget, Contract
 from ..manager.pass_ import Context, Replacement, Result
 from .bias import whole_bias
-from .calibration import Batches, calibration_batches, divergence, observe, run
+from .calibration import Batches, calibration_batches, divergence, not_finite, observe, run
 from .codes import Store, static_activation, weight_value
 from .coverage import Row, costs, float_row, left_row, notes, quantized_row
 from .dynamic import dynamic_activation
@@ -33,6 +33,8 @@ from .weights import fitted, optimised_weights, plain_weights
 Array = np.ndarray[Any, Any]
 
 OPTIMISED = ("gptq", "adaround", "descent")
+LARGEST = 1e16
+"""Of a layer's inputs, where their products are summed in float32."""
 
 
 @dataclass(frozen=True)
@@ -380,6 +382,8 @@ class Quantization:
             wanted = list(dict.fromkeys(p.layer.input for p in self.plans if p.weight.rounding in OPTIMISED))
             for batch in self._batches(purpose):
                 for value, array in run(self.program, wanted, batch).items():
+                    if not np.abs(array).max(initial=0) < LARGEST:
+                        raise not_finite(self.program, value, [batch], "NaN, infinite or too large to square")
                     self.inputs.setdefault(value, []).append(array)
         return self.inputs
 

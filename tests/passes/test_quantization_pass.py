@@ -263,6 +263,9 @@ def test_bad_calibration_data_and_weights_are_diagnostics() -> None:
         "G1041",
         "G1042",
     )
+    for huge in (1e30, np.inf):
+        given = context(data={"calibration": [{"x": np.full_like(X, huge)}]})
+        assert _code(Quantize(weights={"grid": "int4", "rounding": "gptq"}), program, given) == "G1041"
     spoilt = dict(program.weights.arrays)
     spoilt["h.kernel"] = np.where(np.arange(128) == 3, np.inf, spoilt["h.kernel"]).astype(np.float32)
     assert _code(Quantize(), replace(program, weights=Weights(spoilt)), context()) == "G1043"
