@@ -18,7 +18,7 @@ import numpy as np
 
 from .constants import constant, round_fraction
 from .evaluation import evaluate
-from .minimax_tables import polynomial, quotient, segments
+from .minimax_tables import polynomial, segments
 from .program import INPUT, FunctionProgram, Step
 from .program_spec import spec_text
 

@@ -1,4 +1,4 @@
-"""Quantizing a transformer: ours beside ONNX Runtime's tools (and NNCF where it is installed), in one run.
+"""Ours beside other tools that quantize, in one run: the digits CNN, then a transformer.
 
 The mask of the attention is an addition of -1e4, as exporters write it: in its range everything else is one code.
 """
@@ -21,6 +21,7 @@ from ...passes.manager.pass_ import Context, Replacement
 from ...passes.quantization.lowering import LowerQuantized
 from ...passes.quantization.quantize import Quantize
 from .quantization import DYNAMIC, instruction_set, least_times, trained
+from .quantizers import side_by_side
 from .sessions import open_session
 
 Array = np.ndarray[Any, Any]
@@ -45,7 +46,9 @@ OURS: Sequence[tuple[str, Mapping[str, Any]]] = (
 
 
 def report() -> None:
-    """Prints the table."""
+    """Prints the tables."""
+    side_by_side()
+    print()
     program, context = trained("character_lm", 0)
     program = with_added_masks(program)
     print(f"instruction set: {instruction_set()}\ncharacter LM, seed 0, masks by adding {MASK:g}")

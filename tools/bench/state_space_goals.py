@@ -64,9 +64,7 @@ def _told(section: str) -> Iterator[Goal]:
 def measured(section: str) -> list[Line]:
     """The section's lines, as of today on this machine."""
     day, here = datetime.now(UTC).date().isoformat(), machine()
-    return [
-        Line(g.name, g.target, g.measured, g.met, g.prototype, day, here) for g in list(_told(section))
-    ]
+    return [Line(g.name, g.target, g.measured, g.met, g.prototype, day, here) for g in list(_told(section))]
 
 
 def machine() -> str:
@@ -132,7 +130,9 @@ def _points(known: Mapping[str, Sequence[Line]]) -> list[tuple[str, Line]]:
 
 
 def _table(lines: Sequence[tuple[str, Line]], first: str) -> str:
-    rows = [f"| {first} | target | measured | met | prototype | command |\n| --- | --- | --- | --- | --- | --- |"]
+    rows = [
+        f"| {first} | target | measured | met | prototype | command |\n| --- | --- | --- | --- | --- | --- |"
+    ]
     for section, line in lines:
         verdict = "" if line.met is None else "yes" if line.met else "**no**"
         cells = (line.name, line.target, line.measured, verdict, line.prototype, f"`bench {section}`")
