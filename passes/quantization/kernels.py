@@ -111,8 +111,10 @@ def missing_kernels(expected: str, found: Mapping[str, int]) -> list[str]:
 
 
 _INSTEAD = {
+    "DynamicQuantizeMatMul": ("MatMulIntegerToFloat",),
     "MatMulIntegerToFloat": ("QLinearMatMul",),
     "MatMulInteger": ("MatMulIntegerToFloat",),
     "QGemm": ("QLinearMatMul",),
 }
-"""Kernels that the runtime takes where the result is quantized too."""
+"""Kernels that the runtime takes where several products read one quantized input, or where the result is quantized
+too."""

@@ -167,6 +167,20 @@ def test_a_convolution_that_nothing_is_absorbed_into_gets_a_rounded_result() -> 
     assert np.abs(found - wanted).max() <= 0.05 * np.abs(wanted).max()
 
 
+def test_products_that_share_a_dynamic_input_have_their_kernels() -> None:
+    generator = np.random.default_rng(4)
+    x = leaf("Input", "x", TensorType(FLOAT32, (2, 3, 64)))
+    names = ("query.kernel", "key.kernel")
+    both = [apply("MatMul", x, leaf("Weight", n, TensorType(FLOAT32, (64, 48)))) for n in names]
+    arrays = {n: generator.normal(size=(64, 48)).astype(np.float32) for n in names}
+    program = Program("two", Graph((x,), (apply("Add", *both),)), ("y",), weights=Weights(arrays))
+    made = quantized(program, generator.normal(size=(2, 3, 64)).astype(np.float32), "int8", DYNAMIC)
+    lowered = LowerQuantized().run(made, Context()).program
+    found = fused_operators(emit(lowered).SerializeToString())
+    assert missing_kernels(lowered.metadata[KERNELS_KEY], found) == []
+    assert missing_kernels("DynamicQuantizeMatMul=3", found) != []
+
+
 def test_a_packed_file_gives_the_bits_of_int8_codes() -> None:
     program, x = layer("MatMul")
     made = quantized(program, x, "int4", DYNAMIC)
