@@ -35,7 +35,7 @@ def test_a_goal_measured_again_replaces_its_own_record(tmp_path: Path) -> None:
 
 
 def test_a_record_is_of_now_and_here() -> None:
-    made = recorded("x", True, 1.25, "avx2")
+    made = recorded("x", True, 1.25, "avx2", "abc")
     assert made.seconds == 1.2
     assert made.date[:2] == "20"
     assert "onnxruntime" in made.versions

@@ -46,10 +46,10 @@ class Record:
     versions: str
 
 
-def recorded(figure: str, met: bool | None, seconds: float, instructions: str) -> Record:
-    """A record of now and here."""
+def recorded(figure: str, met: bool | None, seconds: float, instructions: str, at: str) -> Record:
+    """A record of now and here; `at` is the commit that the measurement started from."""
     date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
-    return Record(figure, met, round(seconds, 1), date, commit(), instructions, _versions())
+    return Record(figure, met, round(seconds, 1), date, at, instructions, _versions())
 
 
 def commit() -> str:

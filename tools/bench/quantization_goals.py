@@ -38,7 +38,7 @@ from ...passes.simplify.freezing import FreezeParameters
 from ..documents import Overrides, open_unit
 from ..programs import read_arrays
 from ..training import train_unit, trained_program
-from .goal_records import FOLDER, ROOT, Record, page, read_records, recorded, write_records
+from .goal_records import FOLDER, ROOT, Record, commit, page, read_records, recorded, write_records
 from .quantization import CACHE, instruction_set, measured, trained
 from .quantization_peers import with_added_masks
 from .quantized_layers import convolution, few_bits, four_bits, one_row, worst
@@ -96,14 +96,14 @@ def goals_page(records: Mapping[str, Record]) -> str:
 
 
 def _measured(goal: Goal) -> Record:
-    start, used = process_time(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    at, start, used = commit(), process_time(), resource.getrusage(resource.RUSAGE_CHILDREN)
     try:
         figure, met = goal.measure()
     except Exception as error:  # a goal that can't be measured is a line of the table
         figure, met = f"not measured: {type(error).__name__}: {error}", None
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     children = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
-    return recorded(figure, met, process_time() - start + children, instruction_set())
+    return recorded(figure, met, process_time() - start + children, instruction_set(), at)
 
 
 # --- by the tests --------------------------------------------------------------------------------------
