@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import import_module
@@ -64,9 +65,7 @@ def _told(section: str) -> Iterator[Goal]:
 def measured(section: str) -> list[Line]:
     """The section's lines, as of today on this machine."""
     day, here = datetime.now(UTC).date().isoformat(), machine()
-    return [
-        Line(g.name, g.target, g.measured, g.met, g.prototype, day, here) for g in list(_told(section))
-    ]
+    return [Line(g.name, g.target, g.measured, g.met, g.prototype, day, here) for g in list(_told(section))]
 
 
 def machine() -> str:
@@ -75,13 +74,10 @@ def machine() -> str:
     import torch
 
     text = ""
-    try:
+    with suppress(OSError):
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        pass
-    facts = dict(
-        (key.strip(), value.strip()) for key, _, value in (line.partition(":") for line in text.splitlines())
-    )
+    parts = (line.partition(":") for line in text.splitlines())
+    facts = {key.strip(): value.strip() for key, _, value in parts}
     flags = facts.get("flags", facts.get("Features", "")).split()
     wide = next((w for w in WIDE if w in flags), "unknown vectors")
     runtimes = f"ONNX Runtime {onnxruntime.__version__}, torch {torch.__version__.partition('+')[0]}"
@@ -132,7 +128,9 @@ def _points(known: Mapping[str, Sequence[Line]]) -> list[tuple[str, Line]]:
 
 
 def _table(lines: Sequence[tuple[str, Line]], first: str) -> str:
-    rows = [f"| {first} | target | measured | met | prototype | command |\n| --- | --- | --- | --- | --- | --- |"]
+    rows = [
+        f"| {first} | target | measured | met | prototype | command |\n| --- | --- | --- | --- | --- | --- |"
+    ]
     for section, line in lines:
         verdict = "" if line.met is None else "yes" if line.met else "**no**"
         cells = (line.name, line.target, line.measured, verdict, line.prototype, f"`bench {section}`")
