@@ -1,7 +1,7 @@
 """How long a state-space layer takes by mode, and which mode to take: a model fitted to measurements.
 
-ONNX's rates are a least-squares fit of the logarithms (those of forms that are twice slower than the best weigh a third)
-to times of the layers FITTED of `tools.bench.state_space_choice`, which measures the model's choice on others.
+ONNX's rates are a least-squares fit of the logarithms (those of forms twice slower than the best weigh a third) to
+times of the layers FITTED of `tools.bench.state_space_choice`, which measures the model's choice on others.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ class Layer:
 class Rates:
     """Of one backend on one core, in ns: a multiply-accumulate of a large product, one of a small
     product or of a matrix with a vector, an elementwise operation on one number, the overhead of one
-    operator, of each matrix in a batched product, and of a run; `table` reading a number of a table once.
-    The rest count the operators of a chunk's and of a step's body."""
+    operator, of each matrix in a batched product, and of a run; `table` reading a number of a table once, `spilled`
+    what one more costs that no cache keeps.
+    The rest count the operators of a chunk's and of a step's body; `blocked` if groups are done block by block."""
 
     product: float
     vector: float
@@ -45,18 +46,25 @@ class Rates:
     matrix: float
     run: float
     table: float
+    spilled: float
     carry: int
     diagonal_carry: int
     step: int
     diagonal_step: int
+    blocked: bool = False
 
 
 RATES: Mapping[str, Rates] = {
-    "torch": Rates(0.035, 0.15, 0.6, 4500.0, 0.0, 54000.0, 0.06, 6, 6, 3, 9),
-    "onnx": Rates(0.0255, 0.0583, 0.118, 488.0, 140.0, 7540.0, 0.0328, 4, 3, 4, 4),
+    "torch": Rates(0.035, 0.15, 0.6, 4500.0, 0.0, 54000.0, 0.06, 0.0, 6, 6, 3, 9),
+    "onnx": Rates(0.0241, 0.0577, 0.119, 505.0, 141.0, 7530.0, 0.0328, 0.963, 4, 3, 4, 4, blocked=True),
 }
 
 
+CACHED, LEAST_BLOCK = 2**18, 32
+"""Numbers of u that a block of groups should not exceed; fewer groups than the second cost more in operators than
+a cache saves."""
+CACHE = 2**21
+"""Numbers of tables that stay in a cache from one run to the next."""
 AROUND, PAIRS = 10, 7
 """Operators around the carry of chunks; and of a stream, whose state of pairs comes in and goes out at each step."""
 
@@ -106,11 +114,21 @@ def chunk_cost(layer: Layer, chunk: int, rates: Rates) -> float:
     local = wide * deep + (0 if count == 1 else (wide + deep) * layer.states)
     total = rates.run + rows * count * local * rates.product
     total += layer.groups * (local * rates.table + (1 if count == 1 else 3) * rates.matrix)
+    total += max(0, layer.groups * local - CACHE) * rates.spilled
     if count > 1:
         operators = (rates.diagonal_carry if layer.diagonal else rates.carry) * rates.operator
         copied = 4 * layer.states * rates.element  # in and out of the order of steps
-        total += count * (rows * (_moved(layer, rates) + copied) + operators) + AROUND * rates.operator
+        blocks = layer.groups // block_of_groups(layer) if rates.blocked else 1
+        total += count * rows * (_moved(layer, rates) + copied)
+        total += blocks * (count * operators + AROUND * rates.operator)
     return total if layer.constant else total + _table_cost(layer, chunk, rates)
+
+
+def block_of_groups(layer: Layer) -> int:
+    """How many groups of one long row are done at a time: a divisor of all, and all of a batch or a short row."""
+    wanted = max(LEAST_BLOCK, CACHED // (layer.inputs * layer.length))
+    fitting = [b for b in range(LEAST_BLOCK, min(wanted, layer.groups) + 1) if layer.groups % b == 0]
+    return fitting[-1] if fitting and layer.batch == 1 else layer.groups
 
 
 def _table_cost(layer: Layer, chunk: int, rates: Rates) -> float:

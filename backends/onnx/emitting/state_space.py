@@ -11,7 +11,7 @@ import numpy as np
 from ....graph.ir import Graph, Node, Value, apply, apply_all, argument, constant
 from ....graph.types.dimensions import Dimension
 from ....graph.types.types import TensorType
-from ...runtime.state_space_cost import Layer, best_plan, plans
+from ...runtime.state_space_cost import Layer, best_plan, block_of_groups, plans
 from .state_space_tables import (
     Recurrence,
     add,
@@ -34,10 +34,6 @@ from .state_space_tables import (
 MIDDLE_LENGTH = 1024
 """The length that a symbolic one is taken for when a chunk is chosen."""
 LAST = 2**62
-CACHED = 2**18
-"""Numbers of u that a block of groups should not exceed; fewer than LEAST_BLOCK groups cost more in operators
-than a cache saves."""
-LEAST_BLOCK = 32
 
 
 def lti_ssm(node: Node) -> Sequence[Value]:
@@ -222,14 +218,12 @@ def _one_chunk(tables: ChunkTables, fed: Value, start: Value | None) -> tuple[Va
 
 
 def block_of(fed: Value) -> int:
-    """How many groups of one long row to do at a time: a divisor of all, and all of a batch or a short row."""
+    """How many groups of one long row to do at a time."""
     batch, _, inputs, length = fed.tensor.shape
     groups = size(fed, 1)
     if batch != 1 or not isinstance(length, int):
         return groups
-    wanted = max(LEAST_BLOCK, CACHED // (int(str(inputs)) * length))
-    fitting = [b for b in range(LEAST_BLOCK, min(wanted, groups) + 1) if groups % b == 0]
-    return fitting[-1] if fitting else groups
+    return block_of_groups(Layer(1, groups, int(str(inputs)), 1, 1, length, diagonal=False))
 
 
 def _chunks(tables: ChunkTables, fed: Value, start: Value) -> tuple[Value, Value]:
