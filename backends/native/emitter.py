@@ -172,8 +172,9 @@ class _Printer:
         """The integers of k; where it was rounded by adding and subtracting a constant, to a multiple of a power
         of two whose inverse k is then multiplied with, the sum holds them."""
         made, unit = self.made.get(str(k)), 1.0
-        if made is not None and made.operation == "mul" and isinstance(made.operands[1], float):
-            made, unit = self.made.get(str(made.operands[0])), 1 / made.operands[1]
+        factor = made.operands[1] if made is not None and made.operation == "mul" else None
+        if made is not None and isinstance(factor, float):
+            made, unit = self.made.get(str(made.operands[0])), 1 / factor
         magic = dialects.ROUNDING[self.dtype] * unit
         if made is not None and made.operation == "sub" and made.operands[1] == magic:
             total = self.made.get(str(made.operands[0]))
@@ -262,32 +263,47 @@ class _Printer:
         return "\n".join([head, *body, "}"])
 
     def _vector_rows(self) -> list[str]:
+        """Three passes along a row; the maximum by four registers, for it waits for itself."""
         d, s = self.dialect, self.suffix
-        call = self._vector_call(
-            f"_mm512_sub_{s}(_mm512_maskz_loadu_{s}(live, x + k), _mm512_set1_{s}(most))", "live"
-        )
-        each = f"for (long k = 0; k < columns; k += {d.lanes})"
-        live = (
-            f"const {d.condition} live = columns - k >= {d.lanes} ? ({d.condition})-1 : "
-            f"({d.condition})((1u << (columns - k)) - 1);"
-        )
-        low = d.literal(float("-inf"))
+        shifted = self._vector_call(f"_mm512_sub_{s}(v, _mm512_set1_{s}(most))", "live")
+        some = range(4)
+        tops = ", ".join(f"top{i} = {d.literal(float('-inf'))}" for i in some)
+        wide = [
+            f"      top{i} = _mm512_max_{s}(top{i}, _mm512_loadu_{s}(x + k + {i * d.lanes}));" for i in some
+        ]
         return [
             *self._load_tables(),
             "  for (; rows > 0; rows--, x += columns, y += columns) {",
-            f"    {d.value} top = {low}, sum = _mm512_setzero_{s}();",
-            f"    {each} {{ {live}",
-            f"      top = _mm512_mask_max_{s}(top, live, top, _mm512_maskz_loadu_{s}(live, x + k)); }}",
-            f"    const {self.c_type} most = _mm512_reduce_max_{s}(top);",
-            f"    {each} {{ {live}",
-            f"      const {d.value} e = {call};",
-            f"      _mm512_mask_storeu_{s}(y + k, live, e);",
-            f"      sum = _mm512_mask_add_{s}(sum, live, sum, e); }}",
+            f"    {d.value} {tops}, sum = _mm512_setzero_{s}();",
+            "    long k = 0;",
+            f"    for (; k + {4 * d.lanes} <= columns; k += {4 * d.lanes}) {{",
+            *wide,
+            "    }",
+            *self._along("k", "x", f"top0 = _mm512_mask_max_{s}(top0, live, top0, v);"),
+            f"    top0 = _mm512_max_{s}(_mm512_max_{s}(top0, top1), _mm512_max_{s}(top2, top3));",
+            f"    const {self.c_type} most = _mm512_reduce_max_{s}(top0);",
+            *self._along(
+                "0",
+                "x",
+                f"const {d.value} e = {shifted}; _mm512_mask_storeu_{s}(y + k, live, e); "
+                f"sum = _mm512_mask_add_{s}(sum, live, sum, e);",
+            ),
             f"    const {d.value} scale = _mm512_set1_{s}(1 / _mm512_reduce_add_{s}(sum));",
-            f"    {each} {{ {live}",
-            f"      _mm512_mask_storeu_{s}(y + k, live, "
-            f"_mm512_mul_{s}(_mm512_maskz_loadu_{s}(live, y + k), scale)); }}",
+            *self._along("0", "y", f"_mm512_mask_storeu_{s}(y + k, live, _mm512_mul_{s}(v, scale));"),
             "  }",
+        ]
+
+    def _along(self, start: str, row: str, body: str) -> list[str]:
+        """The body for each vector `v` of a row from column `start` on, `live` its lanes that exist: all of them,
+        which the compiler then leaves out, but for the last one."""
+        d, s = self.dialect, self.suffix
+        return [
+            f"    for (k = {start}; k + {d.lanes} <= columns; k += {d.lanes}) {{",
+            f"      const {d.condition} live = ({d.condition})-1;",
+            f"      const {d.value} v = _mm512_loadu_{s}({row} + k); {body} }}",
+            "    if (k < columns) {",
+            f"      const {d.condition} live = ({d.condition})((1u << (columns - k)) - 1);",
+            f"      const {d.value} v = _mm512_maskz_loadu_{s}(live, {row} + k); {body} }}",
         ]
 
     def _scalar_rows(self) -> list[str]:

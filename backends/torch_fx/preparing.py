@@ -181,6 +181,8 @@ def _single(scale: Value) -> bool:
 def _folded(program: Program) -> Program:
     """The program with the results of constants computed. What torch refuses to compute stays."""
     wanted = list(_computable(program))
+    if not wanted:
+        return program
     arrays = program.weights.arrays
     given = {
         v: arrays[v.node.attribute("name")]
@@ -189,7 +191,7 @@ def _folded(program: Program) -> Program:
         if v.role == "Weight" and v.node.attribute("name") in arrays
     }
     with suppress(SpecError, RuntimeError, ValueError, IndexError, TypeError):
-        results = TorchEvaluator().evaluate(wanted, given) if wanted else []
+        results = TorchEvaluator().evaluate(wanted, given)
         made, stored = dict[Value, Value](), dict[str, Array]()
         for i, (value, array) in enumerate(zip(wanted, results, strict=True)):
             made[value] = _leaf(f"computed~{i}", array, stored)
@@ -214,9 +216,14 @@ def _names(program: Program) -> set[str]:
     return found | {v.node.attribute("name") for v in program.graph.inputs}
 
 
+VIEWS = frozenset({"Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"})
+"""What torch gives without a copy, so that computing it once would only take memory."""
+
+
 def _computable(program: Program) -> Iterator[Value]:
-    """Results of constants that something else reads, or that are outputs."""
+    """Results of constants that something else reads, or that are outputs; but not views of what is stored."""
     known: dict[Value, bool] = {}
+    costs: set[Value] = set()
     nodes = program.graph.nodes
     for node in nodes:
         first = node.outputs[0] if node.outputs else None
@@ -226,9 +233,11 @@ def _computable(program: Program) -> Iterator[Value]:
             inputs = [v for v in node.inputs if v is not None]
             fits = bool(inputs) and len(node.outputs) == 1 and not any(bodies(node)) and _is_small(first)
             known[first] = fits and all(known.get(v, False) for v in inputs)
+            if node.name not in VIEWS or inputs[0] in costs:
+                costs.add(first)
     read = {v for node in nodes if not (node.outputs and known.get(node.outputs[0])) for v in node.inputs}
     for value in dict.fromkeys([*(v for n in nodes for v in n.outputs), *program.graph.outputs]):
-        if known.get(value) and not value.is_leaf and (value in read or value in program.graph.outputs):
+        if known.get(value) and value in costs and (value in read or value in program.graph.outputs):
             yield value
 
 

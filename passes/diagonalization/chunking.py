@@ -125,7 +125,7 @@ def _written(node: Node, tables: ChunkTables, d: Value | None) -> tuple[Value, V
     assert u is not None
     fed = reshape(u, 0, size(tables.local, 0), tables.inputs, -1)
     start = start_state(fed, operand(node, "initial"), node.attribute("form"), tables.jump.states)
-    y, last = chunked(tables, fed, start)
+    y, last = chunked(tables, fed, start, at_rest=operand(node, "initial") is None)
     return with_input(y, d, fed), parted_state(last, node)
 
 

@@ -1,4 +1,4 @@
-"""Coefficients of polynomials and quotients for programs in float32: Lawson's reweighted least squares, the
+"""Coefficients of polynomials for programs in float32: Lawson's reweighted least squares, the
 coefficients rounded one after the other and the rest fitted again.
 
 Each is fitted in long doubles to values that mpmath gives. Lawson (1961): weights multiplied by the error's
@@ -67,39 +67,6 @@ def _lawson(columns: Array, right: Array, weight: Array) -> Array:
         emphasis /= emphasis.mean()
     assert best is not None
     return best
-
-
-def quotient(
-    function: Callable[[Any], Any], domain: tuple[float, float], above: int, below: int
-) -> tuple[list[float], list[float]]:
-    """Coefficients, float32 numbers, of P and Q of these degrees with P/Q near the function, relatively; the
-    leading one of P is 1. Linearised with Q of the round before as a weight (Loeb 1957)."""
-    low, high = domain
-    x = np.sort(np.concatenate([chebyshev(low, high, 500), np.linspace(low, low + (high - low) / 16, 300)]))
-    y = exact_values(function, x)
-    z = x.astype(np.longdouble) / high
-    weight, last, best, least = np.ones(len(x)), np.ones(len(x), np.longdouble), None, np.inf
-    for _ in range(_ROUNDS):
-        columns: list[Array] = [z**j / (y * last) for j in range(above + 1)]
-        columns += [-(z**j) / last for j in range(1, below + 1)]
-        found = _solved(np.stack(columns, axis=1), 1 / last, weight, 3)
-        over = sum((c * z**j for j, c in enumerate(found[: above + 1])), np.zeros_like(z))
-        under = 1 + sum((c * z ** (j + 1) for j, c in enumerate(found[above + 1 :])), np.zeros_like(z))
-        error = np.abs(over / under / y - 1).astype(np.float64)
-        largest = float(error.max())
-        if largest < least and np.all(under > 0):
-            best, least = found, largest
-        last = np.abs(under)
-        weight = weight * np.sqrt(error / max(largest, 1e-300) + 1e-6)
-        weight /= weight.mean()
-    assert best is not None
-    leading = best[above] / np.longdouble(high) ** above
-    p = [float(np.float32(c / np.longdouble(high) ** j / leading)) for j, c in enumerate(best[: above + 1])]
-    q = [
-        1 / leading,
-        *(c / np.longdouble(high) ** (j + 1) / leading for j, c in enumerate(best[above + 1 :])),
-    ]
-    return p, [float(np.float32(c)) for c in q]
 
 
 def _moved(function: Callable[[Any], Any], center: Any) -> Callable[[Any], Any]:

@@ -66,9 +66,10 @@ OPERATIONS: dict[str, Operation] = {
 `fma` a b + c, rounded once. `min` and `max` give NaN where an operand is. `round` to the nearest integer,
 ties to even. `ldexp(y, k)` y 2^k, rounded once, y within 2^±40, for any integer k (a float). `exponent(x, low)`
 and `significand(x, low)`: x = significand 2^exponent with low <= significand < 2 low for positive finite x
-(subnormal ones too); +-1 and -inf for +-0, 1 and inf for inf, NaN for NaN; for negative x NaN and anything. `lookup(table, k)` entry k modulo the entries,
-k an integer. `alternate(y, k)` (-1)^k y for an integer k. `where(c, a, b)` a where c holds. `copysign(a, b)` |a|
-with the sign of b, zeros included. `sqrt` is rounded correctly; eager torch on some CPUs is one unit off."""
+(subnormal ones too); of zero 1 with its sign and -inf, of inf 1 and inf, of NaN NaN; of a negative x NaN and
+anything. `lookup(table, k)` entry k modulo the entries, k an integer. `alternate(y, k)` (-1)^k y for an
+integer k. `where(c, a, b)` a where c holds. `copysign(a, b)` |a| with the sign of b, zeros included. `sqrt` is
+rounded correctly; eager torch on some CPUs is one unit off."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,10 +148,10 @@ def exp_accurate() -> FunctionProgram:
     return program("exp_accurate", "exp", INFINITE, "ulp", made, reduction=reduction)
 
 
-def _exp_steps(made: Writing, x: str) -> str:
+def _exp_steps(made: Writing, x: str, bits: int) -> str:
     half = math.log(2) / 64 * 1.001
     c = polynomial(_mp("exp"), (-half, half), range(3), {0: 1.0})
-    k, r = _exp_reduced(made, x, 32, 24)
+    k, r = _exp_reduced(made, x, 32, bits)
     entry = _powers(made, k, 32)
     p = made("mul", made.horner(r, [c[1], c[2]]), r)
     return made("ldexp", made("fma", p, entry, entry), made("floor", k))
@@ -160,7 +160,7 @@ def _exp_steps(made: Writing, x: str) -> str:
 def exp_quick() -> FunctionProgram:
     """2^(j/32) from a table, a polynomial of degree 2, ln 2 in one part."""
     made = Writing()
-    _exp_steps(made, _clamped(made, INPUT))
+    _exp_steps(made, _clamped(made, INPUT), 24)
     reduction = "x = (m + j/32) ln 2 + r; e^x = 2^m 2^(j/32) e^r, 2^(j/32) from a table"
     return program("exp_quick", "exp", INFINITE, "ulp", made, reduction=reduction)
 
@@ -169,7 +169,7 @@ def silu() -> FunctionProgram:
     """By the exponential; beyond its domain rounding and overflow decide."""
     made = Writing()
     down = made("max", made("min", made("neg", INPUT), 88.0), -104.0)
-    made("div", INPUT, made("add", _exp_steps(made, down), 1.0))
+    made("div", INPUT, made("add", _exp_steps(made, down, 13), 1.0))
     return program("silu", "silu", (-80.0, 1000.0), "ulp", made, reduction="x / (1 + e^-x)")
 
 
@@ -211,22 +211,19 @@ def log() -> FunctionProgram:
     r = made("fma", m, made.table("reciprocal", numbers, place), -1.0)
     base = made("fma", k, math.log(2), made.table("logarithm", logarithms, place))
     made("fma", made.horner(r, [c[i] for i in range(1, 5)]), r, base)
-    reduction = "x = 2^k m, 3/4 <= m < 3/2; m = (1 + r) / a, a from a table near 1 / m; log x = k log 2 - log a + log(1 + r)"
+    reduction = "x = 2^k m, 3/4 <= m < 3/2; a near 1 / m, r = a m - 1; k log 2 - log a + log(1 + r)"
     return program("log", "log", INFINITE, "ulp", made, reduction=reduction)
 
 
-_TURNS = 16
-
-
-def sine() -> FunctionProgram:
-    """A polynomial of degree 9 after reduction by multiples of pi, which come from tables."""
+def _sine(name: str, turns: int, domain: float) -> FunctionProgram:
+    """A polynomial of degree 9 after reduction by multiples of pi, so many of which come from tables."""
     import mpmath
 
     made = Writing()
     with mpmath.workdps(40):
-        turns = [k * mpmath.pi for k in (*range(_TURNS // 2), *range(-_TURNS // 2, 0))]
-        high = [single(float(t)) for t in turns]
-        low = [single(float(t - mpmath.mpf(h))) for t, h in zip(turns, high, strict=True)]
+        multiples = [k * mpmath.pi for k in (*range(turns // 2), *range(-turns // 2, 0))]
+        high = [single(float(t)) for t in multiples]
+        low = [single(float(t - mpmath.mpf(h))) for t, h in zip(multiples, high, strict=True)]
         end = float((mpmath.pi / 2) ** 2) * 1.0003
     c = polynomial(_over_root("sin"), (1e-9, end), range(5), {0: 1.0})
     k = made.integer(INPUT, 1 / math.pi)
@@ -235,23 +232,44 @@ def sine() -> FunctionProgram:
     z, s = made("mul", r, r), made("alternate", r, k)
     made("mul", s, made.horner(z, [c[i] for i in range(5)]))  # a product last: it keeps the sign of zero
     reduction = "x = k pi + r, |r| <= pi / 2, k pi in two parts from tables; sin x = (-1)^k sin r"
-    return program("sin", "sin", (-23.5, 23.5), "ulp", made, reduction=reduction)
+    return program(name, "sin", (-domain, domain), "ulp", made, reduction=reduction)
+
+
+def sine() -> FunctionProgram:
+    """Multiples of pi from tables of one register each."""
+    return _sine("sin", 16, 23.5)
+
+
+def wide_sine() -> FunctionProgram:
+    """From tables of two registers, for twice the domain."""
+    return _sine("sin_wide", 32, 48.5)
 
 
 # --- odd functions that saturate -----------------------------------------------------------------------
 
 
-def _segmented(made: Writing, x: str, over: Callable[[Any], Any], width: float, degree: int) -> tuple[str, str]:
+def _split(made: Writing, a: str, width: float) -> tuple[str, str]:
+    """k and t with a = k width + t; without a product where the width is a power of two."""
+    if math.log2(width).is_integer():
+        center = made.multiple(a, 1.0, width)
+        return made("mul", center, 1 / width), made("sub", a, center)
+    k = made.integer(a, 1 / width)
+    return k, made("fma", k, -width, a)
+
+
+def _segmented(
+    made: Writing, x: str, over: Callable[[Any], Any], width: float, degree: int
+) -> tuple[str, str]:
     """(|x| within the segments, f there over it) for an odd f, `over` being f(t) / t: |x| = k width + t, a
     polynomial in t for each of 32 k. The last one's end stands for all that is larger."""
     columns = segments(over, width, degree, 32)
     a = made("min", made("abs", x), single(31.499 * width))
-    center = made.multiple(a, 1.0, width)
-    place = made("mul", center, 1 / width)
-    t = made("sub", a, center)
+    place, t = _split(made, a, width)
     *rest, last = enumerate(columns)
     y = made.table(f"c{last[0]}", last[1], place)
-    for i, column in reversed(rest):  # each entry beside its use: where all come first, shuffles wait for each other
+    for i, column in reversed(
+        rest
+    ):  # each entry beside its use: where all come first, shuffles wait for each other
         y = made("fma", y, t, made.table(f"c{i}", column, place))
     return a, y
 
@@ -284,14 +302,11 @@ def _tanh(made: Writing, x: str, width: float, scale: float, last: float) -> str
     import mpmath
 
     columns = [float(mpmath.tanh(scale * width * i)) for i in range(31)]
-    c = polynomial(lambda z: scale * _over_root("tanh")(scale**2 * z), (1e-9, (width / 2) ** 2 * 1.001), range(3))
+    c = polynomial(
+        lambda z: scale * _over_root("tanh")(scale**2 * z), (1e-9, (width / 2) ** 2 * 1.001), range(3)
+    )
     a = made("min", made("abs", x), single(31.499 * width))
-    if math.log2(width).is_integer():
-        center = made.multiple(a, 1.0, width)
-        place, t = made("mul", center, 1 / width), made("sub", a, center)
-    else:
-        place = made.integer(a, 1 / width)
-        t = made("fma", place, -width, a)
+    place, t = _split(made, a, width)
     entry = made.table("tanh", [*columns, 1 - last], place)
     u = made("mul", t, made.horner(made("mul", t, t), [c[i] for i in range(3)]))
     return made("div", made("add", entry, u), made("fma", entry, u, 1.0))
@@ -327,17 +342,17 @@ def sigmoid() -> FunctionProgram:
 
 
 def gelu() -> FunctionProgram:
-    """x Φ(x), from tables of Φ - 1/2; from 5.4 on it is x or 0 to 1e-7."""
+    """x Φ(x), from tables of Φ - 1/2; from 5.6 on it is x or 0 to 1e-7."""
     made = Writing()
     import mpmath
 
     with mpmath.workdps(30):
         root = mpmath.sqrt(mpmath.mpf(0.5))
-    size, slope = _segmented(made, INPUT, _over("erf", root, 0.5), 0.171875, 4)
+    size, slope = _segmented(made, INPUT, _over("erf", root, 0.5), 0.25, 4)
     inside = made("mul", INPUT, made("fma", made("copysign", size, INPUT), slope, 0.5))
-    near = made("le", made("abs", INPUT), single(31.499 * 0.171875))
+    near = made("le", made("abs", INPUT), 5.625)
     made("where", near, inside, made("max", INPUT, 0.0))
-    return program("gelu", "gelu", INFINITE, "absolute", made, reduction="x (1/2 ± (Φ(|x|) - 1/2))")
+    return program("gelu", "gelu", (-64.0, 64.0), "absolute", made, reduction="x (1/2 ± (Φ(|x|) - 1/2))")
 
 
 PROGRAMS: Mapping[str, Callable[[], FunctionProgram]] = {
@@ -345,6 +360,7 @@ PROGRAMS: Mapping[str, Callable[[], FunctionProgram]] = {
     "exp_quick": exp_quick,
     "log": log,
     "sin": sine,
+    "sin_wide": wide_sine,
     "tanh_accurate": tanh_accurate,
     "tanh_quick": tanh_quick,
     "erf": erf,

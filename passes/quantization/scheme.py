@@ -149,7 +149,8 @@ def weight_scheme(given: Any) -> QuantScheme | None:
 
 def activation_scheme(given: Any) -> QuantScheme | None:
     """As `weight_scheme`; integers have one scale for the tensor and a zero point. Scales for rows (axis out) or
-    blocks are computed when the model runs. Raises ValueError for what activations can't have."""
+    blocks are computed when the model runs, without zero points unless `zero` says so. Raises ValueError for
+    what activations can't have."""
     found = _scheme(given, QuantScheme(axis="tensor", zero=True))
     if found is None:
         return None
@@ -194,4 +195,6 @@ def _scheme(given: Any, default: QuantScheme) -> QuantScheme | None:
     whole = {"axis": default.axis, "zero": default.zero and found.levels().integer}
     if "block" in options:
         whole["axis"] = "in"
+    if options.get("axis", whole["axis"]) != "tensor":
+        whole["zero"] = False
     return replace(found, **{**whole, **options})

@@ -14,6 +14,7 @@ import torch
 from graphwright.backends.onnx.backend import OnnxBackend
 from graphwright.backends.onnx.emitting import state_space as emitting
 from graphwright.backends.reference import ReferenceEvaluator
+from graphwright.backends.runtime import state_space_cost
 from graphwright.backends.runtime.state_space_cost import Layer, best_plan, plans
 from graphwright.backends.torch_fx.emitter import emit
 from graphwright.backends.torch_fx.evaluator import TorchEvaluator
@@ -333,8 +334,8 @@ def test_the_cost_model_declines_where_dense_is_cheaper() -> None:
 @pytest.mark.parametrize("form", ["dense", "diagonal"])
 def test_long_rows_are_done_in_blocks_of_groups(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two groups at a time of six, against the plain recurrence and torch; the last state too."""
-    monkeypatch.setattr(emitting, "CACHED", 2)
-    monkeypatch.setattr(emitting, "LEAST_BLOCK", 2)
+    monkeypatch.setattr(state_space_cost, "CACHED", 2)
+    monkeypatch.setattr(state_space_cost, "LEAST_BLOCK", 2)
     given = operands(form, "none", 1, 1, 24)
     given = {n: np.concatenate([a] * 3) for n, a in given.items() if n not in ("u", "initial", "D")}
     draw = np.random.default_rng(1).standard_normal

@@ -152,9 +152,11 @@ def test_blocks_and_presets_of_activations_are_dynamic() -> None:
         scheme = activation_scheme(given)
         assert scheme is not None
         assert scheme.dynamic
+        assert not scheme.zero
     scheme = activation_scheme("int8")
     assert scheme is not None
     assert not scheme.dynamic
+    assert scheme.zero
 
 
 @pytest.mark.parametrize(

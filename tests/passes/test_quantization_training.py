@@ -338,6 +338,7 @@ def test_the_slope_of_an_exponent_is_its_derivative() -> None:
 
 @settings(max_examples=15, deadline=None)
 @example(0, 1.0)
+@example(3720, 0.6)  # codes that a rounded exponent moves
 @given(st.integers(0, 10_000), st.sampled_from([0.35, 0.6, 1.0]))
 def test_learning_an_exponent_lowers_the_output_error(seed: int, first: float) -> None:
     generator = np.random.default_rng(seed)

@@ -125,7 +125,7 @@ def test_more_bits_never_lose_with_an_mse_clip(
     array, last = _numbers(seed, 15, 16), -np.inf
     for name in ("int2", "int3", "int4", "int5", "int6", "int7", "int8"):
         made = quantize_array(array, grid(name), layout, scale=form[0], clip="mse", zero=zero)
-        assert sqnr(array, made.dequantize()) >= last
+        assert sqnr(array, made.dequantize()) >= last - 1e-2  # scales are searched, not solved for
         last = sqnr(array, made.dequantize())
 
 

@@ -25,6 +25,9 @@ SECTIONS = (
     "function_search_seeds",
     "state_space_goals",
     "functions",
+    "function_models",
+    "function_certificates",
+    "function_goals",
     "logic",
 )
 

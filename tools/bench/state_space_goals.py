@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import import_module
@@ -73,13 +74,10 @@ def machine() -> str:
     import torch
 
     text = ""
-    try:
+    with suppress(OSError):
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        pass
-    facts = dict(
-        (key.strip(), value.strip()) for key, _, value in (line.partition(":") for line in text.splitlines())
-    )
+    parts = (line.partition(":") for line in text.splitlines())
+    facts = {key.strip(): value.strip() for key, _, value in parts}
     flags = facts.get("flags", facts.get("Features", "")).split()
     wide = next((w for w in WIDE if w in flags), "unknown vectors")
     runtimes = f"ONNX Runtime {onnxruntime.__version__}, torch {torch.__version__.partition('+')[0]}"

@@ -22,8 +22,8 @@ where it has them, are its fast ones."""
 KNOWN = frozenset(("exp", "log", "sin", "tanh", "erf"))
 
 
-def vector_library(name: str, function: str) -> Callable[[Array, Array], Array] | None:
-    """A call of the function over arrays, or None where the library or the processor's vectors are not
+def vector_library(name: str, function: str, x: Array, y: Array) -> Callable[[], Array] | None:
+    """A call of the function over x into y, or None where the library or the processor's vectors are not
     there."""
     if function not in KNOWN or instruction_set() != "avx512":
         return None
@@ -40,8 +40,10 @@ void kernel(long n, const float *x, float *y) {{
         return None
     loop.argtypes = [ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 
-    def call(x: Array, y: Array) -> Array:
-        loop(x.size, x.ctypes.data, y.ctypes.data)
+    given = (x.size, x.ctypes.data, y.ctypes.data)
+
+    def call() -> Array:
+        loop(*given)
         return y
 
     return call

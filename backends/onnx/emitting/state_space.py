@@ -11,7 +11,7 @@ import numpy as np
 from ....graph.ir import Graph, Node, Value, apply, apply_all, argument, constant
 from ....graph.types.dimensions import Dimension
 from ....graph.types.types import TensorType
-from ...runtime.state_space_cost import Layer, best_plan, plans
+from ...runtime.state_space_cost import Layer, best_plan, block_of_groups, plans
 from .state_space_tables import (
     Recurrence,
     add,
@@ -34,10 +34,6 @@ from .state_space_tables import (
 MIDDLE_LENGTH = 1024
 """The length that a symbolic one is taken for when a chunk is chosen."""
 LAST = 2**62
-CACHED = 2**18
-"""Numbers of u that a block of groups should not exceed; fewer than LEAST_BLOCK groups cost more in operators
-than a cache saves."""
-LEAST_BLOCK = 32
 
 
 def lti_ssm(node: Node) -> Sequence[Value]:
@@ -49,7 +45,7 @@ def lti_ssm(node: Node) -> Sequence[Value]:
     start = start_state(fed, initial, node.attribute("form"), system.states)
     chunk = chunk_of(node, system)
     if chunk > 1:
-        y, last = chunked(chunk_tables(system, chunk), fed, start)
+        y, last = chunked(chunk_tables(system, chunk), fed, start, at_rest=initial is None)
     else:
         y, last = _stepped(system, fed, start)
     return with_input(y, d, fed), parted_state(last, node)
@@ -141,7 +137,7 @@ def _carried(system: Recurrence, ahead: Value, entering: Value) -> tuple[Value, 
 
 def _stepped(system: Recurrence, fed: Value, start: Value) -> tuple[Value, Value]:
     """fed[batch, G, I, L] step by step: y[batch, G·O, L]."""
-    if fed.tensor.shape[3] != 1 and size(fed, 1) > 1 and size(system.b, 2) == size(system.c, 1) == 1:
+    if size(fed, 1) > 1 and size(system.b, 2) == size(system.c, 1) == 1:
         return _stepped_heads(system, fed, start)
     entering, ahead = matmul(system.b, fed), system.moved(start)
     if fed.tensor.shape[3] == 1:
@@ -157,9 +153,12 @@ def _stepped_heads(system: Recurrence, fed: Value, start: Value) -> tuple[Value,
     """Of one input and output a group: they enter and leave within the body, so that no array holds the states of
     all steps."""
     groups, states = size(fed, 1), system.states
+    entering, leaving = reshape(system.b, groups, states), reshape(system.c, groups, states)
+    if fed.tensor.shape[3] == 1:
+        last = add(system.moved(start), mul(entering, reshape(fed, 0, 0, 1)))
+        return apply("ReduceSum", mul(leaving, last), ints(-1)), last
     *lead, _, _, _ = shape = system.state_shape
     first, scanned = reshape(start, *shape), reshape(transpose(fed, 3, 0, 1, 2), 0, *lead, -1, groups, 1)
-    entering, leaving = reshape(system.b, groups, states), reshape(system.c, groups, states)
     given = (*system.mover, entering, leaving)
     x = argument(0, first.type)
     fed_type = TensorType(first.tensor.dtype, (*first.tensor.shape[:-1], 1))
@@ -200,21 +199,31 @@ def chunk_tables(system: Recurrence, chunk: int) -> ChunkTables:
     return ChunkTables(local, end, out, system.power(chunk), inputs, outputs, chunk)
 
 
-def chunked(tables: ChunkTables, fed: Value, start: Value) -> tuple[Value, Value]:
-    """fed[batch, G, I, L] chunk by chunk: y[batch, G·O, L] and the last state."""
+def chunked(tables: ChunkTables, fed: Value, start: Value, *, at_rest: bool) -> tuple[Value, Value]:
+    """fed[batch, G, I, L] chunk by chunk: y[batch, G·O, L] and the last state. `at_rest` says that the start is 0."""
+    if fed.tensor.shape[3] == tables.chunk:
+        return _one_chunk(tables, fed, None if at_rest else start)
     block = block_of(fed)
     return _in_blocks(tables, fed, start, block) if block < size(fed, 1) else _chunks(tables, fed, start)
 
 
+def _one_chunk(tables: ChunkTables, fed: Value, start: Value | None) -> tuple[Value, Value]:
+    """Without a carry; from rest nothing but the product with the chunk's own table."""
+    rows, shape = _rows(fed, tables, [0]), (-1, size(fed, 1), tables.jump.states)
+    y, last = _steps(matmul(rows, tables.local), tables), reshape(matmul(rows, tables.end), *shape)
+    if start is None:
+        return y, last
+    carried = matmul(reshape(start, 0, 0, 1, -1), tables.out)
+    return add(y, _steps(carried, tables)), add(last, tables.jump.moved(start))
+
+
 def block_of(fed: Value) -> int:
-    """How many groups of one long row to do at a time: a divisor of all, and all of a batch or a short row."""
+    """How many groups of one long row to do at a time."""
     batch, _, inputs, length = fed.tensor.shape
     groups = size(fed, 1)
     if batch != 1 or not isinstance(length, int):
         return groups
-    wanted = max(LEAST_BLOCK, CACHED // (int(str(inputs)) * length))
-    fitting = [b for b in range(LEAST_BLOCK, min(wanted, groups) + 1) if groups % b == 0]
-    return fitting[-1] if fitting else groups
+    return block_of_groups(Layer(1, groups, int(str(inputs)), 1, 1, length, diagonal=False))
 
 
 def _chunks(tables: ChunkTables, fed: Value, start: Value) -> tuple[Value, Value]:
@@ -225,10 +234,7 @@ def _chunks(tables: ChunkTables, fed: Value, start: Value) -> tuple[Value, Value
     padded, missing = _padded(fed, tables.chunk)
     rows = _rows(padded, tables, batch)
     local = matmul(rows, tables.local)
-    if padded.tensor.shape[3] == tables.chunk:
-        seen, ahead = reshape(start, *batch, size(fed, 1), 1, -1), tables.jump.moved(start)
-    else:
-        seen, ahead = _seen(tables, _moved_on(fed, padded, tables.chunk), start, batch)
+    seen, ahead = _seen(tables, _moved_on(fed, padded, tables.chunk), start, batch)
     y = add(_steps(local, tables), _steps(matmul(seen, tables.out), tables))
     final = apply("Slice", rows, ints(-1), ints(LAST), ints(-2))
     last = add(ahead, reshape(matmul(final, tables.end), -1, size(fed, 1), tables.jump.states))

@@ -111,9 +111,21 @@ def step_by_step(program: Elementwise, operands: Sequence[Tensor], softmax: bool
         return found / found.sum(dim=-1, keepdim=True)
     values: dict[str, Tensor] = dict(zip(program.inputs, operands, strict=True))
     like = operands[0]
+    made = {step.name: step for step in program.steps}
     for step in program.steps:
-        values[step.name] = _step(program, step, values, like)
+        found = _step(program, step, values, like)
+        values[step.name] = found.detach() if _rounds(step, made) else found
     return values[program.result]
+
+
+def _rounds(step: Step, made: Mapping[str, Step]) -> bool:
+    """Whether it gives a rounded number: the derivative is that of a step function, not of the operations."""
+    if step.operation in ("round", "floor"):
+        return True
+    if step.operation != "sub" or not isinstance(step.operands[1], float):
+        return False
+    total = made.get(str(step.operands[0]))
+    return total is not None and total.operation in ("add", "fma") and total.operands[-1] == step.operands[1]
 
 
 def _step(program: Elementwise, step: Step, values: Mapping[str, Tensor], like: Tensor) -> Tensor:
@@ -165,14 +177,22 @@ def _ldexp(y: Tensor, k: Tensor) -> Tensor:
 
 
 def _split(x: Tensor, low: Tensor) -> tuple[Tensor, Tensor]:
+    """The significand and the exponent, with the significand's derivative."""
     integer, digits, bias = _LAYOUTS[x.dtype]
     width = 32 if x.dtype is torch.float32 else 64
     small = x < 2.0 ** -(bias - 1)
-    bits = torch.where(small, x * 2.0**width, x).contiguous().view(integer)
+    bits = torch.where(small, x * 2.0**width, x).detach().contiguous().view(integer)
     m = ((bits & ((1 << digits) - 1)) | (bias << digits)).view(x.dtype)
     k = (((bits >> digits) & (2 * bias + 1)) - bias).to(x.dtype) - small.to(x.dtype) * width
     large = m >= 2 * low
-    return torch.where(large, m * 0.5, m), k + large.to(x.dtype)
+    m, k = torch.where(large, m * 0.5, m), k + large.to(x.dtype)
+    if x.requires_grad:
+        m = m + torch.nan_to_num(x - x.detach()) * _power_of_two(torch.clamp(-k, -bias + 1, bias))
+    usual, zero, one = (x > 0) & torch.isfinite(x), x == 0, torch.ones_like(m)
+    other = torch.where(zero, torch.copysign(one, x), torch.where(x > 0, one, torch.nan))
+    return torch.where(usual, m, other), torch.where(
+        usual, k, torch.where(zero, -torch.inf, x.detach().abs())
+    )
 
 
 _OPERATIONS: Mapping[str, Callable[..., Any]] = {

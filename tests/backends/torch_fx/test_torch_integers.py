@@ -188,3 +188,17 @@ def test_what_constants_decide_is_computed_once() -> None:
     assert np.array_equal(found["y"], given * decoded - 1)
     moved = TorchBackend().load(program).run({"x": given, "p": np.zeros(400, np.float32)})
     assert np.array_equal(moved["y"], given * decoded)  # parameters are still fed
+
+
+def test_views_of_weights_take_no_memory() -> None:
+    x, w = (
+        leaf("Input", "x", TensorType(FLOAT32, (3, 20))),
+        leaf("Weight", "w", TensorType(FLOAT32, (30, 20))),
+    )
+    turned = apply("Transpose", w, perm=(1, 0))
+    array = np.random.default_rng(0).normal(size=(30, 20)).astype(np.float32)
+    program = Program("p", Graph((x,), (apply("MatMul", x, turned),)), ("y",), weights=Weights({"w": array}))
+    assert prepared(program) is program
+    halved = apply("Transpose", apply("Mul", w, constant(np.float32(0.5))), perm=(1, 0))
+    other = Program("q", Graph((x,), (apply("MatMul", x, halved),)), ("y",), weights=Weights({"w": array}))
+    assert [n.name for n in prepared(other).graph.nodes if not n.outputs[0].is_leaf] == ["MatMul"]

@@ -149,7 +149,7 @@ def test_onnx_keeps_every_operator(tmp_path):
 
 def test_inductor_keeps_what_does_not_pay(tmp_path):
     program = written(tmp_path, ["y: exp(x)"])
-    record = compiled(program, target="inductor")
+    record = compiled(program, target="inductor", ulp=6)
     assert not elementwise_nodes(record.program)
     assert any("costs" in note for note in record.passes[0].notes)
 
@@ -158,13 +158,16 @@ def test_inductor_keeps_what_does_not_pay(tmp_path):
 
 
 def perturbed(tmp_path, name, *, seal):
-    """A folder with one program whose constant term is off by 1e-3, its certificate as it was or its
+    """A folder with one program one constant of which is off by a tenth, its certificate as it was or its
     digest made to fit."""
     program = load_program(FOLDER / "vector" / f"{name}.yaml")
-    place = max(i for i, s in enumerate(program.steps) if s.operation == "fma")
+    sums = [
+        i for i, s in enumerate(program.steps) if s.operation == "fma" and not isinstance(s.operands[2], str)
+    ]
+    place = sums[-1]
     step = program.steps[place]
     operands = tuple(
-        o if isinstance(o, str) else constant(float(np.float32(o.rounded("float32") * 1.001)))
+        o if isinstance(o, str) else constant(float(np.float32(o.rounded("float32") * 1.1)))
         for o in step.operands
     )
     assert operands != step.operands
@@ -187,7 +190,7 @@ def test_a_wrong_constant_loses_the_certificate(tmp_path):
 def test_a_false_certificate_breaks_the_contract(tmp_path):
     program = written(tmp_path, ["y: exp(x)"])
     with pytest.raises(ContractBroken) as raised:
-        compiled(program, library=perturbed(tmp_path, "exp_quick", seal=True))
+        compiled(program, ulp=6, library=perturbed(tmp_path, "exp_quick", seal=True))
     assert "substitute_functions" in str(raised.value)
 
 
@@ -221,12 +224,17 @@ def test_intervals_follow_declared_inputs(tmp_path):
     assert high == pytest.approx(1.0, rel=1e-4)
 
 
-def test_gradients_flow_through_the_steps(tmp_path):
-    program = written(tmp_path, ["y: tanh(x)"])
+@pytest.mark.parametrize("function", ["tanh", "exp", "log", "sin", "erf", "sigmoid", "silu"])
+def test_gradients_flow_through_the_steps(tmp_path, function):
+    written_as = {"erf": "Erf(x)", "silu": "x * sigmoid(x)"}.get(function, f"{function}(x)")
+    domain = "0.1..9" if function == "log" else "-3..3"
+    program = written(tmp_path, [f"y: {written_as}"], f"x: float32[batch, 64] in {domain}")
     module = emit(compiled(program, ulp=6).program)
-    x = torch.linspace(-3, 3, 64).reshape(1, 64).requires_grad_()
-    module(x)["y"].sum().backward()
-    torch.testing.assert_close(x.grad, 1 - torch.tanh(x.detach()) ** 2, atol=1e-5, rtol=1e-4)
+    x = torch.linspace(0.1 if function == "log" else -3, 3, 64).reshape(1, 64)
+    given, exact = x.clone().requires_grad_(), x.double().requires_grad_()
+    module(given)["y"].sum().backward()
+    (exact * torch.sigmoid(exact) if function == "silu" else getattr(torch, function)(exact)).sum().backward()
+    torch.testing.assert_close(given.grad.double(), exact.grad, atol=2e-4, rtol=2e-4)
 
 
 @pytest.mark.slow
