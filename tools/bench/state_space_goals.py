@@ -65,7 +65,10 @@ def _told(section: str) -> Iterator[Goal]:
 def measured(section: str) -> list[Line]:
     """The section's lines, as of today on this machine."""
     day, here = datetime.now(UTC).date().isoformat(), machine()
-    return [Line(g.name, g.target, g.measured, g.met, g.prototype, day, here) for g in list(_told(section))]
+    return [
+        Line(g.name, g.target, g.measured, None if g.met is None else bool(g.met), g.prototype, day, here)
+        for g in list(_told(section))
+    ]
 
 
 def machine() -> str:
