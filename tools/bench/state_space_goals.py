@@ -102,7 +102,7 @@ def write(records: Path, known: Mapping[str, Sequence[Line]]) -> None:
 
 def page(known: Mapping[str, Sequence[Line]]) -> str:
     """The goals in order, then every section's own lines."""
-    goals = [(s, line) for s in SECTIONS for line in known.get(s, ()) if line.met is not None]
+    goals = [(s, line) for s in SECTIONS for line in known.get(s, ()) if line.name and line.met is not None]
     numbered = sorted((g for g in goals if g[1].name.startswith("G")), key=lambda g: int(g[1].name[1:]))
     further = [g for g in goals if not g[1].name.startswith("G")]
     met = sum(bool(line.met) for _, line in goals)
