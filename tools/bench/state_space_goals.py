@@ -65,7 +65,10 @@ def _told(section: str) -> Iterator[Goal]:
 def measured(section: str) -> list[Line]:
     """The section's lines, as of today on this machine."""
     day, here = datetime.now(UTC).date().isoformat(), machine()
-    return [Line(g.name, g.target, g.measured, g.met, g.prototype, day, here) for g in list(_told(section))]
+    return [
+        Line(g.name, g.target, g.measured, None if g.met is None else bool(g.met), g.prototype, day, here)
+        for g in list(_told(section))
+    ]
 
 
 def machine() -> str:
@@ -99,7 +102,7 @@ def write(records: Path, known: Mapping[str, Sequence[Line]]) -> None:
 
 def page(known: Mapping[str, Sequence[Line]]) -> str:
     """The goals in order, then every section's own lines."""
-    goals = [(s, line) for s in SECTIONS for line in known.get(s, ()) if line.met is not None]
+    goals = [(s, line) for s in SECTIONS for line in known.get(s, ()) if line.name and line.met is not None]
     numbered = sorted((g for g in goals if g[1].name.startswith("G")), key=lambda g: int(g[1].name[1:]))
     further = [g for g in goals if not g[1].name.startswith("G")]
     met = sum(bool(line.met) for _, line in goals)
