@@ -110,7 +110,8 @@ def compile_program(
     check_backend(backend)
     program = initialize(program, seed)
     manager = PassManager(reproducers=folder / "reproducers", progress=progress)
-    record = manager.run(program, steps, context or Context(seed=seed, backend=backend), verify)
+    context = replace(context or Context(seed=seed), backend=backend)
+    record = manager.run(program, steps, context, verify)
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=".emitted-") as emitted:
         start = process_time()

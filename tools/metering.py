@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.runtime.data import TrainingData, load
+from ..backends.runtime.data import TrainingData, load, read_slice
 from ..backends.runtime.dataset import Dataset, concatenated
 from ..backends.runtime.metrics import Aggregate, Metric
 from ..graph.build.document import Unit
@@ -175,7 +175,7 @@ def _as_trained(prepared: Prepared, program: Program) -> Prepared:
 
 
 def _open(text: str, own: TrainingData | None, folder: Path, span: Span | None) -> Dataset:
-    name, bracket, rest = text.partition("[")
+    name, bracket, _ = text.partition("[")
     if not name.strip().startswith("model."):
         return load(text, folder, span)
     if own is None:
@@ -183,8 +183,7 @@ def _open(text: str, own: TrainingData | None, folder: Path, span: Span | None) 
     rows = _own(name.strip(), own, span)
     if not bracket:
         return rows
-    start, _, stop = rest.rstrip("] ").partition(":")
-    part = rows.take(slice(int(start) if start else None, int(stop) if stop else None), text)
+    part = rows.take(read_slice(text.strip()[len(name.strip()) :], text, span), text)
     if not part.rows:
         raise fail("G0956", f"'{text}' has no rows: '{rows.name}' has {rows.rows}", span)
     return part

@@ -13,7 +13,8 @@ from ..backends.runtime.cache import write_atomically
 from ..graph.diagnostics import Diagnostic, Severity, Span, SpecError
 from ..graph.spec.documents import Document
 from ..graph.spec.reader import read_document
-from ..passes.functions.certificates.checking import Effort, Problem, certified, problems
+from ..passes.functions.certificates.checking import Effort, certified, problems
+from ..passes.functions.certificates.special_values import Problem
 from ..passes.functions.program import FunctionProgram
 from ..passes.functions.program_spec import program_of, spec_text
 from .cli.output import print_diagnostics, print_json

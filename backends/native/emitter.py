@@ -172,10 +172,9 @@ class _Printer:
         """The integers of k; where it was rounded by adding and subtracting a constant, to a multiple of a power
         of two whose inverse k is then multiplied with, the sum holds them."""
         made, unit = self.made.get(str(k)), 1.0
-        if made is not None and made.operation == "mul":
-            scaled, inverse = made.operands
-            if isinstance(inverse, float):
-                made, unit = self.made.get(str(scaled)), 1 / inverse
+        factor = made.operands[1] if made is not None and made.operation == "mul" else None
+        if made is not None and isinstance(factor, float):
+            made, unit = self.made.get(str(made.operands[0])), 1 / factor
         magic = dialects.ROUNDING[self.dtype] * unit
         if made is not None and made.operation == "sub" and made.operands[1] == magic:
             total = self.made.get(str(made.operands[0]))

@@ -80,13 +80,7 @@ def _parsed(source: str, span: Span | None) -> tuple[str, str | None, slice | No
     text, rows = source.strip(), None
     if text.endswith("]"):
         text, _, _ = text.partition("[")
-        found = _SLICE.fullmatch(source.strip()[len(text) :])
-        if found is None:
-            raise fail(
-                "G0956", f"'{source}' is not a slice of rows", span, hint="write [100:200], [:256] or [-50:]"
-            )
-        start, stop = (int(g) if g not in ("", "-") else None for g in found.groups())
-        rows = slice(start, stop)
+        rows = read_slice(source.strip()[len(text) :], source, span)
     if is_file_name(text):
         return text, None, rows
     name, dot, split = text.partition(".")
@@ -100,6 +94,16 @@ def _parsed(source: str, span: Span | None) -> tuple[str, str | None, slice | No
             "G0950", f"'{name}' has no part '{split}'", span, hint=f"write {name}.train or {name}.test"
         )
     return name, split or None, rows
+
+
+def read_slice(brackets: str, source: str, span: Span | None) -> slice:
+    """`[a:b]` as a slice. Raises SpecError G0956 for anything else."""
+    found = _SLICE.fullmatch(brackets)
+    if found is None:
+        hint = "write [100:200], [:256] or [-50:]"
+        raise fail("G0956", f"'{source}' is not a slice of rows", span, hint=hint)
+    start, stop = (int(g) if g not in ("", "-") else None for g in found.groups())
+    return slice(start, stop)
 
 
 def _joined(name: str, train: Dataset, test: Dataset) -> Dataset:

@@ -53,6 +53,18 @@ class Evaluator(Protocol):
 
 
 @runtime_checkable
+class Watcher(Protocol):
+    """An Evaluator that shows values as it computes them."""
+
+    def watch(
+        self, values: Sequence[Value], given: Mapping[Value, Array], see: Callable[[Value, Array], None]
+    ) -> None:
+        """Calls `see` with each of `values` and its array, while it is in a cache; none is kept, so memory
+        is that of a plain run. `see` does not keep or change the array."""
+        ...
+
+
+@runtime_checkable
 class BodyRecorder(Protocol):
     """An Evaluator that can tell what the bodies of If, Loop and Scan get."""
 

@@ -1,7 +1,7 @@
 """How long a state-space layer takes by mode, and which mode to take: a model fitted to measurements.
 
-`python -m graphwright.tools.bench state_space_choice` measures all forms beside the model's choice; ONNX's rates
-are a least-squares fit of the logarithms to such a run.
+ONNX's rates are a least-squares fit of the logarithms (those of forms twice slower than the best weigh a third) to
+times of the layers FITTED of `tools.bench.state_space_choice`, which measures the model's choice on others.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from math import ceil, log2
 
 CHUNKS = (8, 16, 32, 64, 128)
+"""A length below one of them may be one chunk of its own."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,9 @@ class Layer:
 class Rates:
     """Of one backend on one core, in ns: a multiply-accumulate of a large product, one of a small
     product or of a matrix with a vector, an elementwise operation on one number, the overhead of one
-    operator, of each matrix in a batched product, and of a run; `table` reading a number of a table once.
-    The rest count the operators of a chunk's and of a step's body."""
+    operator, of each matrix in a batched product, and of a run; `table` reading a number of a table once, `spilled`
+    what one more costs that no cache keeps.
+    The rest count the operators of a chunk's and of a step's body; `blocked` if groups are done block by block."""
 
     product: float
     vector: float
@@ -44,16 +46,27 @@ class Rates:
     matrix: float
     run: float
     table: float
+    spilled: float
     carry: int
     diagonal_carry: int
     step: int
     diagonal_step: int
+    blocked: bool = False
 
 
 RATES: Mapping[str, Rates] = {
-    "torch": Rates(0.035, 0.15, 0.6, 4500.0, 0.0, 54000.0, 0.06, 6, 6, 3, 9),
-    "onnx": Rates(0.024, 0.052, 0.26, 480.0, 150.0, 12400.0, 0.065, 5, 4, 3, 5),
+    "torch": Rates(0.035, 0.15, 0.6, 4500.0, 0.0, 54000.0, 0.06, 0.0, 6, 6, 3, 9),
+    "onnx": Rates(0.0241, 0.0577, 0.119, 505.0, 141.0, 7530.0, 0.0328, 0.963, 4, 3, 4, 4, blocked=True),
 }
+
+
+CACHED, LEAST_BLOCK = 2**18, 32
+"""Numbers of u that a block of groups should not exceed; fewer groups than the second cost more in operators than
+a cache saves."""
+CACHE = 2**21
+"""Numbers of tables that stay in a cache from one run to the next."""
+AROUND, PAIRS = 10, 7
+"""Operators around the carry of chunks; and of a stream, whose state of pairs comes in and goes out at each step."""
 
 
 @dataclass(frozen=True)
@@ -70,29 +83,52 @@ class Plan:
 def step_cost(layer: Layer, rates: Rates) -> float:
     """One step after the other: each moves every state on, and reads and writes it."""
     rows = layer.batch * layer.groups
-    read = layer.states * (layer.inputs + layer.outputs) * rates.vector
-    operators = (rates.diagonal_step if layer.diagonal else rates.step) * rates.operator
-    return rates.run + layer.length * (operators + rows * (_moved(layer, rates) + read))
+    single = (
+        layer.inputs == layer.outputs == 1 and layer.groups > 1
+    )  # heads enter and leave element by element
+    read = 4 * layer.states * rates.element if single else _product(layer, rates.vector)
+    operators = (rates.diagonal_step if layer.diagonal else rates.step) + (3 if single else 0)
+    each = operators * rates.operator + rows * (_moved(layer, rates) + read)
+    pairs = PAIRS * rates.operator if layer.diagonal and layer.length == 1 else 0.0
+    return rates.run + pairs + layer.length * each
+
+
+def _product(layer: Layer, rate: float) -> float:
+    return layer.states * (layer.inputs + layer.outputs) * rate
 
 
 def _moved(layer: Layer, rates: Rates) -> float:
     """One state on by one step."""
     if layer.diagonal:
-        return 6 * layer.states * rates.element
+        return 3 * layer.states * rates.element
     block = layer.block or layer.states
     return layer.states * block * rates.vector + (layer.states / block) * rates.matrix
 
 
 def chunk_cost(layer: Layer, chunk: int, rates: Rates) -> float:
-    """Products with Toeplitz blocks within a chunk, and the state carried from one to the next."""
-    rows = layer.batch * layer.groups
+    """Products with Toeplitz blocks within a chunk, and the state carried from one to the next; one chunk alone,
+    from rest, is its block."""
+    chunk = min(chunk, layer.length)
+    count, rows = ceil(layer.length / chunk), layer.batch * layer.groups
     wide, deep = layer.inputs * chunk, layer.outputs * chunk
-    local = wide * deep + (wide + deep) * layer.states
-    operators = (rates.diagonal_carry if layer.diagonal else rates.carry) * rates.operator
-    each = rows * (local * rates.product + _moved(layer, rates)) + operators
-    total = rates.run + ceil(layer.length / chunk) * each
-    total += layer.groups * (local * rates.table + 3 * rates.matrix)
+    local = wide * deep + (0 if count == 1 else (wide + deep) * layer.states)
+    total = rates.run + rows * count * local * rates.product
+    total += layer.groups * (local * rates.table + (1 if count == 1 else 3) * rates.matrix)
+    total += max(0, layer.groups * local - CACHE) * rates.spilled
+    if count > 1:
+        operators = (rates.diagonal_carry if layer.diagonal else rates.carry) * rates.operator
+        copied = 4 * layer.states * rates.element  # in and out of the order of steps
+        blocks = layer.groups // block_of_groups(layer) if rates.blocked else 1
+        total += count * rows * (_moved(layer, rates) + copied)
+        total += blocks * (count * operators + AROUND * rates.operator)
     return total if layer.constant else total + _table_cost(layer, chunk, rates)
+
+
+def block_of_groups(layer: Layer) -> int:
+    """How many groups of one long row are done at a time: a divisor of all, and all of a batch or a short row."""
+    wanted = max(LEAST_BLOCK, CACHED // (layer.inputs * layer.length))
+    fitting = [b for b in range(LEAST_BLOCK, min(wanted, layer.groups) + 1) if layer.groups % b == 0]
+    return fitting[-1] if fitting and layer.batch == 1 else layer.groups
 
 
 def _table_cost(layer: Layer, chunk: int, rates: Rates) -> float:
@@ -119,8 +155,9 @@ def plans(layer: Layer, backend: str) -> list[Plan]:
     rates = RATES[backend]
     found = [Plan("step", 1, layer.diagonal, step_cost(layer, rates))]
     for chunk in CHUNKS:
-        if chunk <= max(layer.length, CHUNKS[0]) and layer.length > 1:
-            found.append(Plan("chunk", chunk, layer.diagonal, chunk_cost(layer, chunk, rates)))
+        if layer.length > 1 and chunk < 2 * layer.length:
+            taken = min(chunk, layer.length)
+            found.append(Plan("chunk", taken, layer.diagonal, chunk_cost(layer, taken, rates)))
     if backend == "torch":
         found.append(Plan("fft", 1, layer.diagonal, fft_cost(layer, rates)))
     return sorted(found, key=lambda p: p.cost)

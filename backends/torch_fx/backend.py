@@ -20,6 +20,7 @@ from .emitter import emit
 from .evaluator import constant_array
 from .lowerings import LOWERINGS
 from .module import EmittedModule
+from .preparing import prepared
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,9 @@ class TorchBackend:
         ]
 
     def load(self, program: Program) -> TorchExecutable:
-        """The program, ready to run. Raises SpecError (G1101)."""
+        """The program, ready to run: what constants decide is computed now. Raises SpecError (G1101)."""
         self._refuse(self.unsupported(program))
-        return TorchExecutable(program)
+        return TorchExecutable(prepared(program))
 
     def unexportable(self, program: Program) -> Sequence[Diagnostic]:
         """`unsupported`, and G1102 for every operator that only runs eagerly."""

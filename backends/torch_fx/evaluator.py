@@ -40,6 +40,21 @@ class TorchEvaluator:
             plan.run(values)
         return [from_torch(values[v], v.type) for v in outputs]
 
+    def watch(
+        self, values: Sequence[Value], given: Mapping[Value, Array], see: Callable[[Value, Array], None]
+    ) -> None:
+        """Shows each of `values` to `see` when it is computed, and keeps none of them; see `Watcher`. Raises
+        SpecError as `evaluate` does."""
+        plan = _Planner(frozenset(given), False).plan(values, keep=False)
+        read = _read(values, given)
+        known = {v: to_torch(a) for v, a in given.items() if v in read}
+        wanted = dict.fromkeys(values)
+        for value in wanted:
+            if value in known or value in plan.constants:
+                see(value, from_torch(known.get(value, plan.constants.get(value)), value.type))
+        with torch.no_grad():
+            plan.run(known, lambda v: see(v, from_torch(known[v], v.type)) if v in wanted else None)
+
     def function(
         self, outputs: Sequence[Value], arguments: Sequence[Value], *, float64: bool = True
     ) -> Callable[..., list[Any]]:
@@ -107,8 +122,8 @@ class _Plan:
     constants: Mapping[Value, Any]
     steps: tuple[_Step, ...]
 
-    def run(self, values: dict[Value, Any]) -> None:
-        """Computes every step into `values`."""
+    def run(self, values: dict[Value, Any], see: Callable[[Value], None] | None = None) -> None:
+        """Computes every step into `values`; `see` is called with each value before it may be freed."""
         values.update(self.constants)
         for step in self.steps:
             operands = [values[o] if o.__class__ is Value else o for o in step.operands]
@@ -118,6 +133,9 @@ class _Plan:
             else:
                 for value, part in zip(step.outputs, result, strict=False):
                     values[value] = part
+            if see is not None:
+                for value in step.outputs:
+                    see(value)
             for value in step.frees:
                 values.pop(value, None)
 
@@ -159,9 +177,10 @@ class _Planner:
     constants: dict[Value, Any] = field(default_factory=dict)
     recorder: Recorder | None = None
 
-    def plan(self, outputs: Sequence[Value]) -> _Plan:
+    def plan(self, outputs: Sequence[Value], keep: bool = True) -> _Plan:
+        """`keep` False frees the outputs too."""
         order = needed_nodes(outputs, self.given)
-        kept = {*outputs, *self.given}
+        kept = {*outputs, *self.given} if keep else set(self.given)
         last, results = _last_uses(order), _results_used(order, outputs)
         steps = [
             self._step(node, results[node], last.get(node, ()), kept)

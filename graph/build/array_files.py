@@ -2,13 +2,16 @@
 
 A safetensors file is an 8-byte length, a JSON header `name -> dtype, shape, data_offsets`, and the
 bytes (https://github.com/huggingface/safetensors, "Format"). No code is run by reading one.
+
+An array of a dtype that the format has no name for lies in it as bytes (U8), elements narrower than a
+byte packed, low bits first; the header's metadata says what they are: `graphwright.w: "int4 512 1024"`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -37,13 +40,19 @@ STORED: Mapping[str, str] = {
     "U8": "uint8",
     "BOOL": "bool",
     "F8_E4M3": "float8e4m3fn",
+    "F8_E4M3FNUZ": "float8e4m3fnuz",
     "F8_E5M2": "float8e5m2",
+    "F8_E5M2FNUZ": "float8e5m2fnuz",
     "F8_E8M0": "float8e8m0",
     "C64": "complex64",
 }
 """The format's names of dtypes that fill whole bytes."""
 
 _NAMES = {ours: theirs for theirs, ours in STORED.items()}
+
+_METADATA = "__metadata__"
+_PREFIX = "graphwright."
+_PIECE = 1 << 20  # elements that are packed or unpacked at once; a multiple of 8
 
 
 class BadFile(ValueError):
@@ -52,14 +61,15 @@ class BadFile(ValueError):
 
 @dataclass(frozen=True)
 class Entry:
+    """An array of a file; `offset` counts from the file's start. Elements of less than a byte are packed."""
+
     dtype: DType
     shape: tuple[int, ...]
-    offset: int  # from the start of the file
+    offset: int
 
-
-def is_storable(dtype: DType) -> bool:
-    """Whether a safetensors file can hold arrays of this dtype."""
-    return dtype.name in _NAMES
+    @property
+    def stored_bytes(self) -> int:
+        return (prod(self.shape) * self.dtype.bits + 7) // 8
 
 
 def read_header(path: Path) -> dict[str, Entry]:
@@ -76,20 +86,35 @@ def read_header(path: Path) -> dict[str, Entry]:
         raise BadFile("its header is no JSON") from error
     if not isinstance(found, dict):
         raise BadFile("its header is no mapping")
-    found.pop("__metadata__", None)
-    return {str(name): _entry(str(name), entry, 8 + length, size) for name, entry in found.items()}
+    metadata = found.pop(_METADATA, None)
+    notes = metadata if isinstance(metadata, dict) else {}
+    return {
+        str(name): _entry(str(name), entry, notes.get(_PREFIX + str(name)), 8 + length, size)
+        for name, entry in found.items()
+    }
 
 
-def _entry(name: str, found: object, start: int, size: int) -> Entry:
+def _entry(name: str, found: object, note: object, start: int, size: int) -> Entry:
+    """`note` is what the metadata says of the array, None where the format has a name for its dtype."""
     fields = found if isinstance(found, dict) else {}
     dtype = STORED.get(str(fields.get("dtype")))
     shape, offsets = _naturals(fields.get("shape")), _naturals(fields.get("data_offsets"))
+    if note is not None and dtype == "uint8":
+        dtype, shape = _noted(str(note))
     if dtype is None or shape is None or offsets is None or len(offsets) != 2:
         raise BadFile(f"its entry '{name}' is malformed, or of a dtype that is not supported")
-    known = DTYPES[dtype]
-    if offsets[1] - offsets[0] != prod(shape) * known.bits // 8 or start + offsets[1] > size:
+    entry = Entry(DTYPES[dtype], shape, start + offsets[0])
+    if offsets[1] - offsets[0] != entry.stored_bytes or start + offsets[1] > size:
         raise BadFile(f"the place of '{name}' does not fit its shape or the file")
-    return Entry(known, shape, start + offsets[0])
+    return entry
+
+
+def _noted(note: str) -> tuple[str | None, tuple[int, ...] | None]:
+    """Dtype and shape of `int4 512 1024`; None for what can't be."""
+    name, *sizes = note.split(" ")
+    known = name in DTYPES and DTYPES[name].bits > 0
+    digits = all(s.isascii() and s.isdigit() and len(s) < 19 for s in sizes)
+    return name if known else None, tuple(int(s) for s in sizes) if digits else None
 
 
 def _naturals(found: object) -> tuple[int, ...] | None:
@@ -99,31 +124,71 @@ def _naturals(found: object) -> tuple[int, ...] | None:
 
 
 def map_entry(path: Path, entry: Entry) -> Array:
-    """The array, mapped read-only."""
+    """The array, mapped read-only; a packed one is unpacked into memory."""
     if not prod(entry.shape):
         return np.empty(entry.shape, entry.dtype.numpy)
+    if entry.dtype.bits < 8:
+        packed = np.memmap(path, np.uint8, "r", entry.offset, (entry.stored_bytes,))
+        return _unpacked(packed, entry.dtype, entry.shape)
     found: Array = np.memmap(path, entry.dtype.numpy, "r", entry.offset, entry.shape)
     return found
 
 
 def write_safetensors(path: Path, arrays: Mapping[str, Array]) -> None:
-    """Writes the arrays, by name in this order, whole or not at all. Each must be storable."""
+    """Writes the arrays, by name in this order, whole or not at all. None may be of strings."""
     from ..types.dtypes import from_numpy
 
     header: dict[str, object] = {}
+    notes: dict[str, str] = {}
     end = 0
     for name, array in arrays.items():
-        dtype = _NAMES[from_numpy(array.dtype).name]
-        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [end, end + array.nbytes]}
-        end += array.nbytes
+        dtype = from_numpy(array.dtype)
+        entry = Entry(dtype, array.shape, end)
+        shape = array.shape
+        if dtype.name not in _NAMES:
+            notes[_PREFIX + name] = " ".join([dtype.name, *map(str, array.shape)])
+            shape = (entry.stored_bytes,)
+        start, end = end, end + entry.stored_bytes
+        stored = _NAMES.get(dtype.name, "U8")
+        header[name] = {"dtype": stored, "shape": list(shape), "data_offsets": [start, end]}
+    _write(path, {_METADATA: notes, **header} if notes else header, arrays.values())
+
+
+def _write(path: Path, header: Mapping[str, object], arrays: Iterable[Array]) -> None:
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     part = path.with_name(f".{path.name}.part")
     try:
         with part.open("wb") as file:
             file.write(len(text).to_bytes(8, "little") + text)
-            for array in arrays.values():
-                file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+            for array in arrays:
+                for piece in _bytes_of(array):
+                    file.write(piece.data)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _bytes_of(array: Array) -> Iterator[Array]:
+    """The bytes as they are stored, in pieces where they are packed."""
+    from ..types.dtypes import from_numpy
+
+    bits = from_numpy(array.dtype).bits
+    flat = np.ascontiguousarray(array).reshape(-1)
+    if bits >= 8:
+        yield flat.view(np.uint8)
+        return
+    for start in range(0, flat.size, _PIECE):
+        codes = flat[start : start + _PIECE].view(np.uint8).reshape(-1, 1)
+        yield np.packbits(np.unpackbits(codes, 1, bits, "little"), bitorder="little")
+
+
+def _unpacked(packed: Array, dtype: DType, shape: tuple[int, ...]) -> Array:
+    size, bits = prod(shape), dtype.bits
+    codes = np.empty(size, np.uint8)
+    for start in range(0, size, _PIECE):
+        count = min(_PIECE, size - start)
+        piece = packed[start * bits // 8 : (start + count) * bits // 8 + 1]
+        found = np.unpackbits(piece, count=count * bits, bitorder="little").reshape(count, bits)
+        codes[start : start + count] = np.packbits(found, 1, "little")[:, 0]
+    return codes.view(dtype.numpy).reshape(shape)

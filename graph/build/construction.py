@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 import numpy as np
@@ -193,7 +194,7 @@ class Construction:
         if content.size <= SMALL:
             value = constant(content)
         else:
-            digest = hashlib.sha256(repr((content.dtype.name, content.shape)).encode() + content.tobytes())
+            digest = hashlib.sha256(repr((content.dtype.name, content.shape)).encode() + _bytes(content))
             name = f"constant_{digest.hexdigest()[:16]}"
             self.weights[name] = content
             value = leaf("Weight", name, TensorType(dtype or weak_dtype(content), content.shape))
@@ -333,10 +334,15 @@ class Construction:
         return f"{name}#{count}" if count else name
 
 
+def _bytes(content: Array) -> bytes:
+    """The bytes that tell the content from another of its dtype and shape."""
+    return repr(content.tolist()).encode() if content.dtype == object else content.tobytes()
+
+
 def as_array(build: Construction, items: Items) -> Array:
     """A list of compile-time numbers as a weak array. Raises for anything else in it."""
     try:
-        array = np.asarray(_nested(build, items))
+        array = np.asarray(nested(build, items, bool | int | float | np.ndarray, "compile-time numbers"))
     except ValueError:
         raise fail("G0412", "the rows of this list have different lengths", build.span) from None
     if array.dtype == object:
@@ -344,18 +350,19 @@ def as_array(build: Construction, items: Items) -> Array:
     return array
 
 
-def _nested(build: Construction, items: Items) -> list[Any]:
+def nested(build: Construction, items: Items, leaf: type | UnionType, wanted: str) -> list[Any]:
+    """The list as Python lists of `leaf`s, which a message calls `wanted`. Raises G0413."""
     result: list[Any] = []
     for item in items.items:
         if isinstance(item, Items):
-            result.append(_nested(build, item))
-        elif isinstance(item, bool | int | float | np.ndarray):
+            result.append(nested(build, item, leaf, wanted))
+        elif isinstance(item, leaf):
             result.append(item)
         else:
             raise fail(
                 "G0413",
-                f"a list in place of a tensor may hold compile-time numbers only, not {kind_name(item)}",
+                f"a list in place of a tensor may hold {wanted} only, not {kind_name(item)}",
                 build.span,
-                hint="write array([…]) or stack(…) to build a tensor from values",
+                hint=None if leaf is str else "write array([…]) or stack(…) to build a tensor from values",
             )
     return result

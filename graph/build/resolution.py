@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..diagnostics import Span, did_you_mean, fail
 from ..operators import operator_names
 from ..spec import expressions as ex
+from ..types import DTYPES
 from .construction import Construction
 from .meanings import Callable, FunctionValue, Meaning, OperatorValue, PartialValue, PreludeValue, SlotValue
 from .prelude import PRELUDE
@@ -12,8 +13,20 @@ from .references import calls
 from .scope import FileScope
 
 SPECIAL = frozenset(
-    "partial repeat scan cond while_loop grad hex load self after allclose float32 float64 float16 bfloat16 int8 "
-    "int16 int32 int64 uint8 uint16 uint32 uint64 bool".split()
+    (
+        "partial",
+        "repeat",
+        "scan",
+        "cond",
+        "while_loop",
+        "grad",
+        "hex",
+        "load",
+        "self",
+        "after",
+        "allclose",
+        *DTYPES,
+    )
 )
 _TAKES_FUNCTIONS = {"repeat": 1, "scan": 1, "cond": 3, "while_loop": 2, "partial": 1}
 

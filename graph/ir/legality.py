@@ -19,7 +19,7 @@ from ..operators.signature import required_attributes
 from ..types.dtypes import from_numpy
 from ..types.types import TensorType, named_sizes_of
 from .graph import Graph, bodies, nested_graphs, topological
-from .node import SMALL, Node, Value, infer_types, make_node
+from .node import SMALL, Node, Value, infer_types, make_node, within
 from .printing import size_text
 from .program import Assumption, Program, Size
 
@@ -137,7 +137,8 @@ def _known_by_rule(node: Node) -> Findings:
     types = [v.type for v in node.outputs]
     if [*_types(node)]:
         return  # the rule of known content may rest on the type rule
-    known = [*rule(_call(node), types)] if rule is not None else []
+    told = [*rule(_call(node), types)] if rule is not None else []
+    known = [within(content, type) for content, type in zip(told, types, strict=True)] if told else []
     for value, found in zip(node.outputs, known or [None] * len(types), strict=True):
         if value.known != found:
             yield f"known content {value.known}, by the rule {found}"

@@ -18,6 +18,7 @@ from ..operators.leaves import ARGUMENT, CONSTANT, LEAF_DOMAIN, LEAVES
 from ..operators.operator import Call, Known, Operator, RuleError
 from ..operators.signature import check_signature, unknown_attribute
 from ..operators.table import operator as find_operator
+from ..types.dimensions import LARGEST_SIZE
 from ..types.types import TensorType, Type
 
 SMALL = 64
@@ -146,7 +147,9 @@ def _intern(
     node = Node.__new__(Node)
     node.operator, node.inputs, node.attributes = operator, inputs, attributes
     if known:
-        node.outputs = tuple(Value(node, i, t, k) for i, (t, k) in enumerate(zip(types, known, strict=True)))
+        node.outputs = tuple(
+            Value(node, i, t, within(k, t)) for i, (t, k) in enumerate(zip(types, known, strict=True))
+        )
     else:
         node.outputs = tuple(Value(node, i, t, None) for i, t in enumerate(types))
     _INTERNED[key] = node
@@ -160,7 +163,29 @@ def infer_types(call: Call) -> Sequence[Type]:
         from .opaque import infer_opaque
 
         return infer_opaque(call)
-    return call.operator.infer(call)
+    found = call.operator.infer(call)
+    for type in found:
+        _check_sizes(call.operator, type)
+    return found
+
+
+def _check_sizes(operator: Operator, type: Type) -> None:
+    for axis in (type.axes or ()) if isinstance(type, TensorType) else ():
+        if isinstance(axis, int) and axis > LARGEST_SIZE:
+            raise RuleError(
+                "G0411", f"a size of the result of {operator.name}, {axis}, does not fit into 64 bits"
+            )
+
+
+def within(known: Known | None, type: Type) -> Known | None:
+    """The content without numbers that the type does not hold: an operator that computes one wraps."""
+    if known is None or not isinstance(type, TensorType):
+        return known
+    bits = type.dtype.bits
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if type.dtype.kind == "int" else (0, (1 << bits) - 1)
+    if all(not isinstance(element, int) or low <= element <= high for element in known):
+        return known
+    return tuple(None if isinstance(e, int) and not low <= e <= high else e for e in known)
 
 
 def _tag(operator: Operator, given: Mapping[str, Any]) -> Mapping[str, Attribute]:

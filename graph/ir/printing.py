@@ -34,6 +34,7 @@ from .graph import Graph, bodies, nested_graphs, topological
 from .literals import array_text, float_text
 from .node import Node, Value
 from .program import Assumption, Domain, Program, Size
+from .quantized import quantized_type
 
 SIGNATURE_ROLES = frozenset({"Input", "State", "Noise", "Parameter", "Argument"})
 """Leaves that are part of a signature where `inputs` does not say otherwise."""
@@ -73,8 +74,9 @@ def print_graph(graph: Graph, names: Mapping[str, Value] | None = None) -> str:
 
 
 def print_program(program: Program, *, origins: bool = False, digests: bool = False) -> str:
-    """The text of a program. With `origins`, comments tell each node's call path and spec line;
-    with `digests`, weights show their hash (which reads them all). Ends with a line break."""
+    """The text of a program. With `origins`, comments tell each node's call path and spec line, and the
+    quantized type that a decoded value stands for; with `digests`, weights show their hash (which reads them
+    all). Ends with a line break."""
     roots = (*program.graph.outputs, *program.initializers.values())
     writer = _Writer(program.names, roots, program if origins else None)
     head = f"program {quoted(program.name)} {name_text(program.variant)}"
@@ -313,7 +315,9 @@ class _Writer:
         if self._origins is None:
             return ""
         found = [self._origins.origins[v] for v in node.outputs if v in self._origins.origins]
+        types = [str(t) for v in node.outputs if (t := quantized_type(v)) is not None]
         parts = [str(p) for o in found for p in (o.path, *o.spans, *(f"by {n}" for n in o.passes)) if p]
+        parts = [*types, *parts]
         return f"  # {', '.join(dict.fromkeys(parts))}" if parts else ""
 
 

@@ -56,7 +56,7 @@ def _granularity(node: Node, scale: Value) -> tuple[int | None, int | None]:
 
 
 def _scale_format(scale: Value) -> tuple[str]:
-    """The grid of the scales where they are codes themselves, else their dtype."""
+    """The grid of the scales where they are codes themselves, else the dtype that stores them."""
     inner = scale.node
     if inner.name == "Dequantize" and inner.operator.domain == "graphwright":
         levels = tuple(inner.attribute("levels"))
@@ -64,6 +64,8 @@ def _scale_format(scale: Value) -> tuple[str]:
             if grid(name).levels == levels:
                 return (name,)
         return (codebook_text(levels),)
+    if inner.name == "Mul" and inner.inputs[0] is not None and inner.inputs[0].node.name == "Cast":
+        inner = inner.inputs[0].node  # scales of a narrow dtype times that of the tensor
     if inner.name == "Cast" and inner.inputs[0] is not None:
         return (inner.inputs[0].tensor.dtype.name,)
     return (scale.tensor.dtype.name,)
@@ -71,7 +73,7 @@ def _scale_format(scale: Value) -> tuple[str]:
 
 def _nested(scale: Value) -> bool:
     """Whether the scales' own scale is other than 1."""
-    if scale.node.name != "Dequantize" or scale.node.inputs[1] is None:
+    if scale.node.name not in ("Dequantize", "Mul") or scale.node.inputs[1] is None:
         return False
     outer = scale.node.inputs[1].constant
     return outer is None or bool((outer != 1).any())

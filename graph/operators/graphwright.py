@@ -200,6 +200,12 @@ _PRODUCT_FORMATS = {
     ),
     "scale": _attribute("scale", "string", "e4m3", "the grid of scales: float32, e8m0, e4m3, ue5m3"),
     "tensor_scale": _attribute("tensor_scale", "int", 0, "1: scales are relative to one number a tensor"),
+    "four_over_six": _attribute(
+        "four_over_six",
+        "int",
+        0,
+        "1: of a scale and 1.5 times it each block takes the one with the least error",
+    ),
     "hadamard": _attribute(
         "hadamard", "int", 0, "rotates both operands of each product by blocks of so many"
     ),

@@ -19,6 +19,9 @@ from math import gcd
 
 from .tokens import UNKNOWN, name_text
 
+LARGEST_SIZE = 2**63 - 1
+"""The largest number that a dimension can be: shapes are int64 tensors."""
+
 
 @dataclass(frozen=True, slots=True)
 class Symbol:

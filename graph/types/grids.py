@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 MOST_LEVELS = 256
@@ -33,6 +33,11 @@ PINNED: Mapping[str, str] = {
     "stochastic": (
         "Between two levels the upper one is taken with the probability of the position, in steps of "
         "2^-24 (the bits of one draw); fewer bits would be biased."
+    ),
+    "stored scales": (
+        "Files hold float32 and float16 scales as such, E4M3 ones in that type, E8M0 and UE5M3 ones as uint8 codes "
+        "with a table of levels: E8M0 needs opset 24 and no runtime folds it, UE5M3 is no type of the standard. All "
+        "are float32 before they are used."
     ),
     "last block": "A block that the axis does not fill has its own scale from the elements that it has.",
 }
@@ -147,7 +152,7 @@ SCALES: Mapping[str, Callable[[], Grid]] = {
 """Positive grids for scales; float32 and float16 scales are no grids but dtypes."""
 
 _PATTERN = re.compile(r"(u?)int([1-8])")
-_POWER = re.compile(r"power\(\s*int([2-8])\s*,\s*([0-9.eE+-]+)\s*\)")
+_POWER = re.compile(r"power\(\s*(u?)int([2-8])\s*,\s*([0-9.eE+-]+)\s*\)")
 _CODEBOOK = re.compile(r"codebook\((.+)\)", re.DOTALL)
 _FLOAT = re.compile(r"float\(\s*(\d)\s*,\s*(\d)\s*,\s*([0-9.eE+-]+)\s*\)")
 
@@ -155,7 +160,7 @@ _FLOAT = re.compile(r"float\(\s*(\d)\s*,\s*(\d)\s*,\s*([0-9.eE+-]+)\s*\)")
 @cache
 def grid(name: str) -> Grid:
     """The grid called `name`: int2 … int8, uint1 … uint8, binary, ternary, nf4, e2m1, e1m2, e2m3,
-    e3m2, e4m3, e5m2, `power(int4, 0.5)`, `float(2, 1, 1.3)` (exponent bits, mantissa bits, a real
+    e3m2, e4m3, e5m2, `power(int4, 0.5)` (or uint4), `float(2, 1, 1.3)` (exponent bits, mantissa bits, a real
     bias), `codebook(-1, -0.2, 0, 0.4)`, and the scale grids e8m0, e4m3_scale, ue5m3.
 
     Raises ValueError for an unknown name or levels that are none.
@@ -176,7 +181,14 @@ def grid(name: str) -> Grid:
 
 def grid_names() -> tuple[str, ...]:
     """What `grid` knows, for messages."""
-    generic = ("int2 … int8", "uint1 … uint8", "power(int4, a)", "float(e, m, bias)", "codebook(…)")
+    generic = (
+        "int2 … int8",
+        "uint1 … uint8",
+        "power(int4, a)",
+        "power(uint4, a)",
+        "float(e, m, bias)",
+        "codebook(…)",
+    )
     return (*generic, *_FIXED, *_FLOATS)
 
 
@@ -196,19 +208,21 @@ def full_range(found: Grid) -> Grid:
     return integers(int(found.levels[0]) - 1, int(found.levels[-1]), found.name, found.bits)
 
 
-def power(bits: int, exponent: float) -> Grid:
+def power(bits: int, exponent: float, unsigned: bool = False) -> Grid:
     """`sign(c) (|c| / q)^(1/a)` for the codes c of a symmetric integer grid with the largest q
     (NUPES, arXiv 2308.05600). a = 1 is the uniform grid divided by q."""
-    most = 2 ** (bits - 1) - 1
+    most = 2**bits - 1 if unsigned else 2 ** (bits - 1) - 1
     positive = [_float32((c / most) ** (1 / exponent)) for c in range(most + 1)]
+    if unsigned:
+        return Grid(f"power(uint{bits}, {exponent:g})", tuple(positive), bits)
     return Grid(f"power(int{bits}, {exponent:g})", signed(positive), bits)
 
 
 def _power(name: str, match: re.Match[str]) -> Grid:
-    exponent = float(match[2])
+    exponent = float(match[3])
     if not 0.05 <= exponent <= 4:
         raise ValueError(f"the exponent of '{name}' is outside 0.05..4")
-    return power(int(match[1]), exponent)
+    return power(int(match[2]), exponent, bool(match[1]))
 
 
 def _searched(name: str, match: re.Match[str]) -> Grid:
@@ -235,6 +249,21 @@ def codebook(values: Sequence[float], name: str = "codebook") -> Grid:
     if not 2 <= len(levels) <= MOST_LEVELS:
         raise ValueError(f"a codebook has 2 to {MOST_LEVELS} different levels, not {len(levels)}")
     return Grid(name, tuple(levels), max(1, (len(levels) - 1).bit_length()))
+
+
+def whole_levels(found: Grid) -> Grid:
+    """The grid with its levels as integers that fit int8 (uint8 where none is negative): exact where a multiple
+    of them is whole (E2M1, squares), else rounded. Integers stay as they are."""
+    if found.integer:
+        return found
+    most = 255 if found.levels[0] >= 0 else 127
+    name = f"{found.name} as {'u' if most == 255 else ''}int8"
+    for factor in (1, 2, 4, 8, 9, 16, 49, 225):
+        whole = [v * factor for v in found.levels]
+        if all(abs(v - round(v)) < 1e-4 for v in whole) and max(map(abs, whole)) <= most:
+            return replace(codebook([float(round(v)) for v in whole], name), bits=found.bits)
+    rounded = sorted({float(round(v / found.largest * most)) for v in found.levels})
+    return Grid(name, tuple(rounded), found.bits)
 
 
 def _float32(value: float) -> float:

@@ -72,7 +72,7 @@ class ChunkSsm:
             return numbers
         u = node.inputs[0]
         assert u is not None
-        tables = Powers.of(node, numbers)
+        tables = replace(Powers.of(node, numbers), through=_through(node, site))
         length = u.tensor.shape[2]
         chunk = self._size(node, tables, length if isinstance(length, int) else self.length)
         if chunk <= 1:
@@ -83,7 +83,7 @@ class ChunkSsm:
         weights = tables.weights(site, chunk, numbers.dtype)
         if isinstance(weights, str):
             return weights
-        results = _written(node, weights)
+        results = _written(node, weights, operand(node, "D") if tables.through is None else None)
         bounds[results[0]] = UNIT[numbers.dtype] * tables.growth(
             chunk, length if isinstance(length, int) else self.length
         )
@@ -108,24 +108,38 @@ class ChunkSsm:
         return min(best.chunk, length) if best.mode == "chunk" else 1
 
 
-def _written(node: Node, tables: ChunkTables) -> tuple[Value, Value]:
-    u, d = node.inputs[0], operand(node, "D")
+def _through(node: Node, site: Site) -> Array | None:
+    """D[G, O, I] where it is constant."""
+    value = operand(node, "D")
+    array = site.array(value) if value is not None else None
+    if array is None or array.ndim == 3:
+        return None if array is None else array.astype(np.float64)
+    b = operand(node, "B")
+    assert b is not None
+    groups = size(b, 0)
+    return np.stack([np.diag(row) for row in array.astype(np.float64).reshape(groups, -1)])
+
+
+def _written(node: Node, tables: ChunkTables, d: Value | None) -> tuple[Value, Value]:
+    u = node.inputs[0]
     assert u is not None
     fed = reshape(u, 0, size(tables.local, 0), tables.inputs, -1)
     start = start_state(fed, operand(node, "initial"), node.attribute("form"), tables.jump.states)
-    y, last = chunked(tables, fed, start)
+    y, last = chunked(tables, fed, start, at_rest=operand(node, "initial") is None)
     return with_input(y, d, fed), parted_state(last, node)
 
 
 @dataclass(frozen=True, eq=False)
 class Powers:
     """The discrete layer in float64: `poles`[G, M] complex with b[G, M, I] and c[G, O, M] complex and
-    y = 2 Re(c x), or `matrix`[G, N, N] with real b[G, N, I] and c[G, O, N]."""
+    y = 2 Re(c x), or `matrix`[G, N, N] with real b[G, N, I] and c[G, O, N]. `through`[G, O, I] is a D that is
+    part of the tables."""
 
     b: Array
     c: Array
     poles: Array | None = None
     matrix: Array | None = None
+    through: Array | None = None
 
     @classmethod
     def of(cls, node: Node, numbers: Numbers) -> Powers:
@@ -194,6 +208,8 @@ class Powers:
         """K[t - s] from (I, s) to (O, t): [G, I T, O T]."""
         kernel = np.einsum("gos,tgsi->gtoi", self.c, self.reached(chunk))
         kernel = 2 * kernel.real if self.poles is not None else kernel
+        if self.through is not None:
+            kernel[:, 0] += self.through
         gap = np.arange(chunk)[None, :] - np.arange(chunk)[:, None]
         table = np.where((gap >= 0)[None, :, :, None, None], kernel[:, gap.clip(0)], 0.0)
         return table.transpose(0, 4, 1, 3, 2).reshape(self.groups, self.b.shape[2] * chunk, -1)
@@ -204,10 +220,10 @@ class Powers:
         return table.transpose(1, 3, 0, 2).reshape(self.groups, self.b.shape[2] * chunk, -1)
 
     def out(self, chunk: int) -> Array:
-        """From the state before a chunk, of poles the imaginary parts in front, to (O, t): [G, S, O T]."""
+        """From the state before a chunk to (O, t): [G, S, O T]."""
         table = self.seen(chunk)
         if self.poles is not None:
-            table = np.concatenate([-2 * table.imag, 2 * table.real], axis=3)
+            table = np.concatenate([2 * table.real, -2 * table.imag], axis=3)
         return table.transpose(1, 3, 2, 0).reshape(self.groups, table.shape[3], -1)
 
     def _split(self, table: Array, axis: int) -> Array:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from ...backends.runtime.protocols import Evaluator, Feeds
+from ...backends.runtime.protocols import Evaluator, Feeds, Watcher
 from ...graph.diagnostics import SpecError
 from ...graph.ir import Program, Value
 from ...graph.operators.leaves import WEIGHT
 from ...graph.types import TensorType
 
 Array = np.ndarray[Any, Any]
+T = TypeVar("T")
 
 
 def default_evaluator() -> Evaluator:
@@ -97,9 +98,30 @@ def evaluate(
 ) -> list[Array] | Unevaluable:
     """The arrays, or why there are none: an operator that the evaluator lacks, or operands that it
     refuses."""
+    return _attempted(lambda: evaluator.evaluate(outputs, given, float64=float64))
+
+
+def watch(
+    evaluator: Evaluator,
+    values: Sequence[Value],
+    given: Mapping[Value, Array],
+    see: Callable[[Value, Array], None],
+) -> Unevaluable | None:
+    """Calls `see` with each value and its array, as they are computed where the evaluator can."""
+    if isinstance(evaluator, Watcher):
+        return _attempted(lambda: evaluator.watch(values, given, see))
+    found = evaluate(evaluator, values, given)
+    if isinstance(found, Unevaluable):
+        return found
+    for value, array in zip(values, found, strict=True):
+        see(value, array)
+    return None
+
+
+def _attempted(work: Callable[[], T]) -> T | Unevaluable:
     try:
         with np.errstate(all="ignore"):
-            return evaluator.evaluate(outputs, given, float64=float64)
+            return work()
     except NotImplementedError as error:
         return Unevaluable(str(error) or "an operator has no evaluation")
     except SpecError as error:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ...backends.runtime.protocols import Evaluator
-from ...graph.diagnostics import Span, fail
+from ...graph.diagnostics import Span, SpecError, fail
 from ...graph.ir import Program, Value
-from ..manager.evaluation import Unevaluable, default_evaluator, evaluate, leaf_arrays
+from ..manager.evaluation import Unevaluable, default_evaluator, evaluate, leaf_arrays, watch
 from ..manager.pass_ import Context
 from .observers import Observer
 
@@ -36,12 +36,15 @@ def observe(
     """An observer for each value, after all batches. Raises SpecError G1041 for a value that is not
     finite."""
     observers = {v: Observer(histogram=np.zeros((2, 320), np.int64) if histogram else None) for v in values}
+    evaluator = default_evaluator()
     for batch in batches:
-        for value, array in run(program, values, batch).items():
-            observers[value].update(array)
+        given = leaf_arrays(program, batch)
+        failed = watch(evaluator, values, given, lambda value, array: observers[value].update(array))
+        if failed is not None:
+            raise _refused(batch, failed)
     for value, seen in observers.items():
         if seen.count and not seen.finite:
-            raise _not_finite(program, value, batches)
+            raise not_finite(program, value, batches)
     return observers
 
 
@@ -58,10 +61,14 @@ def run(
     wanted = [v for v in values if v not in given]
     found = evaluate(evaluator or default_evaluator(), wanted, given) if wanted else []
     if isinstance(found, Unevaluable):
-        shapes = ", ".join(f"{n} {a.dtype}{list(a.shape)}" for n, a in batch.items())
-        raise fail("G1041", f"the program does not take the calibration data ({shapes}): {found.reason}")
+        raise _refused(batch, found)
     arrays = dict(zip(wanted, found, strict=True))
     return {v: arrays[v] if v in arrays else given[v] for v in values}
+
+
+def _refused(batch: Mapping[str, Array], found: Unevaluable) -> SpecError:
+    shapes = ", ".join(f"{n} {a.dtype}{list(a.shape)}" for n, a in batch.items())
+    return fail("G1041", f"the program does not take the calibration data ({shapes}): {found.reason}")
 
 
 def divergence(before: Array, after: Array) -> float:
@@ -77,7 +84,8 @@ def _log_softmax(logits: Array) -> Array:
     return found
 
 
-def _not_finite(program: Program, value: Value, batches: Batches) -> Exception:
+def not_finite(program: Program, value: Value, batches: Batches, what: str = "NaN or infinite") -> SpecError:
+    """G1041 for a value with NaN, infinite or too large numbers, or for the data where that has them."""
     bad = next(
         (n for b in batches for n, a in b.items() if a.dtype.kind == "f" and not np.isfinite(a).all()), None
     )
@@ -87,4 +95,4 @@ def _not_finite(program: Program, value: Value, batches: Batches) -> Exception:
     origin = program.origin(value)
     span: Span | None = origin.spans[0] if origin.spans else None
     label = names.get(value) or origin.path or value.node.name
-    return fail("G1041", f"in calibration '{label}' has NaN or infinite numbers", span)
+    return fail("G1041", f"in calibration '{label}' has numbers that are {what}", span)

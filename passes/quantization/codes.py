@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ...graph.ir import Value, apply, apply_all, constant
-from ...graph.types.dtypes import DTYPES, DType
-from ...graph.types.grids import Grid, grid
+from ...graph.ir import Value, apply, constant
+from ...graph.types.dtypes import DTYPES, FLOAT32, DType
+from ...graph.types.grids import Grid
 from ..rewriting.constants import folded_constant
-from .observers import Observer, clipped_range, range_scale
+from .observers import Observer, observed_grid, range_scale
 from .rounding import QuantizedArray
 from .scheme import QuantScheme
 
@@ -57,22 +57,32 @@ def weight_value(array: QuantizedArray, name: str, store: Store) -> Value:
 
 
 def _scale_value(array: QuantizedArray, name: str, store: Store) -> Value:
+    """The scales in float32, stored as the scheme says (`PINNED["stored scales"]`)."""
     if array.scale_grid is None or array.scale_codes is None:
-        return store.put(array.scale.astype(np.float32), f"{name}_scale")
-    codes = store.put(array.scale_codes.astype(np.uint8), f"{name}_scale")
+        return as_float32(store.put(array.scale, f"{name}_scale"))
     outer = constant(np.float32(array.tensor_scale))
+    if array.scale_grid.name == "e4m3_scale":
+        levels = np.asarray(array.scale_grid.levels, np.float32)[array.scale_codes]
+        held = as_float32(store.put(levels.astype(DTYPES["float8e4m3fn"].numpy), f"{name}_scale"))
+        return held if array.tensor_scale == 1 else apply("Mul", held, outer)
+    codes = store.put(array.scale_codes.astype(np.uint8), f"{name}_scale")
     return apply("Dequantize", codes, outer, domain="graphwright", levels=array.scale_grid.levels)
+
+
+def as_float32(value: Value) -> Value:
+    """The value in float32, which a runtime computes once where it is stored."""
+    return value if value.tensor.dtype is FLOAT32 else apply("Cast", value, to=FLOAT32.code)
 
 
 # --- activations ------------------------------------------------------------------------------------
 
 
-def static_activation(x: Value, scheme: QuantScheme, seen: Observer, found: Grid) -> Value:
-    """x quantized and dequantized with a scale fixed by what was observed. Integers take all their
-    codes; where the range starts at 0 the zero point is the least code, so that a Relu before it is
-    absorbed."""
-    low, high = clipped_range(seen, found, scheme.clip, scheme.percentile, scheme.zero)
-    scale, zero = range_scale(low, high, found, scheme.zero)
+def static_activation(x: Value, scheme: QuantScheme, seen: Observer) -> Value:
+    """x quantized and dequantized with a scale fixed by what was observed; a power or a format that is to be
+    searched is the one with the least squared error on that. Integers with a zero point take all their codes;
+    where the range starts at 0 the zero point is the least code, so that a Relu before it is absorbed."""
+    found, (low, high) = observed_grid(scheme, seen)
+    scale, zero = range_scale(low, high, found, scheme.zero, scheme)
     return fixed_activation(x, scale, found, zero)
 
 
@@ -98,63 +108,3 @@ def _narrow_integers(x: Value, scale: Value, zero: int | None, found: Grid) -> V
     codes = apply("QuantizeLinear", x, scale, point)
     least, most = (constant(np.asarray(v, np.uint8)) for v in (0, int(found.levels[-1]) - low))
     return apply("DequantizeLinear", apply("Clip", codes, least, most), scale, point)
-
-
-def dynamic_activation(x: Value, scheme: QuantScheme, found: Grid) -> Value:
-    """x quantized and dequantized with scales from its own numbers: one for the tensor (integers with a
-    zero point, the standard's DynamicQuantizeLinear), one for each row, or one for each block of
-    the last axis."""
-    if found.integer and scheme.zero and scheme.axis == "tensor" and found.bits == 8:
-        codes, scale, zero = apply_all("DynamicQuantizeLinear", x)
-        return apply("DequantizeLinear", codes, scale, zero)
-    last = x.tensor.shape[-1]
-    block = scheme.block if scheme.block and isinstance(last, int) and last % scheme.block == 0 else None
-    absmax = _block_absmax(x, block) if scheme.axis != "tensor" else _absmax(x)
-    scale = _dynamic_scale(x, absmax, scheme, found)
-    if scheme.axis == "tensor":
-        layout: dict[str, Any] = {"levels": found.levels}
-    else:
-        layout = {"levels": found.levels, "axis": -1, "block_size": block or last}
-    codes = apply("Quantize", x, scale, domain="graphwright", **layout)
-    return apply("Dequantize", codes, scale, domain="graphwright", **layout)
-
-
-def _absmax(x: Value) -> Value:
-    return apply("ReduceMax", apply("Abs", x), keepdims=0)
-
-
-def _block_absmax(x: Value, block: int | None) -> Value:
-    """The largest magnitude of each block (of each row without one): [..., blocks]."""
-    magnitude = apply("Abs", x)
-    if block is None:
-        return apply("ReduceMax", magnitude, constant(np.array([-1])), keepdims=1)
-    rank = x.tensor.rank
-    shape = constant(np.array([0] * (rank - 1) + [-1, block]))
-    return apply("ReduceMax", apply("Reshape", magnitude, shape), constant(np.array([-1])), keepdims=0)
-
-
-def _dynamic_scale(x: Value, absmax: Value, scheme: QuantScheme, found: Grid) -> Value:
-    """absmax / largest level, on the scheme's scale grid; 1 where the block is zero."""
-    one = constant(np.float32(1))
-    if scheme.scale in ("float32", "float16"):
-        return _or_one(apply("Div", absmax, constant(np.float32(found.largest))), one)
-    scales = grid("e4m3_scale" if scheme.scale == "e4m3" else scheme.scale)
-    levels = {"levels": scales.levels}
-    outer = one
-    if scheme.tensor_scale:
-        outer = _or_one(
-            apply("Div", _absmax(x), constant(np.float32(found.largest * scales.levels[-1]))), one
-        )
-    if scheme.scale == "e8m0":
-        # 3/4 of a number is nearest to the power of two at or below it (half-way goes up).
-        base = np.float32(0.75 / 2.0 ** np.floor(np.log2(found.largest)))
-        wanted = apply("Mul", absmax, constant(base))
-    else:
-        wanted = apply("Div", absmax, constant(np.float32(found.largest)))
-    codes = apply("Quantize", _or_one(wanted, one), outer, domain="graphwright", **levels)
-    return apply("Dequantize", codes, outer, domain="graphwright", **levels)
-
-
-def _or_one(scale: Value, one: Value) -> Value:
-    positive = apply("Greater", scale, constant(np.float32(0)))
-    return apply("Where", positive, scale, one)

@@ -57,7 +57,7 @@ def notes(rows: Sequence[Row]) -> tuple[str, ...]:
     bits = sum(r.elements * r.bits for r in quantized) / max(elements, 1)
     head = (
         f"{100 * share(rows):.1f} % of {sum(r.elements for r in rows):,} weights quantized, "
-        f"{bits:.2f} bits each with scales"
+        f"{bits:.3f} bits each with scales"
     )
     reasons: dict[str, list[Row]] = {}
     for row in rows:

@@ -49,7 +49,7 @@ def learned_exponent(problem: Problem, bits: int, exponent: float, steps: int = 
             break
         step = float(np.sum((problem.weight - restored) * turned)) / curvature
         for _ in range(5):
-            tried = float(np.clip(exponent + step, LEAST, MOST))
+            tried = round(float(np.clip(exponent + step, LEAST, MOST)), 5)
             after, found = rounded(tried)
             lower = after.error(found)
             if lower < error:
@@ -58,4 +58,4 @@ def learned_exponent(problem: Problem, bits: int, exponent: float, steps: int = 
         if lower >= error * (1 - 1e-6):
             break
         exponent, current, codes, error = tried, after, found, lower
-    return round(exponent, 5)
+    return exponent

@@ -55,6 +55,8 @@ class TrainingSchemes:
         if self.stochastic and self.stochastic not in ROUNDED:
             raise ValueError(f"stochastic is one of {', '.join(ROUNDED)}, not '{self.stochastic}'")
         gradient = weight_scheme(self.gradients)
+        if gradient is not None and not isinstance(self.gradients, str):
+            raise ValueError("gradients have the blocks and scales of the weights: give them a grid only")
         if gradient is None and self.stochastic in ("gradients", "backward"):
             raise ValueError("stochastic rounding of gradients needs a grid for them: 'gradients:'")
         self.all_rules()
@@ -191,8 +193,9 @@ def plan_layers(program: Program, options: TrainingSchemes, unsigned: Mapping[st
         if weight is None or weight.scheme is None:
             left.append(f"{item.name}: {weight.text if weight is not None else 'no rule'}")
             continue
-        name = weight_name(item.node)
-        if is_simulated(weight.scheme, options):
+        name, simulated_here = weight_name(item.node), is_simulated(weight.scheme, options)
+        _check_trained(weight.scheme, simulated_here)
+        if simulated_here:
             reason = _unsimulated(item)
             if reason:
                 left.append(f"{item.name}: {reason}")
@@ -243,6 +246,26 @@ def is_simulated(scheme: QuantScheme, options: TrainingSchemes) -> bool:
     return on_grid or weight_scheme(options.gradients) is not None
 
 
+def _check_trained(scheme: QuantScheme, simulated: bool) -> None:
+    """Raises ValueError for options that training has no use for."""
+    if scheme.rounding != "nearest":
+        raise ValueError(
+            f"rounding '{scheme.rounding}' is for compiling; training rounds to nearest, or see 'stochastic:'"
+        )
+    if scheme.table:
+        raise ValueError("a table is for compiling: training has the grid's own levels")
+    clips = ("absmax", "four_over_six") if simulated else ("absmax", "mse")
+    if scheme.clip not in clips:
+        how = (
+            "simulated products take" if simulated else "scales are learned, from the least squared error on:"
+        )
+        raise ValueError(f"clip '{scheme.clip}' is for compiling; {how} {' or '.join(clips)}")
+    if simulated and scheme.axis == "tensor":
+        raise ValueError("simulated products have scales for blocks: give a block")
+    if not simulated and scheme.scale != "float32":
+        raise ValueError(f"scales that are learned are float32, not {scheme.scale}")
+
+
 def _unsimulated(item: Layer) -> str:
     """Why there is no simulated product for the layer; empty where there is one."""
     node = item.node
@@ -262,6 +285,7 @@ def _attributes(scheme: QuantScheme, options: TrainingSchemes) -> dict[str, Any]
         "block_size": scheme.block or 16,
         "scale": scheme.scale if scheme.scale != "float16" else "float32",
         "tensor_scale": int(scheme.tensor_scale),
+        "four_over_six": int(scheme.clip == "four_over_six"),
         "hadamard": options.hadamard,
         "stochastic": options.stochastic,
     }
@@ -272,6 +296,7 @@ def _input(name: str, scheme: QuantScheme, unsigned: bool) -> FakeInput:
     found = scheme.levels()
     if scheme.axis != "tensor" or scheme.dynamic or scheme.searches_exponent:
         raise ValueError("in training the scale of activations is one learned number: no axis, block, search")
+    _check_trained(scheme, simulated=False)
     text = scheme.grid
     if found.integer and found.levels[0] < 0 and unsigned and found.name != "ternary":
         text = f"uint{found.bits}"

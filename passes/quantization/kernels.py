@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from time import perf_counter, thread_time
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,12 @@ from ...graph.diagnostics import SpecError
 from ...graph.ir import Graph, Node, Program, Value, leaf, rebuild
 from ...graph.ir.program import Weights
 from ...graph.types import FLOAT32, TensorType
+from .clock import least_seconds
 
 Array = np.ndarray[Any, Any]
 
 PROBE_SECONDS = 0.05
-"""Wall time that measuring one form may take, after its first run."""
+"""CPU time that measuring one form may take, after its first runs."""
 GAIN = 1.02
 """A form other than float must be faster by this factor."""
 
@@ -44,7 +45,10 @@ def choose(
         return forced, ""
     if len(candidates) == 1 or user.inputs[0] is None:
         return kinds[0], ""
-    times = {c.kind: probe(_program(user, c.weight, arrays, rows), rows) for c in candidates}
+    inner = int(str(candidates[0].weight.tensor.shape[0]))
+    x = np.random.default_rng(0).normal(size=(rows, inner))
+    found = probe([_program(user, c.weight, arrays, rows) for c in candidates], x.astype(np.float32))
+    times = dict(zip(kinds, found, strict=True))
     best = min(times, key=lambda k: times[k] * (1.0 if k == "float" else GAIN))
     return best, ", ".join(f"{k} {1000 * t:.3f} ms" for k, t in times.items())
 
@@ -58,24 +62,26 @@ def _program(user: Node, weight: Value, arrays: Mapping[str, Array], rows: int) 
     return Program("probe", graph, ("y",), weights=Weights({n: arrays[n] for n in names}))
 
 
-def probe(program: Program, rows: int) -> float:
-    """The least CPU seconds of a run on ONNX Runtime with one thread; infinity where it refuses."""
+def probe(programs: Sequence[Program], x: Array) -> list[float]:
+    """The least CPU seconds of a run of each on x, on ONNX Runtime with one thread; infinity where it
+    refuses."""
+    runs = [_run(program, x) for program in programs]
+    able = [r for r in runs if r is not None]
+    times = iter(least_seconds(able, PROBE_SECONDS * len(able)))
+    return [float("inf") if r is None else next(times) for r in runs]
+
+
+def _run(program: Program, x: Array) -> Callable[[], object] | None:
+    """A run on x; None where the runtime refuses the program."""
     from ...backends.onnx.backend import OnnxBackend
 
-    (x,) = program.inputs.values()
-    fed = np.random.default_rng(0).normal(size=(rows, int(str(x.tensor.shape[1])))).astype(np.float32)
     try:
         session = OnnxBackend().load(program).session
-        name, outputs = session.get_inputs()[0].name, None
-        session.run(outputs, {name: fed})
     except SpecError:
-        return float("inf")
-    best, stop = float("inf"), perf_counter() + PROBE_SECONDS
-    while perf_counter() < stop:
-        start = thread_time()
-        session.run(outputs, {name: fed})
-        best = min(best, thread_time() - start)
-    return best
+        return None
+    names, feeds = [o.name for o in session.get_outputs()], {session.get_inputs()[0].name: x}
+    session.run(names, feeds)
+    return partial(session.run, names, feeds)
 
 
 def fused_operators(model: bytes | str) -> Counter[str]:

@@ -10,16 +10,17 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ...graph.diagnostics import SpecError
-from ...graph.ir import Node, Origin, Program, Value, apply, constant, consumers, make_node
+from ...graph.ir import Node, Origin, Program, Value, apply, constant, consumers, make_node, rebuild
 from ...graph.ir.quantized import DEQUANTIZE
 from ...graph.types.dtypes import FLOAT32
 from ..manager.application import moved_by
 from ..manager.contract import Contract, Exact
 from ..manager.pass_ import Context, Replacement, Result
-from .codes import Store
+from .codes import Store, as_float32
 from .kernels import Candidate, choose, fused_operators, missing_kernels
 from .operands import OPERATORS, constant_array, stored_names
 from .packing import int8_levels, unpacked_value
+from .squares import Squares, squares
 
 Array = np.ndarray[Any, Any]
 
@@ -40,6 +41,10 @@ class Stored:
     block: int
     name: str
     symmetric: bool
+
+    @property
+    def layer(self) -> str:
+        return self.name.removesuffix("_codes")
 
     @property
     def bits(self) -> int:
@@ -64,6 +69,10 @@ class LowerQuantized:
 
     carrier: Literal["auto", "lut", "nbits", "float"] = "auto"
     rows: int = 64
+
+    def __post_init__(self) -> None:
+        if self.rows < 1:
+            raise ValueError(f"rows counts the rows of a product, at least 1, not {self.rows}")
 
     @property
     def contract(self) -> Contract:
@@ -95,21 +104,26 @@ class Lowering:
         self.store = Store()
         self.kernels: Counter[str] = Counter()
         self.notes: list[str] = []
+        self.sites: list[Replacement] = []
 
     def run(self) -> Result:
         nodes = self.program.graph.nodes
         self.readers = consumers(nodes)
-        sites, hits = [], Counter[str]()
+        sites, hits = self.sites, Counter[str]()
         for node in nodes:
             stored = self._stored(node)
             if stored is None:
                 continue
             users = self.readers.get(node.outputs[0], ())
             for user, position in users:
+                if user.name in DEQUANTIZE and position == 1:
+                    continue  # codes of scales, which go with what they scale
                 site, kind = self._site(stored, user, position)
                 if site is not None:
                     sites.append(site)
                 hits[kind] += 1
+                if self.options.carrier == "nbits" != kind:
+                    self.notes.append(f"{stored.layer}: {kind}; MatMulNBits takes no such {user.name}")
         if not sites and not hits:
             return Result(self.program, notes=("nothing is quantized",))
         return self._result(sites, hits)
@@ -158,16 +172,20 @@ class Lowering:
         )
 
     def _scale(self, value: Value) -> Array | None:
+        """The scales in float32, from the form that `codes.weight_value` gives them."""
         found = constant_array(value, self.program)
         if found is not None:
             return found
         inner = value.node
-        if inner.name != "Dequantize" or any(v is None for v in inner.inputs):
+        parts = [constant_array(v, self.program) for v in inner.inputs if v is not None]
+        if inner.name == "Cast" and parts[0] is not None:
+            return parts[0].astype(np.float32)
+        if inner.name == "Mul" and inner.inputs[0] is not None and parts[1] is not None:
+            narrow = self._scale(inner.inputs[0])
+            return None if narrow is None else narrow * parts[1]
+        if inner.name != "Dequantize" or parts[0] is None or parts[1] is None:
             return None
-        codes, outer = (constant_array(v, self.program) for v in inner.inputs if v is not None)
-        if codes is None or outer is None:
-            return None
-        return np.asarray(inner.attribute("levels"), np.float32)[codes.astype(np.int64)] * outer
+        return np.asarray(inner.attribute("levels"), np.float32)[parts[0].astype(np.int64)] * parts[1]
 
     def _site(self, stored: Stored, user: Node, position: int) -> tuple[Replacement | None, str]:
         """What becomes of one use of the weights, and of which kind it is."""
@@ -175,7 +193,7 @@ class Lowering:
             return self._value_site(stored, "float"), "float"
         kind = _input_kind(user)
         if (
-            kind in ("static", "dynamic")
+            kind in ("static", "dynamic", "computed")
             and self._channelwise(stored, user)
             and self.options.carrier != "float"
         ):
@@ -185,8 +203,14 @@ class Lowering:
             elif _is_product(user):
                 kernel = "DynamicQuantizeMatMul" if kind == "dynamic" else "MatMulInteger"
                 return self._integer_product(stored, user, kernel), "int8"
+        if kind == "codebook" and _is_product(user) and self._channelwise(stored, user):
+            product = self._square_product(stored, user)
+            if product is not None:
+                return product, "int8"
         if kind == "float" and user.name == "MatMul":
             return self._weight_only(stored, user)
+        if kind == "static" and self._ends_quantized(user):
+            return self._float_layer(stored, user), "float"
         return self._value_site(stored, "float"), "float"
 
     def _channelwise(self, stored: Stored, user: Node) -> bool:
@@ -208,6 +232,24 @@ class Lowering:
         value = apply("DequantizeLinear", codes, scale, axis=stored.axis)
         return Replacement(stored.node.outputs, (value,), "int8-table", "bits")
 
+    def _float_layer(self, stored: Stored, user: Node) -> Replacement:
+        """The layer in float, its input decoded by plain arithmetic: between DequantizeLinear and QuantizeLinear
+        the runtime would round float weights to 8 bits with one scale."""
+        assert user.inputs[0] is not None
+        codes, scale, zero = user.inputs[0].node.inputs
+        assert codes is not None and scale is not None and zero is not None
+        wide, point = (apply("Cast", v, to=FLOAT32.code) for v in (codes, zero))
+        x = apply("Mul", apply("Sub", wide, point), scale)
+        new = rebuild(user, (x, self._float_weight(stored), *user.inputs[2:]))
+        return Replacement(user.outputs, new.outputs, "float-layer", "bits")
+
+    def _ends_quantized(self, user: Node) -> bool:
+        """Whether the result is quantized, after what the runtime takes into the layer's kernel."""
+        readers = self.readers.get(user.outputs[0], ())
+        while len(readers) == 1 and readers[0][0].name in ("Add", "Relu", "Clip"):
+            readers = self.readers.get(readers[0][0].outputs[0], ())
+        return any(n.name == "QuantizeLinear" for n, _ in readers)
+
     def _result_is_quantized(self, user: Node) -> bool:
         value = user.outputs[0]
         readers = self.readers.get(value, ())
@@ -222,7 +264,7 @@ class Lowering:
         table = int8_levels(stored.levels, fine and stored.bits <= 4)
         assert table is not None
         factor = np.float32(np.abs(table).max() / np.abs(stored.levels).max())
-        scale = self.store.put((stored.scale / factor).astype(np.float32), f"{stored.name}_scale")
+        scale = self._divided_scale(stored, factor)
         if stored.bits > 4:
             if not stored.node.operator.domain:
                 return None
@@ -230,25 +272,47 @@ class Lowering:
         codes = unpacked_value(stored.codes, stored.bits, stored.name, self.store)
         return apply("Gather", self.store.put(table, f"{stored.name}_table"), codes), scale
 
+    def _divided_scale(self, stored: Stored, factor: np.float32) -> Value:
+        """The scale over a factor of the levels, in the form that stores it."""
+        value = stored.node.inputs[1]
+        assert value is not None
+        if constant_array(value, self.program) is None:  # narrow: widened, and divided, at load
+            return value if factor == 1 else apply("Div", value, constant(factor))
+        return self.store.put((stored.scale / factor).astype(np.float32), f"{stored.name}_scale")
+
     def _integer_product(self, stored: Stored, user: Node, kernel: str) -> Replacement:
         """MatMulInteger of the codes, scaled once; with dynamic scales the runtime makes
         DynamicQuantizeMatMul of it."""
         self.kernels[kernel] += 1
         if user.attribute("transB", 0):
             stored = replace(stored, codes=np.ascontiguousarray(stored.codes.T), axis=1)
-        weight = self._int8_weight(stored)
         assert user.inputs[0] is not None
-        fed = user.inputs[0].node
-        codes, x_scale, x_zero = fed.inputs
-        assert x_scale is not None
+        codes, x_scale, x_zero = user.inputs[0].node.inputs
+        assert codes is not None and x_scale is not None and x_zero is not None
+        return self._product_of(stored, user, Squares(codes, x_zero, x_scale))
+
+    def _square_product(self, stored: Stored, user: Node) -> Replacement | None:
+        """MatMulInteger of activations whose levels are squares; None for other levels, or a forced carrier."""
+        assert user.inputs[0] is not None
+        entry = squares(user.inputs[0].node) if self.options.carrier != "float" else None
+        if entry is None:
+            return None
+        self.kernels["MatMulInteger"] += 1
+        if user.attribute("transB", 0):
+            stored = replace(stored, codes=np.ascontiguousarray(stored.codes.T), axis=1)
+        return self._product_of(stored, user, entry)
+
+    def _product_of(self, stored: Stored, user: Node, entry: Squares) -> Replacement:
+        """MatMulInteger of an input's integers and the weight's, times both scales, and the bias."""
+        weight = self._int8_weight(stored)
         held = weight if weight is not None else (stored.node.inputs[0], stored.node.inputs[1])
         if weight is None and user.attribute("transB", 0):
             table = stored.integral
             assert table is not None
             held = self.store.put(table[stored.codes], stored.name), held[1]
-        total = apply("Cast", apply("MatMulInteger", codes, held[0], x_zero), to=FLOAT32.code)
+        total = apply("Cast", apply("MatMulInteger", entry.numbers, held[0], entry.zero), to=FLOAT32.code)
         assert held[1] is not None
-        value = apply("Mul", total, apply("Mul", x_scale, held[1]))
+        value = apply("Mul", total, apply("Mul", entry.scale, held[1]))
         bias = user.inputs[2] if len(user.inputs) > 2 else None
         if bias is not None:
             value = apply("Add", value, bias)
@@ -264,12 +328,12 @@ class Lowering:
         arrays = {**self.program.weights.arrays, **self.store.arrays}
         kind, figures = choose(user, candidates, arrays, self.options.rows, self.options.carrier)
         if figures:
-            self.notes.append(f"{stored.name.removesuffix('_codes')}: {kind} ({figures})")
+            self.notes.append(f"{stored.layer}: {kind} ({figures})")
         value = next(c.weight for c in candidates if c.kind == kind)
         if kind == "nbits":
             self.kernels["MatMulNBits"] += 1
             if user.outputs[0].tensor.rank == 2 and self._is_biased(user):
-                return _apart(user, value), kind
+                self.sites.append(_apart(user))
         if value is stored.node.outputs[0]:
             return None, kind
         return Replacement(stored.node.outputs, (value,), f"{kind}-weights", "bits"), kind
@@ -293,9 +357,12 @@ class Lowering:
         if block is None or (stored.axis != 1 and stored.scale.ndim):
             return None
         shape = (length // block, stored.codes.shape[1])
-        scale = self.store.put(
-            np.broadcast_to(stored.scale, shape).astype(np.float32), f"{stored.name}_scale"
+        assert node.inputs[1] is not None
+        half = node.inputs[1].node.name == "Cast" and np.array_equal(
+            stored.scale.astype(np.float16), stored.scale
         )
+        wide = np.broadcast_to(stored.scale, shape).astype(np.float16 if half else np.float32)
+        scale = as_float32(self.store.put(wide, f"{stored.name}_scale"))
         zero = None
         if stored.zero is not None:
             zero = self.store.put(
@@ -357,21 +424,27 @@ def _is_product(user: Node) -> bool:
     return user.name == "MatMul" or (user.name == "Gemm" and plain and not user.attribute("transA", 0))
 
 
-def _apart(user: Node, weight: Value) -> Replacement:
+def _apart(user: Node) -> Replacement:
     """The product with a leading axis of one: the runtime would make a Gemm of a product of matrices and
     its bias, and has no kernel for that on codes."""
     first = constant(np.array([0], np.int64))
     assert user.inputs[0] is not None
-    product = apply("MatMul", apply("Unsqueeze", user.inputs[0], first), weight)
+    product = apply("MatMul", apply("Unsqueeze", user.inputs[0], first), user.inputs[1])
     return Replacement(user.outputs, (apply("Squeeze", product, first),), "nbits-product")
 
 
 def _input_kind(user: Node) -> str:
-    """static, dynamic or float: what the layer's input is."""
+    """What the layer's input is: float, codebook, integers whose scale is static, DynamicQuantizeLinear's
+    (dynamic) or computed otherwise; other for scales by row or block."""
     fed = user.inputs[0].node if user.inputs[0] is not None else None
     if fed is None or fed.name != "DequantizeLinear" or fed.inputs[0] is None:
         return "float" if fed is None or fed.name != "Dequantize" else "codebook"
+    scale = fed.inputs[1]
+    if scale is None or scale.tensor.rank or len(fed.inputs) < 3:
+        return "other"  # a scale for each row or block: no kernel takes those
     source = fed.inputs[0].node.name
     if source == "Clip" and fed.inputs[0].node.inputs[0] is not None:
         source = fed.inputs[0].node.inputs[0].node.name
-    return {"QuantizeLinear": "static", "DynamicQuantizeLinear": "dynamic"}.get(source, "other")
+    if source == "QuantizeLinear":
+        return "static" if scale.constant is not None else "computed"
+    return "dynamic" if source == "DynamicQuantizeLinear" else "other"

@@ -7,13 +7,14 @@ not grow with the samples, and batches or shards merge exactly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from ...graph.types.grids import Grid
-from .rounding import decode, nearest
+from ...graph.types.grids import Grid, full_range, whole_levels
+from .rounding import decode, find_scales, nearest, scale_format
+from .scheme import QuantScheme, searched_grids
 
 Array = np.ndarray[Any, Any]
 
@@ -39,17 +40,17 @@ class Observer:
         if not array.size:
             return
         self.count += array.size
-        self.low = min(self.low, float(array.min()))
-        self.high = max(self.high, float(array.max()))
+        low, high = _range(array)
+        self.low = float(np.minimum(self.low, low))  # NaN stays, whichever batch has it
+        self.high = float(np.maximum(self.high, high))
         if self.histogram is not None:
             self.histogram += binned(array)
 
     def merge(self, other: Observer) -> Observer:
         both = self.histogram is not None and other.histogram is not None
         histogram = self.histogram + other.histogram if both else None  # type: ignore[operator]  # both are arrays
-        return Observer(
-            self.count + other.count, min(self.low, other.low), max(self.high, other.high), histogram
-        )
+        low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
+        return Observer(self.count + other.count, float(low), float(high), histogram)
 
     @property
     def finite(self) -> bool:
@@ -70,11 +71,29 @@ class Observer:
         return found, weight[hit] / weight[hit].sum()
 
 
+def _range(array: Array) -> tuple[float, float]:
+    """The least and largest number, in one pass over memory: torch's, which NumPy has as two. NaN where one
+    is."""
+    import torch
+
+    low, high = torch.aminmax(torch.from_numpy(_plain(array)))
+    return float(low), float(high)
+
+
+def _plain(array: Array) -> Array:
+    """The array as torch takes it without a word: contiguous and writable."""
+    return array if array.flags.carray else np.require(array, requirements=("C", "W"))
+
+
 def binned(array: Array) -> Array:
     """The histogram of a batch: int64[2, 320]. All 4,096 values of sign, exponent and mantissa bits are
     counted, and those outside the bins added to the first and last: few passes over the numbers."""
-    bits = np.ascontiguousarray(array, np.float32).view(np.uint32).ravel()
-    whole = np.bincount(bits >> _SHIFT, minlength=2 << (32 - _SHIFT - 1)).reshape(2, -1)
+    import torch  # counts int32 as they are; NumPy makes int64 of them first
+
+    bits = _plain(array.astype(np.float32, copy=False)).view(np.int32).ravel()
+    cells = 1 << (32 - _SHIFT)
+    place = (torch.from_numpy(bits) >> _SHIFT).bitwise_and_(cells - 1)
+    whole = torch.bincount(place, minlength=cells).numpy().reshape(2, -1)
     found = whole[:, _FIRST : _FIRST + HALF].copy()
     found[:, 0] += whole[:, :_FIRST].sum(axis=1)
     found[:, -1] += whole[:, _FIRST + HALF :].sum(axis=1)
@@ -116,13 +135,36 @@ def clipped_range(
     return ranges[int(np.argmin(scores))]
 
 
-def range_scale(low: float, high: float, found: Grid, zero: bool) -> tuple[float, int | None]:
-    """(scale, zero point) that cover the range; 1 for an empty one."""
+def range_scale(
+    low: float, high: float, found: Grid, zero: bool, scheme: QuantScheme | None = None
+) -> tuple[float, int | None]:
+    """(scale, zero point) that cover the range, in the scheme's format of scales; 1 for an empty one."""
+    if scheme is not None and scheme.scale != "float32" and low < high:
+        form = scale_format(scheme.scale, max(-low, high), found, scheme.tensor_scale)
+        made = find_scales(np.array([[low, high]], np.float32), found, form, "absmax", zero)
+        return float(made.scale[0]), None if made.zero is None else int(made.zero[0])
     if not zero:
         scale = max(-low, high) / found.largest
         return (float(np.float32(scale)) or 1.0), None
     scale = float(np.float32((high - low) / (len(found.levels) - 1))) or 1.0
     return scale, int(np.clip(np.rint(found.levels[0] - low / scale), found.levels[0], found.levels[-1]))
+
+
+def observed_grid(scheme: QuantScheme, seen: Observer) -> tuple[Grid, tuple[float, float]]:
+    """(the grid, the range that its scale covers): of the exponents or formats that are to be searched the one
+    with the least squared error on what was observed. Needs a histogram to search. Powers of what is never
+    negative are unsigned."""
+    if scheme.grid.startswith("power(int") and seen.low >= 0:
+        scheme = replace(scheme, grid=scheme.grid.replace("power(int", "power(uint"))
+    tried: list[tuple[float, Grid, tuple[float, float]]] = []
+    for found in searched_grids(scheme):
+        found = full_range(found) if scheme.zero else whole_levels(found) if scheme.table else found
+        bounds = clipped_range(seen, found, scheme.clip, scheme.percentile, scheme.zero)
+        if not scheme.searches_exponent:
+            return found, bounds
+        tried.append((_squared(*seen.points(), *bounds, found, scheme.zero), found, bounds))
+    _, best, bounds = min(tried, key=lambda item: item[0])
+    return best, bounds
 
 
 def _restored(numbers: Array, low: float, high: float, found: Grid, zero: bool) -> Array:

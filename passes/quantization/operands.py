@@ -153,6 +153,17 @@ def _left(
                     str(value.node.attribute("name", "rotation")), elements, "a rotation of what is quantized"
                 )
                 continue
-            used = ", ".join(sorted({n.name for n, _ in readers.get(value, ())})) or "an output"
+            used = sorted({_use(n, at, type.rank) for n, at in readers.get(value, ())})
             name = value.node.attribute("name") if value.role != "Constant" else "constant"
-            yield Left(str(name), elements, f"read by {used}")
+            yield Left(str(name), elements, f"read by {', '.join(used) or 'an output'}")
+
+
+def _use(node: Node, position: int, rank: int) -> str:
+    """The operator that reads a float tensor, and why it is no layer's weight where it might be one."""
+    if node.operator.domain or node.name not in OPERATORS or position > 1:
+        return node.name
+    if position == 0:
+        return f"{node.name} from the left"
+    if node.name == "ConvTranspose" and node.attribute("group", 1) != 1:
+        return "ConvTranspose in groups"
+    return f"{node.name} in a stack of rank {rank}" if node.name in ("MatMul", "Gemm") else node.name

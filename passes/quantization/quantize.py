@@ -8,28 +8,33 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...graph.diagnostics import fail
+from ...graph.diagnostics import did_you_mean, fail
 from ...graph.ir import Node, Origin, Program, Value, apply, consumers, rebuild, topological
 from ...graph.types import FLOAT32
+from ...graph.types.grids import grid
 from ..manager.application import moved_by
 from ..manager.contract import Budget, Contract
 from ..manager.pass_ import Context, Replacement, Result
-from .calibration import Batches, calibration_batches, divergence, observe, run
-from .codes import Store, dynamic_activation, static_activation, weight_value
+from .bias import whole_bias
+from .calibration import Batches, calibration_batches, divergence, not_finite, observe, run
+from .codes import Store, static_activation, weight_value
 from .coverage import Row, costs, float_row, left_row, notes, quantized_row
+from .dynamic import dynamic_activation
 from .mixed import allocate, sensitivity
 from .observers import Observer
-from .operands import Layer, Left, find_layers, stored_names
+from .operands import Layer, Left, constant_array, find_layers, stored_names
 from .rounding import QuantizedArray
-from .rules import Rule, first_match, read_rules
+from .rules import Rule, first_match, read_rules, within
 from .scheme import QuantScheme, activation_scheme, weight_scheme
 from .statistics import has_rows
-from .timing import layer_milliseconds
+from .timing import layer_milliseconds, slower_than_float
 from .weights import fitted, optimised_weights, plain_weights
 
 Array = np.ndarray[Any, Any]
 
 OPTIMISED = ("gptq", "adaround", "descent")
+LARGEST = 1e16
+"""Of a layer's inputs, where their products are summed in float32."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class Quantize:
     `average_bits` (a weight, scales included), `max_bytes` (of all layers' weights) or `max_ms` (of one
     calibration batch in all layers, measured on the runtime) each layer's grid is one of `choices`, so
     that all together change the outputs least within that; for milliseconds float is a choice too.
+    `never_slower` leaves the inputs of a layer float where the runtime runs it no faster with rounded ones,
+    as measured on a calibration batch; without it, that is so where the model is compiled for ONNX.
     Softmax, masks and sums are never touched.
     """
 
@@ -63,6 +70,7 @@ class Quantize:
     max_ms: float | None = None
     choices: tuple[str, ...] = ("int2", "int3", "int4", "int8")
     costs: bool = True
+    never_slower: bool | None = None
     metric: str = "accuracy"
     max_drop: float = 0.01
 
@@ -72,6 +80,10 @@ class Quantize:
             raise ValueError("one budget: average_bits, max_bytes or max_ms")
         if not self.choices:
             raise ValueError("mixed precision needs grids to choose from: 'choices:'")
+        for name in self.choices:
+            grid(name)  # raises ValueError for none
+        if not 0 <= self.coverage <= 1:
+            raise ValueError(f"coverage is a share of the weights, 0 to 1, not {self.coverage}")
 
     @property
     def is_mixed(self) -> bool:
@@ -125,29 +137,33 @@ class Quantization:
         self.sites: list[Replacement] = []
         self.observers: dict[Value, Observer] = {}
         self.edges: dict[Value, QuantScheme] = {}
+        self.coded: dict[tuple[Value, QuantScheme], Value] = {}
         self.plans: list[Plan] = []
         self.inputs: dict[Value, list[Array]] = {}
         self.sensitivity: list[str] = []
+        self.unused: tuple[str, ...] = ()
         self.latest: tuple[Value, list[Array]] | None = None
         self.readers = consumers(program.graph.nodes)
         self.prefix: list[dict[Value, Array]] = []
 
     def run(self) -> Result:
         layers, left = find_layers(self.program)
+        self.unused = self._unused_skips(layers)
         plans = [p for layer in layers if (p := self._plan(layer)) is not None]
         self._check_coverage(plans, layers, left)
         if self.options.is_mixed and plans:
             plans = self._mixed(plans)
-        self.plans = plans
+        self.plans = plans = self._with_float_inputs(plans)
         self._observe(plans)
-        self.sites += [self._edge_site(v, s) for v, s in self.edges.items()]
+        results = {p.layer.node.outputs[0] for p in plans}
+        self.sites += [self._edge_site(v, s) for v, s in self.edges.items() if v not in results]
         for plan in plans:
             self.sites.append(self._layer_site(plan))
         self.rows += [left_row(item) for item in left]
         hits = {"layer": len(plans), "result": len(self.edges)}
         if not plans:
             return Result(self.program, notes=(*notes(self.rows), *self.sensitivity))
-        text = (*notes(self.rows), *self.sensitivity, *self._costs(plans))
+        text = (*notes(self.rows), *self.unused, *self.sensitivity, *self._costs(plans))
         return Result(self._applied(self.sites), tuple(self.sites), text, hits)
 
     def _costs(self, plans: Sequence[Plan]) -> tuple[str, ...]:
@@ -160,7 +176,7 @@ class Quantization:
         before = self._run([outputs[0]], batches[0])[0]
         if before.ndim < 2:
             return ()
-        sites = self.sites[len(self.edges) :]
+        sites = self.sites[-len(plans) :]
         found = [
             (p.layer.name, self._alone(site, before, batches[0]))
             for p, site in zip(plans, sites, strict=True)
@@ -224,9 +240,8 @@ class Quantization:
         if self.options.max_ms is None:
             return prices, [a.bits * a.codes.size for a in arrays]
         x = self._run([plan.layer.input], batch)[0]
-        forms: list[QuantScheme | None] = [*schemes, None]
-        times = [layer_milliseconds(plan.layer, f, plan.activation if f else None, x) for f in forms]
-        return [*prices, 0.0], times
+        forms = [(s, plan.activation) for s in schemes]
+        return [*prices, 0.0], layer_milliseconds(plan.layer, [*forms, (None, None)], x)
 
     def _rounded_alone(self, plan: Plan, scheme: QuantScheme) -> QuantizedArray:
         """The layer's weights in a scheme, by its own rounding, where all other layers are float."""
@@ -239,6 +254,14 @@ class Quantization:
         return [replace(plan.weight, grid=name) for name in self.options.choices]
 
     # --- which ---
+
+    def _unused_skips(self, layers: Sequence[Layer]) -> tuple[str, ...]:
+        """A remark for each name in `skip` that no layer has: a recipe may be for many graphs."""
+        unused = [n for n in self.options.skip if not any(within(x.name, n) for x in layers)]
+        names = [x.name for x in layers]
+        return tuple(
+            f"skip: no layer is called '{n}' {did_you_mean(n, names) or ''}".rstrip() for n in unused
+        )
 
     def _plan(self, layer: Layer) -> Plan | None:
         rules = self.options.all_rules()
@@ -272,6 +295,24 @@ class Quantization:
                 f"{100 * self.options.coverage:g} %: {largest}",
             )
 
+    def _with_float_inputs(self, plans: Sequence[Plan]) -> list[Plan]:
+        """The plans, with float inputs where rounding them does not make the layer faster."""
+        wanted, for_onnx = self.options.never_slower, self.context.backend == "onnx"
+        batches = self.context.data.get(self.context.calibration or "calibration")
+        rounded = [p for p in plans if p.activation is not None]
+        if not (for_onnx if wanted is None else wanted) or not batches or not rounded:
+            return list(plans)
+        inputs = list(dict.fromkeys(p.layer.input for p in rounded))
+        arrays = dict(zip(inputs, self._run(inputs, batches[0]), strict=True))
+        return [self._faster(p, arrays.get(p.layer.input)) for p in plans]
+
+    def _faster(self, plan: Plan, x: Array | None) -> Plan:
+        if plan.activation is None or x is None:
+            return plan
+        text = slower_than_float(plan.layer, plan.weight, plan.activation, x)
+        note = "; ".join(filter(None, (plan.note, text)))
+        return replace(plan, activation=None, note=note) if text else plan
+
     # --- what was seen ---
 
     def _observe(self, plans: Sequence[Plan]) -> None:
@@ -283,7 +324,7 @@ class Quantization:
         wanted += list(self.edges)
         if wanted:
             unique = list(dict.fromkeys(wanted))
-            ranges = all(p.activation is None or p.activation.clip == "absmax" for p in static)
+            ranges = not any(_needs_histogram(p.activation) for p in static if p.activation is not None)
             batches = self._batches("a static scale")
             self.observers = observe(self.program, unique, batches, histogram=not ranges)
 
@@ -293,12 +334,12 @@ class Quantization:
     # --- what it becomes ---
 
     def _activation(self, x: Value, scheme: QuantScheme) -> Value:
-        found = scheme.levels()
-        if scheme.dynamic:
-            return dynamic_activation(x, scheme, found)
-        from ...graph.types.grids import full_range
-
-        return static_activation(x, scheme, self.observers[x], full_range(found) if scheme.zero else found)
+        if (x, scheme) not in self.coded:
+            fixed = not scheme.dynamic
+            self.coded[x, scheme] = (
+                static_activation(x, scheme, self.observers[x]) if fixed else dynamic_activation(x, scheme)
+            )
+        return self.coded[x, scheme]
 
     def _edge_site(self, value: Value, scheme: QuantScheme) -> Replacement:
         return Replacement((value,), (self._activation(value, scheme),), "result")
@@ -316,7 +357,17 @@ class Quantization:
         result = new.outputs[0]
         if self.options.bias_correction:
             result = self._corrected(layer, new)
-        return Replacement((node.outputs[0],), (result,), "layer")
+        if node.name == "Conv" and plan.activation is not None:
+            result = self._with_whole_bias(plan, result.node, array)
+        return Replacement((node.outputs[0],), (self._result(node.outputs[0], result),), "layer")
+
+    def _result(self, old: Value, new: Value) -> Value:
+        """The new result, rounded where the old one is an edge itself: a convolution that nothing is absorbed
+        into."""
+        if old not in self.edges:
+            return new
+        self.observers[new] = self.observers[old]
+        return self._activation(new, self.edges[old])
 
     def _weights(self, plan: Plan, fed: Value) -> QuantizedArray:
         if plan.weight.rounding not in OPTIMISED:
@@ -331,6 +382,8 @@ class Quantization:
             wanted = list(dict.fromkeys(p.layer.input for p in self.plans if p.weight.rounding in OPTIMISED))
             for batch in self._batches(purpose):
                 for value, array in run(self.program, wanted, batch).items():
+                    if not np.abs(array).max(initial=0) < LARGEST:
+                        raise not_finite(self.program, value, [batch], "NaN, infinite or too large to square")
                     self.inputs.setdefault(value, []).append(array)
         return self.inputs
 
@@ -378,10 +431,35 @@ class Quantization:
         shift = np.asarray(total / max(count, 1), np.float32)
         if new.name in ("Conv", "Gemm", "ConvTranspose"):
             bias = new.inputs[2] if len(new.inputs) > 2 else None
-            added = self.store.put(shift, f"{layer.name}_shift")
-            together = added if bias is None else apply("Add", bias, added)
+            held = np.zeros(1) if bias is None else self._array(bias)
+            if held is not None:
+                together = self.store.put((held + shift).astype(np.float32), f"{layer.name}_bias")
+            else:
+                together = apply("Add", bias, self.store.put(shift, f"{layer.name}_shift"))
             return rebuild(new, (new.inputs[0], new.inputs[1], together)).outputs[0]
         return apply("Add", new.outputs[0], self.store.put(shift, f"{layer.name}_shift"))
+
+    def _with_whole_bias(self, plan: Plan, new: Node, array: QuantizedArray) -> Value:
+        """The convolution's result with the bias that the runtime's integer kernel adds, where it has one."""
+        assert plan.activation is not None
+        x, bias = plan.layer.input, new.inputs[2] if len(new.inputs) > 2 else None
+        fed = self._activation(x, self.edges[x]) if x in self.edges else new.inputs[0]
+        assert fed is not None
+        held = None if bias is None else self._array(bias)
+        entry = fed.node.inputs[1] if fed.node.name == "DequantizeLinear" else None
+        scale = entry.constant if entry is not None else None
+        if held is None or scale is None:
+            return new.outputs[0]
+        whole = whole_bias(held, array, float(scale), plan.activation.levels().bits < 8)
+        if whole is None:
+            return new.outputs[0]
+        added = self.store.put(whole, f"{plan.layer.name}_bias")
+        return rebuild(new, (new.inputs[0], new.inputs[1], added)).outputs[0]
+
+    def _array(self, value: Value) -> Array | None:
+        """A constant's array, of the program or made so far."""
+        found = constant_array(value, self.program)
+        return self.store.arrays.get(value.node.attribute("name", "")) if found is None else found
 
     def _run(self, values: Sequence[Value], batch: Mapping[str, Array]) -> list[Array]:
         found = run(self.program, values, batch)
@@ -410,6 +488,10 @@ class Quantization:
         outputs = tuple(moved.get(v, v) for v in program.graph.outputs)
         made = program.with_graph(outputs, names=names, origins=origins)
         return replace(made, weights=made.weights.only(stored_names(made)))
+
+
+def _needs_histogram(scheme: QuantScheme) -> bool:
+    return scheme.clip != "absmax" or scheme.searches_exponent
 
 
 def _after_activation(node: Node, readers: Mapping[Value, Sequence[tuple[Node, int]]]) -> Value:

@@ -33,14 +33,22 @@ class Problem:
 
     def error(self, codes: Array) -> float:
         """tr((W - Ŵ) H (W - Ŵ)ᵀ)."""
-        difference = self.weight - self.restored(codes)
-        return float(np.sum((difference @ self.hessian) * difference))
+        return float(self.errors(codes).sum())
 
-    def column(self, values: Array, at: int) -> tuple[Array, Array]:
-        """(codes nearest to `values` in column `at`, what they stand for)."""
+    def errors(self, codes: Array) -> Array:
+        """The error of each row of weights: they do not depend on each other."""
+        difference = self.weight - self.restored(codes)
+        found: Array = np.sum((difference @ self.hessian) * difference, axis=1)
+        return found
+
+    def column(self, values: Array, at: int, low: Array | None = None) -> tuple[Array, Array]:
+        """(codes nearest to `values` in column `at`, what they stand for); of `low` and the next code where
+        that is given."""
         scale = np.broadcast_to(self.scale, self.weight.shape)[:, at]
         zero = None if self.zero is None else np.broadcast_to(self.zero, self.weight.shape)[:, at]
         codes = nearest(values.astype(np.float32), scale, self.grid, zero)
+        if low is not None:
+            codes = np.clip(codes, low, low + 1)
         return codes, decode(codes, scale, self.grid, zero).astype(np.float64)
 
 
@@ -75,9 +83,9 @@ def gptq(problem: Problem) -> Array:
     return codes
 
 
-def descent(problem: Problem, codes: Array, sweeps: int = 8) -> Array:
+def descent(problem: Problem, codes: Array, sweeps: int = 8, low: Array | None = None) -> Array:
     """Coordinate descent from `codes`: each weight in turn to the level that is best with all others
-    fixed, over the whole code range. The error never grows."""
+    fixed, over the whole code range; of `low` and the next code where that is given. The error never grows."""
     codes = codes.copy()
     current = problem.restored(codes)
     slope = (problem.weight - current) @ problem.hessian
@@ -86,7 +94,7 @@ def descent(problem: Problem, codes: Array, sweeps: int = 8) -> Array:
         changed = 0
         for at in range(problem.weight.shape[1]):
             wanted = current[:, at] + slope[:, at] / diagonal[at]
-            found, restored = problem.column(wanted, at)
+            found, restored = problem.column(wanted, at, None if low is None else low[:, at])
             step = restored - current[:, at]
             rows = np.flatnonzero(step)
             if not len(rows):
@@ -99,13 +107,17 @@ def descent(problem: Problem, codes: Array, sweeps: int = 8) -> Array:
     return codes
 
 
-def adaround(problem: Problem, steps: int = 400, rate: float = 2e-2, seed: int = 0) -> Array:
+PENALTY = 0.3
+"""Weight of AdaRound's penalty, for errors in units of a mean step on a mean input."""
+
+
+def adaround(problem: Problem, steps: int = 400, rate: float = 5e-2) -> Array:
     """Up or down for each weight, learned by gradient (Nagel et al., arXiv 2004.10568), between the two
     neighbouring levels of any grid: h(V) = clip(1.2 sigmoid(V) - 0.1, 0, 1), with the penalty
-    1 - |2h - 1|^beta, beta from 20 to 2."""
+    1 - |2h - 1|^beta, beta from 20 to 2. V starts at the float weights. Then single weights flip where that
+    lowers the error."""
     import torch
 
-    del seed  # nothing is drawn: V starts at the float weights
     low, position = neighbours(problem.weight.astype(np.float32), problem.scale, problem.grid, problem.zero)
     below, above = problem.restored(low), problem.restored(low + 1)
     scale = float(np.trace(problem.hessian)) / len(problem.hessian) * float(np.mean((above - below) ** 2))
@@ -122,22 +134,22 @@ def adaround(problem: Problem, steps: int = 400, rate: float = 2e-2, seed: int =
         loss = ((difference @ hessian) * difference).sum() / len(target)
         if i > 0.2 * steps:
             beta = 20 - 18 * (i / steps - 0.2) / 0.8
-            loss = loss + 0.01 * (1 - (2 * h - 1).abs() ** beta).sum() / len(target)
+            loss = loss + PENALTY * (1 - (2 * h - 1).abs() ** beta).sum() / len(target)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch's stubs
         optimizer.step()
     up = (v.detach() > 0).numpy()
-    codes: Array = (low + up).astype(np.uint8)
-    return codes
+    return descent(problem, (low + up).astype(np.uint8), low=low)
 
 
 def reconstruct(problem: Problem, method: str) -> Array:
-    """The codes by method: nearest, gptq, descent (from GPTQ's codes), adaround. The better of the result
-    and nearest rounding on the calibration inputs."""
+    """The codes by method: nearest, gptq, descent (from GPTQ's codes), adaround. For each row of weights the
+    better of that and nearest rounding on the calibration inputs."""
     plain = nearest(problem.weight.astype(np.float32), problem.scale, problem.grid, problem.zero)
     if method == "nearest":
         return plain
     found = adaround(problem) if method == "adaround" else gptq(problem)
     if method == "descent":
         found = descent(problem, found)
-    return found if problem.error(found) <= problem.error(plain) else plain
+    worse = problem.errors(found) > problem.errors(plain)
+    return np.where(worse[:, None], plain, found)

@@ -22,8 +22,8 @@ Operand = Array | np.floating[Any]
 @dataclass(frozen=True)
 class QuantizedArray:
     """codes (of the array's shape), and what turns them back: `(level - zero) * scale`. `scale` has the
-    layout's shape; where it lies on a scale grid, `scale_codes` are its codes and `tensor_scale` what
-    they are multiplied with."""
+    layout's shape, float32 or float16; where it lies on a scale grid, `scale_codes` are its codes and
+    `tensor_scale` what they are multiplied with."""
 
     codes: Array
     scale: Array
@@ -131,7 +131,8 @@ class ScaleFormat:
     def round(self, scale: Array) -> tuple[Array, Array | None]:
         """(scales that the format holds, their codes). A scale of 0 becomes 1."""
         if self.grid is None:
-            held = scale.astype(self.dtype)
+            most = float(np.finfo(np.dtype(self.dtype)).max)
+            held = np.minimum(scale, most).astype(self.dtype)
             least = np.nextafter(np.zeros(1, self.dtype), np.ones(1, self.dtype))[0]
             held = np.where((held == 0) & (scale > 0), least, held)
             return np.where(scale > 0, held, 1).astype(np.float32), None
@@ -210,7 +211,8 @@ def _at(
     scale, codes = form.round(base * factor)
     if not with_zero:
         return Scales(scale, None, codes)
-    zero = np.rint(found.levels[0] - low * factor / scale)
+    # The range that is covered is a multiple of the whole one, whatever the format made of the scale.
+    zero = np.rint(found.levels[0] - low / np.where(base > 0, base, 1))
     return Scales(scale, np.clip(zero, found.levels[0], found.levels[-1]), codes)
 
 
@@ -309,7 +311,7 @@ def quantize_array(
     shape = layout.scale_shape(array.shape)
     empty = QuantizedArray(
         np.zeros(array.shape, np.uint8),
-        scales.scale.reshape(shape),
+        scales.scale.reshape(shape).astype(form.dtype),
         found,
         layout,
         None if scales.zero is None else scales.zero.reshape(shape),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -38,7 +38,7 @@ class Rule:
         return (
             (not self.op or layer.node.name in self.op)
             and self.operand in (None, operand)
-            and (not self.name or any(_within(layer.name, n) for n in self.name))
+            and (not self.name or any(within(layer.name, n) for n in self.name))
             and (not self.feeds or any(f in layer.feeds for f in self.feeds))
             and layer.fan_in >= self.min_fan_in
             and (self.max_fan_in is None or layer.fan_in <= self.max_fan_in)
@@ -46,7 +46,7 @@ class Rule:
         )
 
 
-def _within(name: str, pattern: str) -> bool:
+def within(name: str, pattern: str) -> bool:
     """Whether the layer is `pattern`, lies in it, or matches it as a pattern with * and ?."""
     return name == pattern or name.startswith(f"{pattern}.") or fnmatchcase(name, pattern)
 
@@ -57,11 +57,12 @@ def first_match(rules: Sequence[Rule], layer: Layer, operand: str) -> Rule | Non
 
 def read_rules(given: Sequence[Any], schemes: Mapping[str, Any]) -> tuple[Rule, ...]:
     """The rules of a recipe: `{match: {…}, scheme: …}`, where a scheme is a name in `schemes`, `float`,
-    or a scheme itself. Raises ValueError."""
-    return tuple(_rule(item, schemes) for item in given)
+    or a scheme itself. One without an operand is for both: read as a scheme of weights and as one of
+    activations. Raises ValueError."""
+    return tuple(rule for item in given for rule in _rules(item, schemes))
 
 
-def _rule(item: Any, schemes: Mapping[str, Any]) -> Rule:
+def _rules(item: Any, schemes: Mapping[str, Any]) -> Iterator[Rule]:
     if not isinstance(item, Mapping) or not {"match", "scheme"} >= set(item) or "scheme" not in item:
         raise ValueError("a rule is {match: {…}, scheme: …}")
     match = item.get("match") or {}
@@ -75,17 +76,12 @@ def _rule(item: Any, schemes: Mapping[str, Any]) -> Rule:
         raise ValueError(f"operand is weight or input, not '{operand}'")
     named = item["scheme"]
     named = schemes.get(named, named) if isinstance(named, str) else named
-    read = activation_scheme if operand == "input" else weight_scheme
     numbers = {k: int(match[k]) for k in ("min_fan_in", "max_fan_in", "min_elements") if k in match}
-    return Rule(
-        read(named),
-        _operators(match.get("op")),
-        operand,
-        _texts(match.get("name")),
-        _texts(match.get("feeds")),
-        **numbers,
-        text=str(item["scheme"]),
-    )
+    for which, read in (("weight", weight_scheme), ("input", activation_scheme)):
+        if operand in (None, which):
+            names, feeds = _texts(match.get("name")), _texts(match.get("feeds"))
+            text = str(item["scheme"])
+            yield Rule(read(named), _operators(match.get("op")), which, names, feeds, **numbers, text=text)
 
 
 def _texts(given: Any) -> tuple[str, ...]:

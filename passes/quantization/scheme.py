@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from typing import Any
@@ -91,6 +91,23 @@ class QuantScheme:
         return ", ".join(parts)
 
 
+EXPONENTS = tuple(i / 20 for i in range(4, 25))
+"""Exponents of power grids that are searched on activations."""
+
+
+def searched_grids(scheme: QuantScheme) -> Iterator[Grid]:
+    """The grids among which the scheme searches; its one grid where it does not. The real bias of a float format
+    multiplies all levels, as the scale does: the search of scales is that of biases."""
+    if not scheme.searches_exponent:
+        yield scheme.levels()
+    elif scheme.searches_format:
+        bits = scheme.levels().bits
+        for exponent in range(1, bits):
+            yield grid(f"float({exponent}, {bits - 1 - exponent}, {2 ** (exponent - 1)})")
+    else:
+        yield from map(scheme.levels, EXPONENTS)
+
+
 _SURROGATE = re.compile(r"(\w+)\s*(?:\(\s*(auto|[0-9.eE+-]+)\s*\))?")
 
 
@@ -119,13 +136,43 @@ _OPTIONS = {f.name for f in fields(QuantScheme)}
 
 def weight_scheme(given: Any) -> QuantScheme | None:
     """The scheme of a text (a preset or a grid, by output channel) or a mapping of options; None for
-    `float`. Raises ValueError."""
-    return _scheme(given, QuantScheme())
+    `float`. Raises ValueError, also for what weights can't have."""
+    found = _scheme(given, QuantScheme())
+    if found is not None and found.dynamic:
+        raise ValueError("the scales of weights are stored: 'dynamic' is for activations")
+    if found is not None and found.clip == "entropy" and found.axis != "tensor":
+        raise ValueError(
+            "entropy compares distributions, which a channel or block of weights is too few for: axis: tensor"
+        )
+    return found
 
 
 def activation_scheme(given: Any) -> QuantScheme | None:
-    """As `weight_scheme`; integers have one scale for the tensor and a zero point."""
-    return _scheme(given, QuantScheme(axis="tensor", zero=True))
+    """As `weight_scheme`; integers have one scale for the tensor and a zero point. Scales for rows (axis out) or
+    blocks are computed when the model runs, without zero points unless `zero` says so. Raises ValueError for
+    what activations can't have."""
+    found = _scheme(given, QuantScheme(axis="tensor", zero=True))
+    if found is None:
+        return None
+    if found.axis != "tensor" and not _says(given, "dynamic"):
+        found = replace(found, dynamic=True)
+    if found.rounding != "nearest":
+        raise ValueError(f"activations are rounded to nearest when the model runs, not by {found.rounding}")
+    if found.axis != "tensor" and not found.dynamic:
+        raise ValueError("a fixed scale of activations is one for the tensor; rows and blocks are dynamic")
+    if found.dynamic and found.searches_exponent:
+        raise ValueError(f"{found.grid}: a search needs calibration data, so not with dynamic scales")
+    if found.dynamic and found.clip not in ("absmax", "four_over_six"):
+        raise ValueError(
+            f"dynamic scales cover what they meet: clip is absmax or four_over_six, not {found.clip}"
+        )
+    if found.dynamic and found.clip == "four_over_six" and found.levels().integer:
+        raise ValueError("four_over_six is for grids whose last step is wide, as E2M1's, not for integers")
+    return found
+
+
+def _says(given: Any, name: str) -> bool:
+    return isinstance(given, Mapping) and name in given
 
 
 def _scheme(given: Any, default: QuantScheme) -> QuantScheme | None:
@@ -148,4 +195,6 @@ def _scheme(given: Any, default: QuantScheme) -> QuantScheme | None:
     whole = {"axis": default.axis, "zero": default.zero and found.levels().integer}
     if "block" in options:
         whole["axis"] = "in"
+    if options.get("axis", whole["axis"]) != "tensor":
+        whole["zero"] = False
     return replace(found, **{**whole, **options})

@@ -16,12 +16,12 @@ from ...graph.types.grids import Grid, grid
 from ..manager.application import moved_by
 from ..manager.contract import Budget, Contract
 from ..manager.pass_ import Context, Replacement, Result
+from .bias import whole_bias
 from .codes import Store, fixed_activation, weight_value
 from .coverage import Row, float_row, left_row, notes, quantized_row
 from .fake import FakeInput, FakeLayer, read_plan
 from .lattice import lattice
 from .operands import Layer, constant_array, find_layers, stored_names
-from .packing import int8_levels
 from .rounding import QuantizedArray
 from .scheme import QuantScheme
 
@@ -105,16 +105,11 @@ class Conversion:
         return Replacement((layer.node.outputs[0],), (new.outputs[0],), "layer")
 
     def _bias(self, bias: Value, weight: QuantizedArray, entry: FakeInput, layer: Layer) -> Value:
-        """The bias in whole units of the product of the scales, as the runtime's integer convolution has it:
-        so all backends add the same."""
         array, scale = constant_array(bias, self.program), self.scales.get(layer.input)
-        table = int8_levels(np.asarray(weight.grid.levels), entry.levels.bits < 8 and weight.grid.bits <= 4)
-        if array is None or scale is None or table is None or weight.layout.block:
+        if array is None or scale is None:
             return bias
-        factor = np.abs(table).max() / weight.grid.largest
-        unit = weight.scale.astype(np.float64) * scale / factor
-        rounded = np.rint(array.astype(np.float64) / unit) * unit
-        return self.store.put(rounded.astype(array.dtype), f"{layer.name}_bias")
+        whole = whole_bias(array, weight, scale, entry.levels.bits < 8)
+        return bias if whole is None else self.store.put(whole, f"{layer.name}_bias")
 
     def _input(
         self, node: Node, readers: Mapping[Value, Sequence[tuple[Node, int]]]

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ...graph.types.grids import Grid, codebook, grid
+from ...graph.types.grids import Grid, full_range, grid, whole_levels
 from .exponents import learned_exponent
 from .layout import Layout
+from .observers import Observer, clipped_range
 from .operands import Layer
 from .reconstruction import Problem, compensated, damped, reconstruct
 from .rounding import QuantizedArray, quantize_array
-from .scheme import QuantScheme
+from .scheme import QuantScheme, searched_grids
 from .statistics import input_rows
 
 Array = np.ndarray[Any, Any]
@@ -39,22 +40,30 @@ def plain_weights(layer: Layer, scheme: QuantScheme, seed: int = 0) -> Quantized
     layout = scheme.layout(layer.array.ndim, layer.out_axis, layer.in_axis)
     found = weight_grid(layer.array, scheme, layout)
     generator = np.random.default_rng(seed) if scheme.rounding == "stochastic" else None
+    array, clip = layer.array, scheme.clip
+    if clip == "entropy":
+        array, clip = _entropy_clipped(array, found, scheme.zero), "absmax"
     return quantize_array(
-        layer.array,
+        array,
         found,
         layout,
         scale=scheme.scale,
         tensor_scale=scheme.tensor_scale,
         zero=scheme.zero,
-        clip=_weight_clip(scheme),
+        clip=clip,
         percentile=scheme.percentile,
         generator=generator,
     )
 
 
-def _weight_clip(scheme: QuantScheme) -> str:
-    """Entropy is for distributions of activations; weights are clipped by squared error instead."""
-    return "mse" if scheme.clip == "entropy" else scheme.clip
+def _entropy_clipped(array: Array, found: Grid, zero: bool) -> Array:
+    """The array within the range whose levels keep its distribution best, as for activations."""
+    seen = Observer()
+    seen.update(array)
+    low, high = clipped_range(seen, full_range(found) if zero else found, "entropy", 100.0, zero)
+    bounds = (low, high) if zero else (-max(-low, high), max(-low, high))
+    clipped: Array = np.clip(array, np.float32(bounds[0]), np.float32(bounds[1]))
+    return clipped
 
 
 def weight_grid(array: Array, scheme: QuantScheme, layout: Layout) -> Grid:
@@ -65,7 +74,7 @@ def weight_grid(array: Array, scheme: QuantScheme, layout: Layout) -> Grid:
         found = scheme.levels(best_exponent(array, scheme, layout))
     else:
         found = scheme.levels()
-    return int8_table(found) if scheme.table and not found.integer else found
+    return whole_levels(found) if scheme.table else found
 
 
 EXPONENTS = tuple(float(a) for a in np.linspace(0.3, 1.0, 8))
@@ -94,25 +103,11 @@ def best_format(array: Array, scheme: QuantScheme, layout: Layout) -> Grid:
     """The split of exponent and mantissa bits with the least squared error on the tensor (Chen et al.,
     arXiv 2408.06995). A real bias multiplies all levels, as a scale does: the search of scales, fitted
     by least squares for each group, is the search of biases."""
-    bits = int(scheme.grid.partition("(")[2].partition(",")[0])
     scores: dict[str, float] = {}
-    for exponent in range(1, bits):
-        name = f"float({exponent}, {bits - 1 - exponent}, {2 ** (exponent - 1)})"
-        made = quantize_array(array, grid(name), layout, scale=scheme.scale, clip="mse")
-        scores[name] = float(np.sum((made.dequantize().astype(np.float64) - array) ** 2))
+    for found in searched_grids(scheme):
+        made = quantize_array(array, found, layout, scale=scheme.scale, clip="mse")
+        scores[found.name] = float(np.sum((made.dequantize().astype(np.float64) - array) ** 2))
     return grid(min(scores, key=lambda n: scores[n]))
-
-
-def int8_table(found: Grid) -> Grid:
-    """The grid with its levels rounded to int8: exact where a multiple of them is whole (E2M1, squares)."""
-    for factor in (1, 2, 4, 8, 16, 49):
-        whole = [v * factor for v in found.levels]
-        if all(abs(v - round(v)) < 1e-4 for v in whole) and max(map(abs, whole)) <= 127:
-            return replace(
-                codebook([float(round(v)) for v in whole], f"{found.name} as int8"), bits=found.bits
-            )
-    levels = sorted({float(round(v / found.largest * 127)) for v in found.levels})
-    return Grid(f"{found.name} as int8", tuple(levels), found.bits)
 
 
 def optimised_weights(layer: Layer, scheme: QuantScheme, inputs: Inputs) -> QuantizedArray:

@@ -14,6 +14,7 @@ import torch
 from graphwright.backends.onnx.backend import OnnxBackend
 from graphwright.backends.onnx.emitting import state_space as emitting
 from graphwright.backends.reference import ReferenceEvaluator
+from graphwright.backends.runtime import state_space_cost
 from graphwright.backends.runtime.state_space_cost import Layer, best_plan, plans
 from graphwright.backends.torch_fx.emitter import emit
 from graphwright.backends.torch_fx.evaluator import TorchEvaluator
@@ -195,6 +196,33 @@ def test_onnx_runtime_agrees(form: str, disc: str, symbolic: bool, initial: bool
             np.testing.assert_allclose(found, right, rtol=1e-9, atol=1e-9, err_msg=mode)
 
 
+@pytest.mark.parametrize("opset", [21, 23])
+@pytest.mark.parametrize("inputs", [1, 2])
+@pytest.mark.parametrize("form", ["dense", "diagonal"])
+def test_either_opset_and_any_length_in_float32(form: str, inputs: int, opset: int) -> None:
+    """RotaryEmbedding multiplies complex numbers where the opset has it; one step and one chunk need no Scan."""
+    for mode, chunk, length in (("step", 0, 1), ("step", 0, 9), ("chunk", 8, 8), ("chunk", 4, 12)):
+        given = operands(form, "none", inputs, inputs, length)
+        wanted = expected(given, form, "none")
+        given = {n: a.astype(np.float32) for n, a in given.items()}
+        results, leaves = call(given, form, "none", mode, chunk)
+        program = Program("p", Graph(tuple(leaves.values()), results), ("y", "last"))
+        found = OnnxBackend((opset,)).load(program).run(given)
+        for left, right in zip((found["y"], found["last"]), wanted, strict=True):
+            np.testing.assert_allclose(left, right, rtol=2e-5, atol=2e-5, err_msg=f"{mode} {length}")
+        written = Graph(program.graph.inputs, emitting.lti_ssm(results[0].node)).nodes
+        assert any(n.name == "Scan" for n in written) == (length not in (1, chunk))
+
+
+def test_no_array_holds_the_states_of_all_steps_of_heads() -> None:
+    """Of 50 steps, 2 heads and 5 states: 500 numbers, and 100 that enter."""
+    given = operands("dense", "none", 1, 1, 50)
+    results, leaves = call(given, "dense", "none", "step")
+    nodes = Graph(tuple(leaves.values()), emitting.lti_ssm(results[0].node)).nodes
+    sizes = [int(np.prod(v.tensor.shape)) for n in nodes for v in n.outputs]
+    assert max(sizes) <= 2 * 2 * 50
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_streaming_in_two_parts_is_one_run(form: str) -> None:
     given = operands(form, "zoh", 1, 1, 14)
@@ -306,8 +334,8 @@ def test_the_cost_model_declines_where_dense_is_cheaper() -> None:
 @pytest.mark.parametrize("form", ["dense", "diagonal"])
 def test_long_rows_are_done_in_blocks_of_groups(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two groups at a time of six, against the plain recurrence and torch; the last state too."""
-    monkeypatch.setattr(emitting, "CACHED", 2)
-    monkeypatch.setattr(emitting, "LEAST_BLOCK", 2)
+    monkeypatch.setattr(state_space_cost, "CACHED", 2)
+    monkeypatch.setattr(state_space_cost, "LEAST_BLOCK", 2)
     given = operands(form, "none", 1, 1, 24)
     given = {n: np.concatenate([a] * 3) for n, a in given.items() if n not in ("u", "initial", "D")}
     draw = np.random.default_rng(1).standard_normal

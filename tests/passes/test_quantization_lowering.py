@@ -16,6 +16,7 @@ from graphwright.backends.onnx.emitting.emission import emit
 from graphwright.backends.torch_fx import TorchEvaluator
 from graphwright.graph.ir import Graph, Program, Value, apply, constant, leaf
 from graphwright.graph.ir.program import Weights
+from graphwright.graph.ir.quantized import DEQUANTIZE, quantized_type
 from graphwright.graph.types import DTYPES, FLOAT32, TensorType
 from graphwright.graph.types.grids import grid
 from graphwright.passes.manager.evaluation import leaf_arrays
@@ -148,6 +149,24 @@ def test_the_runtime_runs_the_kernels_that_were_planned(
         assert missing_kernels(f"{kernel}=1", fused_operators(emit(made).SerializeToString())) != []
 
 
+def test_a_convolution_that_nothing_is_absorbed_into_gets_a_rounded_result() -> None:
+    generator = np.random.default_rng(3)
+    x = leaf("Input", "x", TensorType(FLOAT32, (2, 8, 6, 6)))
+    names = ("a.kernel", "b.kernel")
+    first, second = (leaf("Weight", n, TensorType(FLOAT32, (8, 8, 3, 3))) for n in names)
+    inner = apply("Conv", x, first, pads=(1, 1, 1, 1))
+    y = apply("Add", apply("Conv", inner, second, pads=(1, 1, 1, 1)), inner)
+    arrays = {n: (generator.normal(size=(8, 8, 3, 3)) / 8).astype(np.float32) for n in names}
+    program = Program("residual", Graph((x,), (y,)), ("y",), weights=Weights(arrays))
+    numbers = generator.normal(size=(2, 8, 6, 6)).astype(np.float32)
+    lowered = LowerQuantized().run(quantized(program, numbers, "int8", STATIC), Context()).program
+    assert lowered.metadata[KERNELS_KEY] == "QLinearConv=2"
+    assert fused_operators(emit(lowered).SerializeToString())["QLinearConv"] == 2
+    found = OnnxBackend().load(lowered).run({"x": numbers})["y"]
+    wanted = by_torch(program, numbers)
+    assert np.abs(found - wanted).max() <= 0.05 * np.abs(wanted).max()
+
+
 def test_a_packed_file_gives_the_bits_of_int8_codes() -> None:
     program, x = layer("MatMul")
     made = quantized(program, x, "int4", DYNAMIC)
@@ -160,6 +179,29 @@ def test_a_packed_file_gives_the_bits_of_int8_codes() -> None:
     assert packed.weights.nbytes < 0.2 * program.weights.nbytes
 
 
+@pytest.mark.parametrize(
+    ("scale", "dtype", "width"), [("float32", 1, 4), ("float16", 10, 2), ("e4m3", 17, 1), ("e8m0", 2, 1)]
+)
+@pytest.mark.parametrize("weights", [{"grid": "int4", "block": 16}, {"grid": "nf4", "block": 16}])
+def test_scales_are_stored_as_the_scheme_says(
+    weights: dict[str, Any], scale: str, dtype: int, width: int
+) -> None:
+    program, x = layer("MatMul")
+    scheme = {**weights, "scale": scale, "tensor_scale": scale == "e4m3"}
+    made = quantized(program, x, scheme, "float")
+    result = LowerQuantized(carrier="float").run(made, Context())
+    model = emit(result.program)
+    (stored,) = [t for t in model.graph.initializer if list(t.dims) == [4, 48]]
+    assert result.hits == {"float": 1}
+    assert (stored.data_type, len(stored.raw_data)) == (dtype, 4 * 48 * width)
+    fused = fused_operators(model.SerializeToString())
+    assert set(fused) == {"MatMul", "Relu", "ReduceSum"}  # widening them is folded when the model is loaded
+    (weight,) = [n.outputs[0] for n in made.graph.nodes if n.name in DEQUANTIZE and n.outputs[0].tensor.rank == 2
+                 and n.outputs[0].tensor.shape == (64, 48)]  # fmt: skip
+    named = {"e4m3": "float8e4m3fn"}.get(scale, scale)
+    assert scale == "float32" or f"scale={named}" in str(quantized_type(weight))
+
+
 @pytest.mark.parametrize("activations", ["float", STATIC, DYNAMIC], ids=["float", "static", "dynamic"])
 def test_the_contract_of_the_lowering_holds(activations: object) -> None:
     program, x = layer("MatMul")
@@ -170,6 +212,21 @@ def test_the_contract_of_the_lowering_holds(activations: object) -> None:
         )
         assert record.passes[0].verdict is not None
         assert record.passes[0].verdict.value == "holds"
+
+
+def test_the_contract_holds_where_blocks_stand_for_channels_before_a_bias() -> None:
+    generator = np.random.default_rng(5)
+    x = leaf("Input", "x", TensorType(FLOAT32, (6, 64)))
+    w, b = (leaf("Weight", n, TensorType(FLOAT32, s)) for n, s in (("w.kernel", (64, 48)), ("b", (48,))))
+    arrays = {n: generator.normal(size=s).astype(np.float32) for n, s in (("w.kernel", (64, 48)), ("b", 48))}
+    y = apply("Add", apply("MatMul", x, w), b)
+    program = Program("biased", Graph((x,), (y,)), ("y",), weights=Weights(arrays))
+    made = quantized(program, generator.normal(size=(6, 64)).astype(np.float32), "int4", "float")
+    record = PassManager().run(made, [LowerQuantized(carrier="nbits")])
+    assert record.passes[0].verdict is not None
+    assert record.passes[0].verdict.value == "holds"
+    found = fused_operators(emit(record.program).SerializeToString())
+    assert found["MatMulNBits"] == 1
 
 
 def test_a_wrong_table_breaks_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,6 +256,22 @@ def test_weights_alone_never_get_a_slower_form_by_choice() -> None:
         assert fused_operators(emit(lowered).SerializeToString())[kernel] == 1
 
 
+def test_a_carrier_that_is_asked_for_in_vain_is_noted() -> None:
+    program, x = layer("MatMul")
+    result = LowerQuantized(carrier="nbits").run(quantized(program, x, "nf4", "float"), Context())
+    assert "w: float; MatMulNBits takes no such MatMul" in result.notes
+    fine = LowerQuantized(carrier="nbits").run(
+        quantized(program, x, {"grid": "int4", "block": 32}, "float"), Context()
+    )
+    assert not any("takes no such" in n for n in fine.notes)
+
+
+def test_a_product_has_at_least_one_row() -> None:
+    for rows in (0, -5):
+        with pytest.raises(ValueError, match="at least 1"):
+            LowerQuantized(rows=rows)
+
+
 def test_a_million_codes_are_equal_on_torch_and_onnx_runtime() -> None:
     generator = np.random.default_rng(0)
     x = leaf("Input", "x", TensorType(FLOAT32, (1000, 1000)))
@@ -216,6 +289,82 @@ def test_a_million_codes_are_equal_on_torch_and_onnx_runtime() -> None:
     wanted = TorchEvaluator().evaluate(values, {x: numbers})
     for name, array in zip(found, wanted, strict=True):
         assert np.array_equal(found[name], array), name
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+@pytest.mark.parametrize(
+    ("weights", "activations"), [("int4", "int4"), ("int2", "uint2"), ("nf4", "int4"), ("int8", "int8")]
+)
+def test_convolutions_with_a_bias_give_the_same_codes_on_torch_and_onnx_runtime(
+    weights: str, activations: str, corrected: bool
+) -> None:
+    """The runtime rounds a bias to the product of the scales, which is coarse for narrow codes."""
+    generator = np.random.default_rng(4)
+    x = leaf("Input", "x", TensorType(FLOAT32, (2, 8, 6, 6)))
+    value, arrays = apply("Relu", x), {}
+    for name in ("a", "b"):
+        arrays[f"{name}.kernel"] = (generator.normal(size=(8, 8, 3, 3)) / 8).astype(np.float32)
+        kernel = leaf("Weight", f"{name}.kernel", TensorType(FLOAT32, (8, 8, 3, 3)))
+        bias = constant(generator.normal(size=8).astype(np.float32) / 3)
+        value = apply("Relu", apply("Conv", value, kernel, bias, pads=(1, 1, 1, 1)))
+    program = Program("net", Graph((x,), (value,)), ("y",), weights=Weights(arrays))
+    given = generator.normal(size=(2, 8, 6, 6)).astype(np.float32)
+    scheme = {"grid": weights, "table": weights == "nf4"}
+    context = Context(data={"calibration": [{"x": given}]})
+    options = Quantize(weights=scheme, activations=activations, costs=False, bias_correction=corrected)
+    lowered = LowerQuantized().run(options.run(program, context).program, Context()).program
+    assert lowered.metadata[KERNELS_KEY] == "QLinearConv=2"
+    assert fused_operators(emit(lowered).SerializeToString())["QLinearConv"] == 2
+    found = OnnxBackend().load(lowered).run({"x": given})["y"]
+    assert np.array_equal(found, by_torch(lowered, given))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 4])
+def test_a_million_codes_of_packed_weights_are_equal_on_both_runtimes(bits: int) -> None:
+    """The table lookup of LUT files: int8 levels from packed codes."""
+    generator = np.random.default_rng(bits)
+    codes = generator.integers(0, 2**bits, (1000, 1000)).astype(np.uint8)
+    table = np.sort(generator.choice(np.arange(-127, 128), 2**bits, replace=False)).astype(np.int8)
+    store = Store()
+    levels = apply("Gather", store.put(table, "table"), unpacked_value(codes, bits, "w", store))
+    x = leaf("Input", "x", TensorType(DTYPES["int32"], ()))
+    value = apply("Add", apply("Cast", levels, to=DTYPES["int32"].code), x)
+    program = Program("p", Graph((x,), (value,)), ("y",), weights=Weights(store.arrays))
+    zero = {"x": np.int32(0)}
+    found = OnnxBackend().load(program).run(zero)["y"]
+    assert np.array_equal(found, by_torch_of(program, zero))
+    assert np.array_equal(found, table[codes])
+
+
+def by_torch_of(program: Program, feeds: dict[str, Any]) -> np.ndarray:
+    return TorchEvaluator().evaluate(program.graph.outputs, leaf_arrays(program, feeds))[0]
+
+
+@pytest.mark.parametrize("zero", [False, True])
+def test_a_million_codes_in_blocks_are_those_that_the_kernel_reads(zero: bool) -> None:
+    """A row with a single one picks a row of weights: MatMulNBits gives the numbers that its codes stand for,
+    and dividing by the scales gives the codes back."""
+    generator = np.random.default_rng(7)
+    array = generator.normal(size=(1024, 1024)).astype(np.float32)
+    x = leaf("Input", "x", TensorType(FLOAT32, (1024, 1024)))
+    w = leaf("Weight", "w.kernel", TensorType(FLOAT32, (1024, 1024)))
+    graph = Graph((x,), (apply("MatMul", x, w),))
+    program = Program("p", graph, ("y",), weights=Weights({"w.kernel": array}))
+    one = np.eye(1024, dtype=np.float32)
+    made = quantized(program, one, {"grid": "int4", "block": 128, "zero": zero}, "float")
+    lowered = LowerQuantized(carrier="nbits").run(made, Context()).program
+    assert fused_operators(emit(lowered).SerializeToString())["MatMulNBits"] == 1
+    found, wanted = OnnxBackend().load(lowered).run({"x": one})["y"], by_torch(made, one)
+    node = next(n for n in made.graph.nodes if n.name == "DequantizeLinear")
+    scale = next(
+        made.weights.arrays[v.node.attribute("name")]
+        for v in node.inputs[1:2]
+        if v is not None and v.node.attribute("name") in made.weights.arrays
+    )
+    spread = np.repeat(scale.astype(np.float64), 128, axis=0)
+    codes = [np.rint(y / spread) for y in (found.astype(np.float64), wanted.astype(np.float64))]
+    assert np.array_equal(*codes)
+    assert np.abs(codes[0]).max() >= 7
 
 
 def test_products_of_codes_are_equal_on_torch_and_onnx_runtime() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,8 @@ def test_bytes_go_where_they_matter() -> None:
 def test_milliseconds_are_kept_and_float_is_a_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     program, context = net()
 
-    def milliseconds(layer: Any, weight: Any, activation: Any, x: Array) -> float:
-        return 3.0 if weight is None else 1.0
+    def milliseconds(layer: Any, forms: Any, x: Array) -> list[float]:
+        return [3.0 if weight is None else 1.0 for weight, _ in forms]
 
     monkeypatch.setattr(quantize, "layer_milliseconds", milliseconds)
     loose = Quantize(weights="int4", activations="int8", max_ms=6.0).run(program, context)
@@ -78,14 +79,48 @@ def test_milliseconds_are_kept_and_float_is_a_choice(monkeypatch: pytest.MonkeyP
 
 def test_the_layer_that_is_timed_is_the_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "PROBE_SECONDS", 0.001)
-    monkeypatch.setattr(timing, "PROBE_SECONDS", 0.001)
     program, context = net()
     layer = find_layers(program)[0][0]
     x = context.data["calibration"][0]["x"]
     found = OnnxBackend().load(layer_program(layer, x)).run({"x": x})["y"]
     assert np.allclose(found, x @ layer.array, atol=1e-4)
-    for weight, activation in ((None, None), (weight_scheme("int4"), activation_scheme("int8"))):
-        assert 0 < layer_milliseconds(layer, weight, activation, x) < 1000
+    forms = [(None, None), (weight_scheme("int4"), activation_scheme("int8"))]
+    assert all(0 < found < 1000 for found in layer_milliseconds(layer, forms, x))
+
+
+def test_inputs_stay_float_where_rounding_them_does_not_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    program, context = net()
+
+    def slower(layer: Any, weight: Any, activation: Any, x: Array) -> str:
+        return "input stays float: measured" if layer.name == "a" else ""
+
+    monkeypatch.setattr(quantize, "slower_than_float", slower)
+    options = {"weights": "int4", "activations": "int8", "costs": False}
+
+    def rounded(given: Quantize, backend: str) -> int:
+        result = given.run(program, replace(context, backend=backend))
+        noted = any(n.startswith("a ") and "stays float: measured" in n for n in result.notes)
+        found = sum(n.name == "QuantizeLinear" for n in result.program.graph.nodes)
+        assert noted == (found == 1)
+        return found
+
+    assert rounded(Quantize(**options), "torch") == 2
+    assert rounded(Quantize(**options), "onnx") == 1
+    assert rounded(Quantize(**options, never_slower=True), "torch") == 1
+    assert rounded(Quantize(**options, never_slower=False), "onnx") == 2
+
+
+def test_a_small_product_is_found_to_be_slower_with_rounded_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    program, _ = net()
+    layer, x = find_layers(program)[0][0], np.zeros((1, 32), np.float32)
+    times = iter([[1.0, 1.5], [1.0, 1.0], [1.0, 0.5], [1.0, float("inf")]])
+    monkeypatch.setattr(timing, "layer_milliseconds", lambda *_: next(times))
+    weight, activation = weight_scheme("int4"), activation_scheme("int8")
+    assert weight is not None
+    assert activation is not None
+    texts = [timing.slower_than_float(layer, weight, activation, x) for _ in range(4)]
+    assert [bool(t) for t in texts] == [True, True, False, True]
+    assert "1.500 ms with int8 inputs, 1.000 ms in float" in texts[0]
 
 
 def test_one_budget_at_a_time() -> None:

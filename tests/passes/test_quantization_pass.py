@@ -99,6 +99,25 @@ def test_layers_and_their_axes() -> None:
         assert np.array_equal(layer.from_matrix(layer.matrix(layer.array)), layer.array)
 
 
+def test_weights_that_are_no_layers_say_why() -> None:
+    x, arrays = leaf("Input", "x", TensorType(FLOAT32, (2, 12, 8))), dict[str, np.ndarray]()
+
+    def weight(name: str, *shape: int) -> Any:
+        arrays[name] = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+        return leaf("Weight", name, TensorType(FLOAT32, shape))
+
+    value = apply("MatMul", weight("mix", 10, 12), x)
+    value = apply("MatMul", value, weight("stack", 2, 8, 5))
+    value = apply(
+        "Add", value, apply("Gather", weight("table", 30, 5), constant(np.zeros((2, 10), np.int64)))
+    )
+    program = Program("odd", Graph((x,), (value,)), ("y",), weights=Weights(arrays))
+    text = "\n".join(Quantize(costs=False).run(program, context()).notes)
+    assert "float, read by MatMul from the left: mix 120" in text
+    assert "float, read by MatMul in a stack of rank 3: stack 80" in text
+    assert "float, read by Gather: table 150" in text
+
+
 def test_rounding_for_the_output_beats_rounding_of_weights() -> None:
     program, given = network(), context(60)
     truth = outputs(program, X)
@@ -131,7 +150,7 @@ def test_every_grid_takes_every_rounding_and_layout(name: str, rounding: str) ->
     inputs = [(rows.astype(np.float32), rows.astype(np.float32))]
     small = replace(layer, array=layer.array[:4, :64])
     inputs = [(a[:, :64], b[:, :64]) for a, b in inputs]
-    for layout in LAYOUTS if rounding != "adaround" else LAYOUTS[1:3]:
+    for layout in LAYOUTS:
         scheme = weight_scheme({"grid": name, "clip": "mse", "rounding": rounding, **layout})
         assert scheme is not None
         plain = plain_weights(small, scheme)
@@ -237,16 +256,27 @@ def test_bad_calibration_data_and_weights_are_diagnostics() -> None:
     assert _code(static, program, context(0)) == "G1040"
     for bad in (np.nan, np.inf):
         broken = {"x": np.where(np.arange(4)[:, None] == 1, np.float32(bad), X)}
-        assert _code(static, program, context(data={"calibration": [broken]})) == "G1041"
+        for batches in ([broken], [{"x": X}, broken]):  # NaN in a later batch too
+            assert _code(static, program, context(data={"calibration": batches})) == "G1041"
     assert _code(static, program, context(data={"calibration": [{"x": X[:, :2]}]})) in (
         "G1341",
         "G1041",
         "G1042",
     )
+    for huge in (1e30, np.inf):
+        given = context(data={"calibration": [{"x": np.full_like(X, huge)}]})
+        assert _code(Quantize(weights={"grid": "int4", "rounding": "gptq"}), program, given) == "G1041"
     spoilt = dict(program.weights.arrays)
     spoilt["h.kernel"] = np.where(np.arange(128) == 3, np.inf, spoilt["h.kernel"]).astype(np.float32)
     assert _code(Quantize(), replace(program, weights=Weights(spoilt)), context()) == "G1043"
     assert _code(Quantize(skip=("h",), coverage=0.9), program, context()) == "G1044"
+
+
+def test_names_in_skip_that_no_layer_has_are_told() -> None:
+    options = Quantize(weights="int4", skip=("logit", "h"), costs=False)
+    said = [n for n in options.run(network(), context()).notes if n.startswith("skip: ")]
+    assert len(said) == 1
+    assert "'logit'" in said[0]
 
 
 def test_one_sample_constant_channels_and_long_blocks_are_fine() -> None:
@@ -278,6 +308,9 @@ def test_one_sample_constant_channels_and_long_blocks_are_fine() -> None:
         {"rules": ({"match": {"op": "softmax"}, "scheme": "int8"},)},
         {"rules": ({"match": {"ops": "conv"}, "scheme": "int8"},)},
         {"rules": ({"match": {}},)},
+        {"weights": "int4", "average_bits": 4, "choices": ("int4", "int9")},
+        {"coverage": 2},
+        {"coverage": -0.1},
     ],
 )
 def test_a_scheme_that_is_none_is_refused_when_the_recipe_is_read(options: dict[str, Any]) -> None:

@@ -170,4 +170,4 @@ def test_bits_count_scales_and_zero_points() -> None:
     found: QuantizedArray = quantize_array(
         _normal(1, 64, 64), grid("int4"), Layout(1, 32), scale="float16", zero=True
     )
-    assert found.bits == 4 + (32 + 4) / 32
+    assert found.bits == 4 + (16 + 4) / 32

@@ -64,6 +64,18 @@ def test_rounding_is_that_of_the_quantization_pass(
     assert np.allclose(found, wanted, rtol=1e-5, atol=0)
 
 
+@pytest.mark.parametrize("scale", ["e4m3", "float32"])
+def test_four_over_six_is_that_of_the_quantization_pass(scale: str) -> None:
+    array = np.random.default_rng(3).normal(size=(40, 64)).astype(np.float32)
+    form = _format(scale, tensor_scale=scale == "e4m3", four_over_six=True)
+    found = rounded(torch.from_numpy(array), E2M1, form, None).numpy()
+    options: dict[str, Any] = {"scale": scale, "tensor_scale": scale == "e4m3"}
+    wanted = quantize_array(array, grid("e2m1"), Layout(1, 16), clip="four_over_six", **options).dequantize()
+    plain = quantize_array(array, grid("e2m1"), Layout(1, 16), **options).dequantize()
+    assert np.mean(~np.isclose(found, wanted, rtol=1e-5)) < 0.01  # equal errors, by a last bit
+    assert np.sum((found - array) ** 2) < 0.95 * np.sum((plain - array) ** 2)
+
+
 def test_small_gradients_are_lost_without_a_tensor_scale() -> None:
     small = torch.from_numpy(np.random.default_rng(1).normal(size=(8, 32)).astype(np.float32)) * 1e-6
 

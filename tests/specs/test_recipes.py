@@ -5,11 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import graphwright
 from graphwright.graph.diagnostics import SpecError
 from graphwright.graph.spec.reader import read_document
+from graphwright.passes.quantization import kernels
+from graphwright.tools.cli.main import commands
 from graphwright.tools.compilation import choose_pipeline, compile_program, read_recipe
+from graphwright.tools.documents import Overrides, open_unit
+from graphwright.tools.programs import save_weights
+from graphwright.tools.training import train_unit, trained_program
+from graphwright.tools.vocabulary import vocabulary
 
 SPECS = Path(graphwright.__file__).parent / "specs"
 
@@ -39,12 +46,54 @@ def test_a_scan_of_eight_rows_is_written_out(tmp_path):
     assert all(check.ok for check in artefact.checks)
 
 
-def test_the_lossy_recipe_reads():
-    recipe = read_document(str(SPECS / "recipes/small_int8.yaml")).recipe
-    assert recipe is not None
-    assert [step.name.text for step in recipe.passes] == ["fold_batch_norm", "prune_channels", "quantize"]
-    assert [len(step.budget) for step in recipe.passes] == [0, 1, 1]
-    assert len(recipe.budget) == 2
+QUANTIZING = (
+    *("int8_static", "int8_dynamic", "w4_lut", "w4_nbits", "w3", "w2", "binary", "nupes", "nvfp4", "mxfp4"),
+    *("fp8", "mixed", "small_int8", "w4a4"),
+)
+
+
+def test_every_recipe_that_quantizes_has_a_budget():
+    found = {}
+    for path in (SPECS / "recipes").glob("*.yaml"):
+        recipe = read_document(str(path), vocabulary=vocabulary()).recipe
+        assert recipe is not None
+        steps = [step for step in recipe.passes if step.name.text.startswith("quantize")]
+        if steps:
+            found[path.stem] = all(step.budget for step in steps)
+    assert set(QUANTIZING) <= set(found)
+    assert all(found.values()), found
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """The digits CNN after two epochs, and the file of its weights."""
+    spec = SPECS / "models/digits_cnn.yaml"
+    unit = open_unit(str(spec), Overrides())
+    path = tmp_path_factory.mktemp("digits") / "weights.safetensors"
+    save_weights(trained_program(unit, train_unit(unit, seed=0, epochs=2, progress=False)), path)
+    return spec, path
+
+
+QUICK = ("int8_static", "w4_lut", "w4_nbits", "small_int8")
+"""Of each carrier one; the others take half a minute together."""
+
+
+@pytest.mark.parametrize(
+    "recipe", [r if r in QUICK else pytest.param(r, marks=pytest.mark.slow) for r in QUANTIZING]
+)
+def test_quantizing_recipes_keep_their_budgets_on_a_trained_net(digits, tmp_path, recipe, monkeypatch):
+    """The compile of the command line; a budget or kernel that is missed is an error there."""
+    monkeypatch.setattr(kernels, "PROBE_SECONDS", 0.005)
+    spec, weights = digits
+    command = ["compile", str(spec), "--weights", str(weights), "--recipe", recipe, "-o", str(tmp_path)]
+    done = CliRunner().invoke(commands, command)
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert "budget kl <=" in done.output or "budget accuracy >=" in done.output
+    assert "most of the change, each layer alone:" in done.output
+    assert "dB" in done.output
+    for line in ("bytes", "latency before", "latency after", "accuracy"):
+        assert f"\n  {line}" in done.output
+    assert (tmp_path / "model.onnx").stat().st_size < 0.5 * weights.stat().st_size
 
 
 @pytest.mark.parametrize("name", ["standard", "standard.yaml"])

@@ -235,6 +235,44 @@ def test_a_loop_of_known_length_stacks_what_it_makes(tmp_path):
     assert_same_function(tmp_path, sizes=(1,))
 
 
+def test_a_counted_loop_may_read_that_it_goes_on(tmp_path):
+    nodes = [
+        helper.make_node("Identity", ["go0"], ["go"]),
+        helper.make_node("Cast", ["go0"], ["one"], to=1),
+        helper.make_node("Add", ["v", "one"], ["v1"]),
+    ]
+    body = body_graph(nodes)
+    body.output.append(value("go", [], onnx.TensorProto.BOOL))
+    model = model_of(
+        [loop(body, going="", outputs=("z", "always"))],
+        [value("x", [2])],
+        [value("z", [2]), value("always", [5], onnx.TensorProto.BOOL)],
+        [numpy_helper.from_array(np.int64(5), "times")],
+    )
+    imported(tmp_path, model)
+    assert_same_function(tmp_path, sizes=(1,))
+
+
+@pytest.mark.parametrize("name", ["INT4", "UINT2", "FLOAT4E2M1", "FLOAT8E5M2FNUZ", "COMPLEX128", "STRING"])
+def test_weights_of_unusual_dtypes_are_kept(tmp_path, name):
+    code = onnx.TensorProto.DataType.Value(name)
+    texts = np.array([[f"text {i} {j}" for j in range(8)] for i in range(5)], object)
+    numbers = (np.arange(40).reshape(5, 8) % 2).astype(helper.tensor_dtype_to_np_dtype(code))
+    stored = numpy_helper.from_array(texts if name == "STRING" else numbers, "w")
+    nodes = [helper.make_node("Reshape", ["w", "s"], ["y"])]
+    model = model_of(
+        nodes, [value("s", [2], onnx.TensorProto.INT64)], [value("y", ["a", "b"], code)], [stored], opset=28
+    )
+    model.ir_version = 13
+    imported(tmp_path, model)
+    program = open_program(str(tmp_path / "spec.yaml"))
+    operand = program.outputs["y"].node.inputs[0]
+    held = (
+        operand.constant if operand.constant is not None else program.weights[operand.node.attribute("name")]
+    )
+    assert held.tolist() == (texts if name == "STRING" else numbers).tolist()
+
+
 def test_a_loop_that_data_end_is_a_while_loop(tmp_path):
     body = body_graph(
         [

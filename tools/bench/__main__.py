@@ -14,6 +14,7 @@ SECTIONS = (
     "exports",
     "quantization",
     "quantization_goals",
+    "quantization_peers",
     "state_space",
     "state_space_speed",
     "state_space_choice",

@@ -1,4 +1,4 @@
-"""Quantization: speed and size of layers, accuracy of trained nets, and ONNX Runtime's own tools beside.
+"""Quantization: speed and size of layers, accuracy of trained nets.
 
 Speeds are the least CPU times of one thread, as a ratio to ONNX Runtime's float32 in the same
 process; both forms are run in turn.
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from time import process_time, thread_time
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from ...graph.spec.resolution import STANDARD_LIBRARY
 from ...graph.types import FLOAT32, TensorType
 from ...passes.manager.pass_ import Context
 from ...passes.quantization.calibration import observe, run
+from ...passes.quantization.clock import least_seconds
 from ...passes.quantization.kernels import fused_operators
 from ...passes.quantization.lowering import LowerQuantized
 from ...passes.quantization.quantize import Quantize
@@ -51,7 +52,6 @@ def report() -> None:
         ("digits CNN, test accuracy, mean of seeds 0, 1, 2 (G8, G9)", digits),
         ("character LM, bits a character over float32 (G10, G13, G15)", characters),
         ("calibration of the character LM (G14)", calibration),
-        ("beside ONNX Runtime's own tools, digits CNN, seed 0", peers),
     ):
         print(f"\n-- {title}")
         table()
@@ -71,16 +71,11 @@ def instruction_set() -> str:
 
 
 def least_times(models: Sequence[bytes], feeds: Mapping[str, Array], seconds: float = 1.0) -> list[float]:
-    """The least CPU milliseconds of each, run in turn."""
+    """The least CPU milliseconds of a run of each, in turns of repeated runs: weights are where those leave
+    them, in a cache if they fit one."""
     loaded = [open_session(m) for m in models]
-    best = [float("inf")] * len(loaded)
-    stop = process_time() + seconds
-    while process_time() < stop:
-        for i, s in enumerate(loaded):
-            start = thread_time()
-            s.run(None, feeds)
-            best[i] = min(best[i], 1000 * (thread_time() - start))
-    return best
+    runs = [partial(s.run, [o.name for o in s.get_outputs()], dict(feeds)) for s in loaded]
+    return [1000 * t for t in least_seconds(runs, seconds)]
 
 
 def product(rows: int) -> tuple[Program, Array]:
@@ -298,161 +293,3 @@ def calibration() -> None:
         seconds = least(partial(observe, program, values, batches, histogram))
         print(f"{name:<20} {seconds / plain:.2f}x a forward run, {len(values)} values")
     print("state: 5,120 bytes of histogram a value, whatever the number of samples")
-
-
-# --- peers ------------------------------------------------------------------------------------------
-
-
-def peers() -> None:
-    """ONNX Runtime's tools with their defaults on the same model, calibration and test data."""
-    program, context = trained("digits_cnn", 0)
-    batches = context.data["calibration"]
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "float.onnx"
-        source.write_bytes(emit(program).SerializeToString())
-        _peer_line("float32", source.read_bytes(), source.read_bytes(), context, 0.0)
-        for name, work in _tools(source, batches, Path(folder)).items():
-            start = process_time()
-            try:
-                work()
-                seconds = process_time() - start
-                made = (Path(folder) / f"{name}.onnx").read_bytes()
-                _peer_line(name, made, source.read_bytes(), context, seconds)
-            except Exception as error:  # what a peer raises is a result of the table
-                print(f"{name:<28} failed: {str(error).splitlines()[0][:90]}")
-        _torchao_line(program, context)
-        for name, options in (
-            ("graphwright int8 static", {"weights": "int8", "activations": "int8"}),
-            ("graphwright w4", {"weights": _scheme("int4", "descent"), "activations": "int8"}),
-            ("graphwright w2", {"weights": _scheme("int2", "descent"), "activations": "int8"}),
-        ):
-            start = process_time()
-            quantized = Quantize(costs=False, **options).run(program, context).program
-            model = emit(LowerQuantized().run(quantized, context).program).SerializeToString()
-            _peer_line(name, model, source.read_bytes(), context, process_time() - start)
-
-
-def _tools(
-    source: Path, batches: Sequence[Mapping[str, Array]], folder: Path
-) -> dict[str, Callable[[], None]]:
-    from onnxruntime import quantization as tools
-
-    class Reader(tools.CalibrationDataReader):  # type: ignore[misc]  # a class without types
-        def __init__(self) -> None:
-            self.rows = iter([{"image": b["image"]} for b in batches])
-
-        def get_next(self) -> Any:
-            return next(self.rows, None)
-
-    def static() -> None:
-        tools.quantize_static(str(source), str(folder / "quantize_static.onnx"), Reader(), per_channel=True)
-
-    def dynamic() -> None:
-        tools.quantize_dynamic(
-            str(source), str(folder / "quantize_dynamic.onnx"), weight_type=tools.QuantType.QInt8
-        )
-
-    def nbits() -> None:
-        import onnx
-        from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
-
-        found = MatMulNBitsQuantizer(onnx.load(str(source)), block_size=32, is_symmetric=False)
-        found.process()
-        found.model.save_model_to_file(str(folder / "MatMulNBitsQuantizer.onnx"), False)
-
-    def nncf_static() -> None:
-        import nncf
-        import onnx
-
-        dataset = nncf.Dataset(list(batches), lambda b: {"image": b["image"]})
-        onnx.save(nncf.quantize(onnx.load(source), dataset), str(folder / "nncf quantize.onnx"))
-
-    return {
-        "quantize_static": static,
-        "quantize_dynamic": dynamic,
-        "MatMulNBitsQuantizer": nbits,
-        "nncf quantize": nncf_static,
-    }
-
-
-def _torchao_line(program: Program, context: Context) -> None:
-    """torchao's dynamic int8 of the same net as torch modules, against those in float: it writes no ONNX."""
-    import torch
-
-    model = _as_modules(program)
-    rows = [(torch.from_numpy(b["image"]), b["label"]) for b in context.data["evaluation"]]
-
-    def seconds() -> float:
-        best = float("inf")
-        for _ in range(30):
-            start = thread_time()
-            model(rows[0][0])
-            best = min(best, thread_time() - start)
-        return best
-
-    with torch.no_grad():
-        before, start = seconds(), process_time()
-        try:
-            from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
-
-            quantize_(model, Int8DynamicActivationInt8WeightConfig())
-            took = process_time() - start
-            right = [model(x).argmax(dim=1).numpy() == y for x, y in rows]
-        except Exception as error:  # what a peer raises is a result of the table
-            print(f"{'torchao int8 dynamic':<28} failed: {str(error).splitlines()[0][:90]}")
-            return
-        ratio = before / seconds()
-    accuracy = 100 * float(np.mean(np.concatenate(right)))
-    print(
-        f"{'torchao int8 dynamic':<28} {accuracy:6.2f} %  (linear layers, no file)  {ratio:5.2f}x torch float32  "
-        f"{took:.2f} CPU s to make"
-    )
-
-
-def _as_modules(program: Program) -> Any:
-    """The digits CNN, its batch norms folded, as torch modules."""
-    import torch
-
-    from ...passes.quantization.operands import constant_array, find_layers
-
-    steps: list[Any] = []
-    for layer in find_layers(program)[0]:
-        weight = torch.from_numpy(layer.array.copy())
-        if layer.node.name == "Conv":
-            step: Any = torch.nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)
-            bias = layer.node.inputs[2]
-        else:
-            steps += (
-                []
-                if any(isinstance(x, torch.nn.Linear) for x in steps)
-                else [torch.nn.MaxPool2d(2), torch.nn.Flatten()]
-            )
-            step, weight = torch.nn.Linear(weight.shape[0], weight.shape[1]), weight.t()
-            added = next(
-                n for n in program.graph.nodes if n.name == "Add" and layer.node.outputs[0] in n.inputs
-            )
-            bias = next(v for v in added.inputs if v is not layer.node.outputs[0])
-        assert bias is not None
-        found = constant_array(bias, program)
-        assert found is not None
-        step.weight.data, step.bias.data = weight.contiguous(), torch.from_numpy(found.copy())
-        steps += [step, torch.nn.ReLU()]
-
-    class Scaled(torch.nn.Module):
-        def forward(self, x: Any) -> Any:
-            return x / 16
-
-    return torch.nn.Sequential(Scaled(), *steps[:-1])
-
-
-def _peer_line(name: str, model: bytes, base: bytes, context: Context, seconds: float) -> None:
-    rows = context.data["evaluation"]
-    loaded = open_session(model)
-    output = loaded.get_outputs()[0].name
-    right = [loaded.run([output], {"image": b["image"]})[0].argmax(axis=1) == b["label"] for b in rows]
-    before, after = least_times((base, model), {"image": rows[0]["image"]})
-    accuracy = 100 * float(np.mean(np.concatenate(right)))
-    print(
-        f"{name:<28} {accuracy:6.2f} %  {len(model) / 1000:7.1f} kB  {before / after:5.2f}x float32  "
-        f"{seconds:.2f} CPU s to make"
-    )

@@ -91,6 +91,7 @@ def _passes(passes: Iterable[Mapping[str, Any]]) -> str:
         name = f"<code>{escape(p['name'])}</code>" + (
             f'<br><span class="muted">{escape(options)}</span>' if options else ""
         )
+        notes = "".join(f"<br>{escape(note)}" for note in p["notes"])
         reason = f"<br><span class=muted>{escape(p['reason'])}</span>" if p["reason"] else ""
         rows.append(
             (
@@ -100,7 +101,7 @@ def _passes(passes: Iterable[Mapping[str, Any]]) -> str:
                 f"{p['error']:.2g}",
                 f"{p['before']['nodes']} → {p['after']['nodes']}",
                 f"{p['seconds']:.3f} + {p['verify_seconds']:.3f}",
-                f'<span class="muted">{hits or "nothing to do"}</span>',
+                f'<span class="muted">{hits or "nothing to do"}</span>{notes}',
             )
         )
     head = ("pass", "contract", "sites", "error", "nodes", "CPU s + checks", "rules")

@@ -7,6 +7,8 @@ from typing import Any
 
 LOSSY = " drops by at most "
 """What the text of a Budget contract has in it."""
+NOTED = frozenset({"lower_quantized", "diagonalize"})
+"""Passes whose notes say what came of each layer: there are few, and people look for them."""
 
 
 def summary(data: Mapping[str, Any], folder: str) -> str:
@@ -14,7 +16,7 @@ def summary(data: Mapping[str, Any], folder: str) -> str:
     lines = [f"{data['program']} ({data['variant']})"]
     for record in data["passes"]:
         lines.append(_pass_line(record))
-        if LOSSY in record["contract"] or record["name"] == "lower_quantized":
+        if LOSSY in record["contract"] or record["name"] in NOTED:
             lines += [f"      {note}" for note in record["notes"]]
         lines += [f"      {_budget_line(b)}" for b in record["budgets"]]
     start, end = data["start"], data["end"]

@@ -9,6 +9,7 @@ import numpy as np
 from ....graph.ir import Graph, Node, Value, apply, apply_all, argument, constant, make_node
 from ....graph.types.dtypes import BY_CODE, FLOAT32, DType
 from ....graph.types.types import TensorType
+from .state_space_tables import turned
 
 
 def cumulative_product(node: Node) -> Sequence[Value] | None:
@@ -109,10 +110,22 @@ def range_(node: Node) -> Sequence[Value] | None:
     return (apply("Cast", apply("Range", *wide), to=found.dtype.code),)
 
 
+def rotary_embedding(node: Node) -> Sequence[Value] | None:
+    """RotaryEmbedding (opset 23) of whole heads [batch, heads, steps, 2 M] by angles of every step."""
+    x, cos, sin, *positions = node.inputs
+    assert x is not None and cos is not None and sin is not None
+    named = any(node.attribute(n, 0) for n in ("interleaved", "rotary_embedding_dim"))
+    if positions or named or x.tensor.rank != 4 or not isinstance(cos.tensor.shape[-1], int):
+        return None
+    axis = constant(np.array([1], np.int64))
+    return (turned(x, *(apply("Unsqueeze", v, axis) for v in (cos, sin))),)
+
+
 NEWER: Mapping[str, Callable[[Node], Sequence[Value] | None]] = {
     "CumProd": cumulative_product,
     "TensorScatter": tensor_scatter,
     "DequantizeLinear": dequantize,
     "QuantizeLinear": quantize,
     "Range": range_,
+    "RotaryEmbedding": rotary_embedding,
 }

@@ -11,11 +11,11 @@ import numpy as np
 from ....graph.ir import Graph, Node, Value, apply, apply_all, argument, constant
 from ....graph.types.dimensions import Dimension
 from ....graph.types.types import TensorType
-from ...runtime.state_space_cost import Layer, best_plan, plans
+from ...runtime.state_space_cost import Layer, best_plan, block_of_groups, plans
 from .state_space_tables import (
-    Pair,
     Recurrence,
     add,
+    advanced,
     concat,
     ints,
     matmul,
@@ -34,10 +34,6 @@ from .state_space_tables import (
 MIDDLE_LENGTH = 1024
 """The length that a symbolic one is taken for when a chunk is chosen."""
 LAST = 2**62
-CACHED = 2**20
-"""Numbers of u that a block of groups should not exceed; fewer than LEAST_BLOCK groups cost more in operators
-than a cache saves."""
-LEAST_BLOCK = 64
 
 
 def lti_ssm(node: Node) -> Sequence[Value]:
@@ -49,7 +45,7 @@ def lti_ssm(node: Node) -> Sequence[Value]:
     start = start_state(fed, initial, node.attribute("form"), system.states)
     chunk = chunk_of(node, system)
     if chunk > 1:
-        y, last = chunked(chunk_tables(system, chunk), fed, start)
+        y, last = chunked(chunk_tables(system, chunk), fed, start, at_rest=initial is None)
     else:
         y, last = _stepped(system, fed, start)
     return with_input(y, d, fed), parted_state(last, node)
@@ -122,71 +118,65 @@ def with_input(y: Value, d: Value | None, fed: Value) -> Value:
     return add(y, reshape(matmul(d, fed), 0, groups * size(d, 1), -1))
 
 
-def _scan(start: Value, scanned: Value, system: Recurrence, *, before: bool) -> tuple[Value, Value]:
-    """Carries x[batch, G, S] over scanned[count, batch, G, S]: x ← A x + part. Gives the last state
-    and, stacked, the states after every step or, with `before`, those before it (of poles
-    the imaginary parts in front)."""
-    if system.poles is not None:
-        return _scan_poles(start, scanned, system.poles, before=before)
-    assert system.matrix is not None
-    x, fed = argument(0, start.type), argument(1, TensorType(scanned.tensor.dtype, scanned.tensor.shape[1:]))
-    inner = argument(2, system.matrix.type)
-    moved = add(_advance(x, inner), fed)
-    body = Graph((x, fed, inner), (moved, apply("Identity", x if before else moved)))
-    return _run(body, start, scanned, system.matrix)
-
-
-def _run(body: Graph, start: Value, scanned: Value, *captured: Value) -> tuple[Value, Value]:
-    last, states = apply_all(
-        "Scan",
-        start,
-        scanned,
-        *captured,
-        outputs=2,
-        body=body,
-        num_scan_inputs=1,
-        captures=len(captured),
+def _carried(system: Recurrence, ahead: Value, entering: Value) -> tuple[Value, Value]:
+    """From A times the state before, `ahead`[batch, G, S], over entering[count, batch, G, S]: the states once each
+    part is in, stacked, and A times the last one. A body that gives what it has just computed copies nothing."""
+    shape = system.state_shape
+    first, parts = reshape(ahead, *shape), reshape(entering, 0, *shape)
+    x, fed = argument(0, first.type), argument(1, TensorType(first.tensor.dtype, first.tensor.shape))
+    inner = [argument(2 + i, v.type) for i, v in enumerate(system.mover)]
+    reached = add(x, fed)
+    body = Graph((x, fed, *inner), (advanced(reached, inner), reached))
+    captures = len(inner)
+    following, states = apply_all(
+        "Scan", first, parts, *system.mover, outputs=2, body=body, num_scan_inputs=1, captures=captures
     )
-    return last, states
-
-
-def _scan_poles(start: Value, scanned: Value, poles: Pair, *, before: bool) -> tuple[Value, Value]:
-    """The carry of poles in four operators a step: with x as rows [re, im] and y as [im, re],
-    x ← [re a, re a] x + [-im a, im a] y + part. What is stacked of the states before is y, which needs
-    no copy: [im | re]."""
-    groups, m = size(start, 1), size(start, 2) // 2
-    rows, stacked = reshape(start, -1, groups, 2, m), reshape(scanned, 0, -1, groups, 2, m)
-    re, im = (unsqueeze(p, 1) for p in poles)
-    straight, crossed = concat(re, re, axis=1), concat(apply("Neg", im), im, axis=1)
-    x, fed = argument(0, rows.type), argument(1, TensorType(rows.tensor.dtype, rows.tensor.shape))
-    a, b = argument(2, straight.type), argument(3, crossed.type)
-    swapped = apply("Gather", x, ints(1, 0), axis=2)
-    moved = apply("Sum", mul(a, x), mul(b, swapped), fed)
-    body = Graph((x, fed, a, b), (moved, swapped if before else apply("Identity", moved)))
-    last, states = _run(body, rows, stacked, straight, crossed)
-    return reshape(last, -1, groups, 2 * m), reshape(states, 0, -1, groups, 2 * m)
-
-
-def _advance(x: Value, a: Value) -> Value:
-    """A x for x[batch, G, S], A[G, K, n, n]."""
-    groups, count, n, _ = (size(a, i) for i in range(4))
-    columns = reshape(x, -1, groups, count, n, 1)
-    return reshape(matmul(a, columns), -1, groups, count * n)
+    rows = (-1, size(ahead, 1), system.states)
+    return reshape(states, 0, *rows), reshape(following, *rows)
 
 
 def _stepped(system: Recurrence, fed: Value, start: Value) -> tuple[Value, Value]:
     """fed[batch, G, I, L] step by step: y[batch, G·O, L]."""
-    entering = transpose(matmul(system.b, fed), 3, 0, 1, 2)
-    last, states = _scan(start, entering, system, before=False)
+    if size(fed, 1) > 1 and size(system.b, 2) == size(system.c, 1) == 1:
+        return _stepped_heads(system, fed, start)
+    entering, ahead = matmul(system.b, fed), system.moved(start)
+    if fed.tensor.shape[3] == 1:
+        last = add(ahead, reshape(entering, 0, 0, -1))
+        return reshape(matmul(system.c, unsqueeze(last, 3)), 0, -1, 1), last
+    states, _ = _carried(system, ahead, transpose(entering, 3, 0, 1, 2))
     y = matmul(system.c, transpose(states, 1, 2, 3, 0))
+    last = apply("Gather", states, constant(np.int64(-1)), axis=0)
     return reshape(y, 0, size(system.c, 0) * size(system.c, 1), -1), last
+
+
+def _stepped_heads(system: Recurrence, fed: Value, start: Value) -> tuple[Value, Value]:
+    """Of one input and output a group: they enter and leave within the body, so that no array holds the states of
+    all steps."""
+    groups, states = size(fed, 1), system.states
+    entering, leaving = reshape(system.b, groups, states), reshape(system.c, groups, states)
+    if fed.tensor.shape[3] == 1:
+        last = add(system.moved(start), mul(entering, reshape(fed, 0, 0, 1)))
+        return apply("ReduceSum", mul(leaving, last), ints(-1)), last
+    *lead, _, _, _ = shape = system.state_shape
+    first, scanned = reshape(start, *shape), reshape(transpose(fed, 3, 0, 1, 2), 0, *lead, -1, groups, 1)
+    given = (*system.mover, entering, leaving)
+    x = argument(0, first.type)
+    fed_type = TensorType(first.tensor.dtype, (*first.tensor.shape[:-1], 1))
+    u, *inner = argument(1, fed_type), *(argument(2 + i, v.type) for i, v in enumerate(given))
+    reached = add(advanced(x, inner[:-2]), mul(inner[-2], u))
+    y = apply("ReduceSum", mul(inner[-1], reached), ints(-1), keepdims=0)
+    body = Graph((x, u, *inner), (reached, y))
+    last, ys = apply_all(
+        "Scan", first, scanned, *given, outputs=2, body=body, num_scan_inputs=1, captures=len(given)
+    )
+    rows = transpose(reshape(ys, 0, -1, groups), 1, 2, 0)
+    return rows, reshape(last, -1, groups, states)
 
 
 @dataclass(frozen=True)
 class ChunkTables:
     """For chunks of T steps: `local`[G, I·T, O·T] within the chunk, `end`[G, I·T, S] to the state at its
-    end; `out`[G, S, O·T] from the state before it, of poles with the imaginary parts in front; `jump`
-    with Aᵀ for A."""
+    end; `out`[G, S, O·T] from the state before it; `jump` with Aᵀ for A."""
 
     local: Value
     end: Value
@@ -205,48 +195,68 @@ def chunk_tables(system: Recurrence, chunk: int) -> ChunkTables:
     end = reshape(transpose(_backwards(reached), 0, 3, 2, 1), groups, inputs * chunk, states)
     seen = reshape(system.seen(chunk), groups, chunk, outputs, states)
     out = reshape(transpose(seen, 0, 3, 2, 1), groups, states, outputs * chunk)
-    if system.poles is not None:
-        m = states // 2
-        out = concat(part(out, 1, m, 2 * m), part(out, 1, 0, m), axis=1)
     local = _toeplitz(system, reached, chunk)
     return ChunkTables(local, end, out, system.power(chunk), inputs, outputs, chunk)
 
 
-def chunked(tables: ChunkTables, fed: Value, start: Value) -> tuple[Value, Value]:
-    """fed[batch, G, I, L] chunk by chunk: y[batch, G·O, L] and the last state."""
+def chunked(tables: ChunkTables, fed: Value, start: Value, *, at_rest: bool) -> tuple[Value, Value]:
+    """fed[batch, G, I, L] chunk by chunk: y[batch, G·O, L] and the last state. `at_rest` says that the start is 0."""
+    if fed.tensor.shape[3] == tables.chunk:
+        return _one_chunk(tables, fed, None if at_rest else start)
     block = block_of(fed)
     return _in_blocks(tables, fed, start, block) if block < size(fed, 1) else _chunks(tables, fed, start)
 
 
+def _one_chunk(tables: ChunkTables, fed: Value, start: Value | None) -> tuple[Value, Value]:
+    """Without a carry; from rest nothing but the product with the chunk's own table."""
+    rows, shape = _rows(fed, tables, [0]), (-1, size(fed, 1), tables.jump.states)
+    y, last = _steps(matmul(rows, tables.local), tables), reshape(matmul(rows, tables.end), *shape)
+    if start is None:
+        return y, last
+    carried = matmul(reshape(start, 0, 0, 1, -1), tables.out)
+    return add(y, _steps(carried, tables)), add(last, tables.jump.moved(start))
+
+
 def block_of(fed: Value) -> int:
-    """How many groups of one long row to do at a time: a divisor of all, and all of a batch or a short row."""
+    """How many groups of one long row to do at a time."""
     batch, _, inputs, length = fed.tensor.shape
     groups = size(fed, 1)
     if batch != 1 or not isinstance(length, int):
         return groups
-    wanted = max(LEAST_BLOCK, CACHED // (int(str(inputs)) * length))
-    fitting = [b for b in range(LEAST_BLOCK, min(wanted, groups) + 1) if groups % b == 0]
-    return fitting[-1] if fitting else groups
+    return block_of_groups(Layer(1, groups, int(str(inputs)), 1, 1, length, diagonal=False))
 
 
 def _chunks(tables: ChunkTables, fed: Value, start: Value) -> tuple[Value, Value]:
     """A length that is no multiple of the chunk gets zeros in front, which leave the zero state as it is.
 
     One row has its tensors without the batch: ONNX Runtime takes a Transpose into a product for rank 3 alone."""
-    groups, chunk, states = size(fed, 1), tables.chunk, tables.jump.states
     batch = [] if fed.tensor.shape[0] == 1 else [0]
-    padded, missing = _padded(fed, chunk)
-    rows = transpose(reshape(padded, 0, 0, 0, -1, chunk), 0, 1, 3, 2, 4) if tables.inputs > 1 else padded
-    rows = reshape(rows, *batch, groups, -1, tables.inputs * chunk)  # [batch, G, chunks, I T]
+    padded, missing = _padded(fed, tables.chunk)
+    rows = _rows(padded, tables, batch)
+    local = matmul(rows, tables.local)
+    seen, ahead = _seen(tables, _moved_on(fed, padded, tables.chunk), start, batch)
+    y = add(_steps(local, tables), _steps(matmul(seen, tables.out), tables))
+    final = apply("Slice", rows, ints(-1), ints(LAST), ints(-2))
+    last = add(ahead, reshape(matmul(final, tables.end), -1, size(fed, 1), tables.jump.states))
+    return (y, last) if missing is None else (apply("Slice", y, missing, ints(LAST), ints(2)), last)
+
+
+def _rows(padded: Value, tables: ChunkTables, batch: list[int]) -> Value:
+    """Chunk by chunk: [batch, G, chunks, I T]."""
+    split = reshape(padded, 0, 0, 0, -1, tables.chunk)
+    rows = transpose(split, 0, 1, 3, 2, 4) if tables.inputs > 1 else padded
+    return reshape(rows, *batch, size(padded, 1), -1, tables.inputs * tables.chunk)
+
+
+def _seen(tables: ChunkTables, moved: Value, start: Value, batch: list[int]) -> tuple[Value, Value]:
+    """The states before the chunks, [batch, G, chunks, S], and Aᵀ times the last of them. What enters is that of the
+    chunk before, from an input `moved` on by one chunk: the states need no copy then."""
+    groups, states = size(moved, 1), tables.jump.states
+    before = _rows(moved, tables, batch)
     first, back = ((2, 0, 1, 3), (1, 2, 0, 3)) if batch else ((1, 0, 2), (1, 0, 2))
-    entering = reshape(transpose(matmul(rows, tables.end), *first), 0, -1, groups, states)
-    last, before = _scan(start, entering, tables.jump, before=True)
-    seen = reshape(before, 0, *([-1] if batch else []), groups, states)
-    local, carried = matmul(rows, tables.local), matmul(transpose(seen, *back), tables.out)
-    y = add(_steps(local, tables), _steps(carried, tables))
-    if missing is None:
-        return y, last
-    return apply("Slice", y, missing, ints(LAST), ints(2)), last
+    entering = transpose(matmul(before, tables.end), *first)
+    found, ahead = _carried(tables.jump, start, reshape(entering, 0, -1, groups, states))
+    return transpose(reshape(found, 0, *([-1] if batch else []), groups, states), *back), ahead
 
 
 def _in_blocks(tables: ChunkTables, fed: Value, start: Value, block: int) -> tuple[Value, Value]:
@@ -291,15 +301,32 @@ def _padded(fed: Value, chunk: int) -> tuple[Value, Value | None]:
     length = fed.tensor.shape[3]
     if isinstance(length, int) and length % chunk == 0:
         return fed, None
+    missing = _missing(fed, chunk)
+    return _behind_zeros(fed, missing), missing
+
+
+def _moved_on(fed: Value, padded: Value, chunk: int) -> Value:
+    """`padded` with zeros for one more chunk in front, without its last chunk."""
+    length = fed.tensor.shape[3]
     if isinstance(length, int):
-        missing = ints(-length % chunk)
-    else:
-        count = apply("Shape", fed, start=3, end=4)
-        chunks = apply("Div", add(count, ints(chunk - 1)), ints(chunk))
-        missing = sub(mul(chunks, ints(chunk)), count)
-    shape = concat(apply("Shape", fed, start=0, end=3), missing, axis=0)
-    zeros = apply("Expand", constant(np.zeros(1, fed.tensor.dtype.numpy)), shape)
-    return concat(zeros, fed, axis=3), missing
+        return apply("Pad", fed, ints(-length % chunk + chunk, -chunk), None, ints(3))
+    moved = _behind_zeros(part(padded, 3, 0, -chunk), ints(chunk))
+    return apply("Reshape", moved, apply("Shape", padded))  # which says that it is as long
+
+
+def _missing(fed: Value, chunk: int) -> Value:
+    """How many steps (int64[1]) a multiple of the chunk has more."""
+    length = fed.tensor.shape[3]
+    if isinstance(length, int):
+        return ints(-length % chunk)
+    count = apply("Shape", fed, start=3, end=4)
+    chunks = apply("Div", add(count, ints(chunk - 1)), ints(chunk))
+    return sub(mul(chunks, ints(chunk)), count)
+
+
+def _behind_zeros(fed: Value, count: Value) -> Value:
+    shape = concat(apply("Shape", fed, start=0, end=3), count, axis=0)
+    return concat(apply("Expand", constant(np.zeros(1, fed.tensor.dtype.numpy)), shape), fed, axis=3)
 
 
 def _toeplitz(system: Recurrence, reached: Value, chunk: int) -> Value:

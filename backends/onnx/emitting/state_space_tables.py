@@ -5,11 +5,13 @@ The counterpart of `torch_fx.lowerings.state_space_tables`: the same coordinates
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ....graph.ir import Graph, Node, Value, apply, apply_all, argument, constant
+from ....graph.types.dtypes import FLOAT32
 from ....graph.types.types import TensorType
 
 Pair = tuple[Value, Value]
@@ -98,6 +100,24 @@ class Recurrence:
         assert self.matrix is not None
         return size(self.matrix, 1) * size(self.matrix, 2)
 
+    @property
+    def mover(self) -> tuple[Value, ...]:
+        """What `advanced` takes."""
+        if self.poles is not None:
+            return tuple(unsqueeze(p, 0) for p in self.poles)
+        assert self.matrix is not None
+        return (self.matrix,)
+
+    @property
+    def state_shape(self) -> tuple[int, ...]:
+        """A state [batch, G, S] as `advanced` takes it: of poles with the batch where RotaryEmbedding has heads."""
+        return (*((1,) if self.poles is not None else ()), -1, size(self.b, 0), self.states)
+
+    def moved(self, state: Value) -> Value:
+        """A x for x[batch, G, S]."""
+        found = advanced(reshape(state, *self.state_shape), self.mover)
+        return reshape(found, -1, size(self.b, 0), self.states)
+
     def squared(self) -> Recurrence:
         if self.poles is not None:
             return Recurrence(self.b, self.c, product(self.poles, self.poles))
@@ -167,6 +187,24 @@ class Recurrence:
             table, have = concat(table, jump.before(table), axis=1), 2 * have
             jump = jump.squared() if have < count else jump
         return part(table, 1, 0, count * height)
+
+
+def advanced(x: Value, mover: Sequence[Value]) -> Value:
+    """A x for x[1, batch, G, S] and poles (re, im)[1, G, M], or for x[batch, G, S] and a matrix[G, K, n, n]."""
+    if len(mover) == 2:
+        if x.tensor.dtype is FLOAT32:
+            return apply("RotaryEmbedding", x, *mover)  # a product of complex numbers, of any size
+        return turned(x, *mover)
+    (matrix,) = mover
+    groups, count, n, _ = (size(matrix, i) for i in range(4))
+    columns = reshape(x, -1, groups, count, n, 1)
+    return reshape(matmul(matrix, columns), -1, groups, count * n)
+
+
+def turned(x: Value, re: Value, im: Value) -> Value:
+    """RotaryEmbedding of the whole of x[…, 2 M] in simpler operators."""
+    m = size(re, -1)
+    return concat(*product((re, im), (part(x, 3, 0, m), part(x, 3, m, 2 * m))), axis=3)
 
 
 def recurrence(node: Node) -> Recurrence:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ....graph.types.dimensions import (
+    LARGEST_SIZE,
     Compound,
     Dim,
     Dimension,
@@ -62,9 +63,10 @@ class Sizes:
     def _parsed(self, text: str) -> Dimension | None:
         """The dimension that an expression such as `2*n + 1` or `max(n, m) // 2` states, else None."""
         try:
-            return _value(ast.parse(text.strip(), mode="eval").body, self)
+            found = _value(ast.parse(text.strip(), mode="eval").body, self)
         except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError, KeyError):
             return None
+        return None if isinstance(found, int) and not 0 <= found <= LARGEST_SIZE else found
 
     def resolve(self, dimension: Dimension) -> Dimension:
         """The dimension with everything that was found equal put in."""

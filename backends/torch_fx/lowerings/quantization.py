@@ -12,6 +12,7 @@ from ....graph.ir import Node
 from .carriers import CARRIERS, Tensor
 from .casting import cast
 from .convolution import conv
+from .integers import int8_convolution, int8_product
 from .lowering import Keywords, Lowering, operand_dtype
 from .windows import pad_amounts, window
 
@@ -60,10 +61,11 @@ def quantize_linear(
     if output_dtype not in _RANGES:
         return cast(quotient, to=output_dtype, saturate=saturate)  # type: ignore[no-any-return]  # generic over tensors
     low, high = _RANGES[output_dtype]
-    code = torch.round(quotient).to(torch.float64)
+    exact = torch.float32 if dtype is torch.float32 and high < 256 else torch.float64
+    code = torch.round(quotient).to(exact)  # beyond 2^24 the zero point does not matter: they saturate
     if y_zero_point is not None:
-        code = code + spread(y_zero_point.to(torch.float64), x, axis, block_size)
-    return code.clamp(low, high).to(torch.int64).to(CARRIERS[output_dtype])
+        code = code + spread(y_zero_point.to(exact), x, axis, block_size)
+    return code.clamp(low, high).to(torch.int32).to(CARRIERS[output_dtype])
 
 
 def _quantize_arguments(node: Node) -> Keywords:
@@ -90,7 +92,7 @@ def dequantize_linear(
 
 def dynamic_quantize_linear(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """uint8 codes of x, with scale and zero point from its range (which includes 0)."""
-    low, high = x.amin().clamp(max=0), x.amax().clamp(min=0)
+    low, high = (v.clamp(**side) for v, side in zip(x.aminmax(), ({"max": 0}, {"min": 0}), strict=True))
     scale = (high - low) / 255
     scale = torch.where(scale == 0, torch.ones_like(scale), scale)
     zero_point = torch.round(-low / scale).clamp(0, 255).to(torch.uint8)
@@ -117,21 +119,10 @@ def matmul_integer(
     in float64, which holds every product exactly."""
     single = a_zero_point is None or a_zero_point.numel() == 1
     if b.dtype is torch.int8 and b.dim() == 2 and b_zero_point is None and single and a.dim() > 1:
-        return _int8_product(a, b, a_zero_point)
+        return int8_product(a, b, a_zero_point)
     left = a.to(torch.float64) - _rows(a_zero_point, -2, a.dim())
     right = b.to(torch.float64) - _rows(b_zero_point, -1, b.dim())
     return torch.matmul(left, right).to(torch.int64).to(torch.int32)
-
-
-def _int8_product(a: Tensor, b: Tensor, zero: Tensor | None) -> Tensor:
-    """a of int8 or uint8 times an int8 matrix. Unsigned codes are shifted by 128 to fit; what shift and
-    zero point add is taken off by the columns' sums."""
-    offset = torch.zeros((), dtype=torch.int32) if zero is None else zero.reshape(()).to(torch.int32)
-    if a.dtype is torch.uint8:
-        a, offset = (a.to(torch.int16) - 128).to(torch.int8), offset - 128
-    flat = torch._int_mm(a.reshape(-1, a.shape[-1]).contiguous(), b.contiguous())
-    total = flat - offset * b.sum(dim=0, dtype=torch.int32)
-    return total.reshape(*a.shape[:-1], b.shape[1])
 
 
 def _scaled(accumulator: Tensor, factor: Tensor, y_zero_point: Tensor, dtype: str) -> Tensor:
@@ -173,7 +164,7 @@ def conv_integer(
 ) -> Tensor:
     """The convolution of codes less their zero points, in int32; padding stands for zero."""
     accumulator = _accumulated(x, w, x_zero_point, w_zero_point, auto_pad, dilations, group, pads, strides)
-    return accumulator.to(torch.int64).to(torch.int32)
+    return accumulator.to(torch.int32)
 
 
 def _accumulated(
@@ -187,6 +178,11 @@ def _accumulated(
     pads: Sequence[int] | None,
     strides: Sequence[int] | None,
 ) -> Tensor:
+    """The sums, whole numbers: in float32 by the integer kernel where there is one, else in float64."""
+    if w_zero_point is None or not bool(w_zero_point.any()):
+        found = int8_convolution(x, w, x_zero_point, auto_pad, dilations, group, pads, strides)
+        if found is not None:
+            return found
     codes = x.to(torch.float64) - (
         0.0 if x_zero_point is None else x_zero_point.to(torch.float64).reshape(-1)[0]
     )
@@ -222,9 +218,12 @@ def qlinear_conv(
     total = _accumulated(x, w, x_zero_point, w_zero_point, auto_pad, dilations, group, pads, strides)
     channels = (-1, *([1] * (w.dim() - 2)))
     if b is not None:
-        total = total + b.to(torch.float64).reshape(channels)
-    factor = x_scale.to(torch.float64) * w_scale.to(torch.float64) / y_scale.to(torch.float64)
-    return _scaled(total, factor.reshape(channels) if factor.numel() > 1 else factor, y_zero_point, dtype)
+        total = total + b.to(total.dtype).reshape(channels)
+    # in float32 and in this order, as ONNX Runtime has it
+    factor = x_scale.to(torch.float32) * w_scale.to(torch.float32) / y_scale.to(torch.float32)
+    scaled = total.to(torch.float32) * (factor.reshape(channels) if factor.numel() > 1 else factor)
+    low, high = _RANGES[dtype]
+    return scaled.round_().add_(y_zero_point.to(torch.float32)).clamp_(low, high).to(CARRIERS[dtype])
 
 
 def _code_dtype(position: int) -> Any:

@@ -33,6 +33,7 @@ class Format:
     tensor_scale: bool
     hadamard: int
     stochastic: str
+    four_over_six: bool = False
 
 
 def simulated_matmul(
@@ -44,6 +45,7 @@ def simulated_matmul(
     block_size: int = 16,
     scale: str = "e4m3",
     tensor_scale: int = 0,
+    four_over_six: int = 0,
     hadamard: int = 0,
     stochastic: str = "",
 ) -> Tensor:
@@ -56,6 +58,7 @@ def simulated_matmul(
         bool(tensor_scale),
         hadamard,
         stochastic,
+        bool(four_over_six),
     )
     result: Tensor = _Product.apply(a.reshape(-1, a.shape[-1]), b, key, form)  # type: ignore[no-untyped-call]  # torch's stubs
     return result.reshape(*a.shape[:-1], b.shape[-1])
@@ -76,6 +79,7 @@ def simulated_conv(
     block_size: int = 16,
     scale: str = "e4m3",
     tensor_scale: int = 0,
+    four_over_six: int = 0,
     hadamard: int = 0,
     stochastic: str = "",
 ) -> Tensor:
@@ -98,6 +102,7 @@ def simulated_conv(
         block_size,
         scale,
         tensor_scale,
+        four_over_six,
         hadamard,
         stochastic,
     )
@@ -174,27 +179,43 @@ def rounded(x: Tensor, levels: tuple[float, ...], form: Format, generator: torch
     missing = -x.shape[-1] % form.block
     wide = F.pad(x, (0, missing)) if missing else x
     blocks = wide.reshape(x.shape[0], -1, form.block)
-    scale = block_scales(blocks.abs().amax(-1, keepdim=True), levels, form)
-    ratio = (blocks / scale).contiguous()
-    table = torch.tensor(levels, dtype=x.dtype)
+    absmax = blocks.abs().amax(-1, keepdim=True)
+    scale = block_scales(absmax, levels, form)
+    if form.four_over_six:
+        other = block_scales(absmax, levels, form, STEP)
+        errors = [
+            ((to_nearest(blocks, s, levels) - blocks) ** 2).sum(-1, keepdim=True) for s in (scale, other)
+        ]
+        scale = torch.where(errors[1] < errors[0], other, scale)
     if generator is None:
-        thresholds = torch.tensor(thresholds_of(levels), dtype=x.dtype)
-        found = table[torch.bucketize(ratio, thresholds, right=True)]
-    else:
-        low = (torch.bucketize(ratio, table, right=True) - 1).clamp(0, len(levels) - 2)
-        position = (ratio - table[low]) / (table[low + 1] - table[low])
-        draws = torch.rand(ratio.shape, generator=generator, dtype=x.dtype)
-        found = table[low + (draws < position)]
+        return to_nearest(blocks, scale, levels).reshape(x.shape[0], -1)[:, : x.shape[-1]]
+    ratio, table = (blocks / scale).contiguous(), torch.tensor(levels, dtype=x.dtype)
+    low = (torch.bucketize(ratio, table, right=True) - 1).clamp(0, len(levels) - 2)
+    position = (ratio - table[low]) / (table[low + 1] - table[low])
+    draws = torch.rand(ratio.shape, generator=generator, dtype=x.dtype)
+    found = table[low + (draws < position)]
     return (found * scale).reshape(x.shape[0], -1)[:, : x.shape[-1]]
 
 
-def block_scales(absmax: Tensor, levels: tuple[float, ...], form: Format) -> Tensor:
-    """absmax / largest level, on the format's scale grid; 1 for blocks of zeros. A scale below the grid's
-    least one is the least: with e4m3 and no tensor scale small gradients are lost."""
+STEP = 1.5
+"""Four over six: with a scale 1.5 times as large a block's maximum lands on E2M1's 4."""
+
+
+def to_nearest(x: Tensor, scale: Tensor, levels: tuple[float, ...]) -> Tensor:
+    """x at the nearest levels times the scale."""
+    thresholds = torch.tensor(thresholds_of(levels), dtype=x.dtype)
+    table = torch.tensor(levels, dtype=x.dtype)
+    found: Tensor = table[torch.bucketize((x / scale).contiguous(), thresholds, right=True)] * scale
+    return found
+
+
+def block_scales(absmax: Tensor, levels: tuple[float, ...], form: Format, factor: float = 1.0) -> Tensor:
+    """absmax / largest level, times `factor`, on the format's scale grid; 1 for blocks of zeros. A scale below
+    the grid's least one is the least: with e4m3 and no tensor scale small gradients are lost."""
     largest = max(-levels[0], levels[-1])
     one = torch.ones_like(absmax)
     if form.scale == "float32":
-        return torch.where(absmax > 0, absmax / largest, one)
+        return torch.where(absmax > 0, absmax / largest * factor, one)
     outer = torch.ones((), dtype=absmax.dtype)
     table = torch.tensor(_scale_levels(form.scale), dtype=absmax.dtype)
     if form.tensor_scale:
@@ -202,10 +223,10 @@ def block_scales(absmax: Tensor, levels: tuple[float, ...], form: Format) -> Ten
         outer = absmax.amax() / (largest * top)
         outer = torch.where(outer > 0, outer, torch.ones_like(outer))
     if form.scale == "e8m0":
-        power = torch.floor(torch.log2((absmax / outer).clamp(min=2.0**-126))) - floor(log2(largest))
+        power = torch.floor(torch.log2((absmax * factor / outer).clamp(min=2.0**-126))) - floor(log2(largest))
         found = torch.exp2(power.clamp(-126, 127))
     else:
-        wanted = (absmax / (largest * outer)).contiguous()
+        wanted = (absmax / (largest * outer) * factor).contiguous()
         thresholds = torch.tensor(thresholds_of(_scale_levels(form.scale)), dtype=absmax.dtype)
         found = table[torch.bucketize(wanted, thresholds, right=True)]
     return torch.where(absmax > 0, found * outer, one)

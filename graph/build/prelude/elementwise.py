@@ -10,9 +10,10 @@ import numpy as np
 from ...diagnostics import fail
 from ...operators import RuleError
 from ...types import BOOL, FLOAT64, DType
+from ...types.dtypes import STRING
 from ..arithmetic import common_dtype, floor_divide, modulo, normal_static, truth, unify, weak_values
-from ..construction import Construction
-from ..meanings import Items, Meaning, Tensor, is_number, is_static, is_tensor_like, is_weak, kind_name
+from ..construction import Construction, nested
+from ..meanings import Array, Items, Meaning, Tensor, is_number, is_static, is_tensor_like, is_weak, kind_name
 
 Unary = Callable[[Construction, Meaning], Meaning]
 
@@ -151,7 +152,9 @@ def floor_div(build: Construction, x: Meaning, y: Meaning, *, remainder: bool = 
 
 
 def convert(build: Construction, x: Meaning, dtype: DType) -> Meaning:
-    """x in another dtype: `float32(n)`. Numbers are rounded once."""
+    """x in another dtype: `float32(n)`. Numbers are rounded once. `string(["a", "b"])` holds texts."""
+    if dtype is STRING and isinstance(x, str | Items):
+        return Tensor(build.constant(_texts(build, x), STRING))
     x = operand(build, x, dtype.name)
     if isinstance(x, Tensor):
         return Tensor(build.cast(x.value, dtype))
@@ -167,6 +170,15 @@ def convert(build: Construction, x: Meaning, dtype: DType) -> Meaning:
     if dtype.is_integer:
         build.check_weak(x if isinstance(x, int) else array, dtype)
     return Tensor(build.constant(array, dtype))
+
+
+def _texts(build: Construction, x: str | Items) -> Array:
+    """A text, or nested lists of them, as an array of strings. Raises G0412, G0413."""
+    given = nested(build, x, str, "texts") if isinstance(x, Items) else x
+    try:
+        return np.array(given, np.dtypes.StringDType()).astype(object)
+    except ValueError:
+        raise fail("G0412", "the rows of this list have different lengths", build.span) from None
 
 
 def cast_like(build: Construction, x: Meaning, y: Meaning) -> Meaning:

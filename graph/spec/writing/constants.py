@@ -18,6 +18,7 @@ LARGEST_INLINE = 16
 """The most elements of a constant that is written out."""
 
 LARGEST_INLINE_FLOATS = 4
+LARGEST_INLINE_STRINGS = 65536  # a weights' file holds no strings
 
 
 def shortest(value: Any, dtype: DType) -> float:
@@ -36,7 +37,7 @@ def is_inline(array: Array) -> bool:
     """Whether the array is written in the spec itself."""
     found = from_numpy(array.dtype)
     if found.kind == "string":
-        return array.size <= LARGEST_INLINE
+        return array.size <= LARGEST_INLINE_STRINGS
     if found.name not in _CONVERTIBLE:
         return False
     if found.kind in ("int", "uint") and array.size:

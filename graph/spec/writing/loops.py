@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...diagnostics import fail
-from ...ir import Graph, Node, Value, apply, constant
+from ...ir import Graph, Node, Value, apply, constant, substitute
 from ...types.dtypes import BOOL
 from ...types.types import TensorType
 from .. import expressions as ex
@@ -199,11 +199,11 @@ def _counted(level: Level, node: Node, body: Graph, times: ex.Expression) -> Non
     """A Loop of a known number of steps as a scan, over the step's number where that is read."""
     captures = node.attribute("captures", 0)
     states = list(node.inputs[2 : len(node.inputs) - captures])
-    used = _used_arguments(body)
-    counted = 0 in used
+    counted = 0 in _used_arguments(body)
     carried = list(body.inputs[2 : 2 + len(states)])
     inputs = [*carried, *([body.inputs[0]] if counted else []), *body.inputs[2 + len(states) :]]
-    inner = Graph(tuple(inputs), body.outputs[1:])
+    results = substitute(body.outputs[1:], {body.inputs[1]: constant(np.bool_(True))})
+    inner = Graph(tuple(inputs), results)
     wishes = [*[""] * len(carried), *(["step"] if counted else []), *[""] * captures]
     function, names = write_body(level, _wish(level, node, "step"), inner, wishes)
     held = _captured(level, node.inputs[len(node.inputs) - captures :])

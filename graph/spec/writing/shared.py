@@ -9,6 +9,7 @@ import numpy as np
 
 from ...diagnostics import SpecError, fail
 from ...ir import Program, Value
+from ...types.dtypes import from_numpy
 from ..documents import Block
 from .identifiers import Names, is_generated
 from .outline import Function
@@ -67,7 +68,9 @@ class Shared:
         return self.program.weights[name]
 
     def store(self, wanted: str, array: Array) -> str:
-        """Keeps the array under a free key."""
+        """Keeps the array under a free key. Raises SpecError G1221 for many strings."""
+        if from_numpy(array.dtype).kind == "string":
+            raise fail("G1221", f"a constant of {array.size} strings has no form in a spec")
         key = self.keys.take(wanted)
         self.stored[key] = array
         return key

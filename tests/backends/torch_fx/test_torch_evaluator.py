@@ -240,3 +240,19 @@ def test_integer_arithmetic_at_the_ends_of_the_range(operator: str, dtype: Any) 
 def _truncated(x: int, y: int) -> int:
     quotient = abs(x) // abs(y)
     return quotient if (x < 0) == (y < 0) else -quotient
+
+
+def test_watched_values_are_those_that_are_evaluated() -> None:
+    x = leaf("Input", "x", TensorType(FLOAT32, (2, 4)))
+    doubled = apply("Mul", x, constant(np.float32(2)))
+    parts = apply_all("Split", doubled, axis=1, num_outputs=2)
+    total = apply("Add", parts[0], parts[1])
+    array = np.arange(8, dtype=np.float32).reshape(2, 4)
+    wanted = [x, doubled, parts[1], total, total]
+    seen: dict[Value, np.ndarray] = {}
+    TorchEvaluator().watch(wanted, {x: array}, lambda v, a: seen.update({v: a.copy()}))
+    assert set(seen) == set(wanted)
+    for value, found in zip(wanted, TorchEvaluator().evaluate(wanted, {x: array}), strict=True):
+        assert np.array_equal(seen[value], found)
+    with pytest.raises(SpecError, match="no value"):
+        TorchEvaluator().watch([total], {}, lambda *_: None)

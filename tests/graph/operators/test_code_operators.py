@@ -11,7 +11,7 @@ from onnx.reference import ReferenceEvaluator
 from graphwright.backends.onnx.backend import OnnxBackend
 from graphwright.backends.reference.operators import evaluate_node
 from graphwright.backends.torch_fx import TorchEvaluator
-from graphwright.graph.ir import Graph, Program, Value, apply, leaf
+from graphwright.graph.ir import Graph, Program, Value, apply, leaf, parse_program, print_program
 from graphwright.graph.ir.quantized import quantized_type
 from graphwright.graph.operators.operator import RuleError
 from graphwright.graph.types import DTYPES, FLOAT32, TensorType
@@ -80,6 +80,14 @@ def test_the_quantized_type_of_a_dequantized_value() -> None:
     *_, y = _pair("e2m1", 0, 4, (3, 40), "uint4")
     assert str(quantized_type(y)) == "quantized(e2m1, uint4[10, 40], axis=0, block=4)"
     assert quantized_type(y.node.inputs[1]) is None  # type: ignore[arg-type]
+
+
+def test_the_text_of_a_program_tells_what_a_decoded_value_stands_for() -> None:
+    x, s, _, y = _pair("e2m1", 0, 4, (3, 40), "uint4")
+    program = Program("p", Graph((x, s), (y,)), ("y",))
+    assert "# quantized(e2m1, uint4[10, 40], axis=0, block=4)" in print_program(program, origins=True)
+    assert "quantized(" not in print_program(program)
+    assert parse_program(print_program(program, origins=True)).graph.outputs == (y,)
 
 
 def test_what_the_type_rule_refuses() -> None:

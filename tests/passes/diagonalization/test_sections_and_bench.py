@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import mpmath
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from graphwright.passes.diagonalization.sections import (
     second_order_sections,
 )
 from graphwright.passes.diagonalization.system import System, kernel
+from graphwright.tools.bench import state_space_goals
 from graphwright.tools.bench.recurrences import recurrences
 from graphwright.tools.bench.state_space import product_of, violated
 from graphwright.tools.bench.state_space_certificates import hankel, rank_one, resolvents
@@ -82,3 +86,26 @@ def test_a_certificate_that_is_too_good_would_be_seen() -> None:
     assert found.certificate is not None
     assert found.certificate.gain > 0
     assert absolute_gain(kernel(system, 64)) > found.certificate.gain
+
+
+def test_a_section_of_the_page_is_measured_again_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lines of other sections stay with their day; goals come first, in order, whatever section they are of."""
+    found = {
+        "delay": [state_space_goals.Line("G12", "small", "1", True, "2", "2026-01-01", "here")],
+        "state_space_speed": [
+            state_space_goals.Line("G7", "fast | wide", "3", False, "", "2026-01-01", "here"),
+            state_space_goals.Line("", "beside", "4", None, "", "2026-01-01", "here"),
+        ],
+    }
+    monkeypatch.setattr(state_space_goals, "measured", lambda section: found[section])
+    page = tmp_path / "page.md"
+    assert state_space_goals.main(["--page", str(page), *found]) == 0
+    found["delay"] = [replace(found["delay"][0], measured="5", day="2026-02-02")]
+    assert state_space_goals.main(["--page", str(page), "delay"]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert "1 of 2 lines are met" in text
+    assert text.index("| G7 | fast \\| wide | 3 | **no** |") < text.index("| G12 | small | 5 | yes | 2 |")
+    assert "| beside | 4 |" in text
+    assert "| state_space_speed | 2026-01-01 |" in text
