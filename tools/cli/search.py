@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ...passes.functions.target import Target
     from ..search.enumeration import Enumeration
     from ..search.function_search import Found
+    from ..search.measured_front import Measured
 
 
 @click.group("search")
@@ -54,6 +55,9 @@ def command() -> None:
     "-o", "--output", "folder", default="out", show_default=True, help="The folder for what is found."
 )
 @click.option("--fresh", is_flag=True, help="Do not go on from the journal in the folder.")
+@click.option(
+    "--measure", is_flag=True, help="Also time float32 kernels of the best: nanoseconds against units."
+)
 @click.option("--plot", is_flag=True, help="Draw the front into FUNCTION.png (extra plots).")
 @seed_option
 @json_option
@@ -71,6 +75,7 @@ def function_command(
     workers: int,
     folder: str,
     fresh: bool,
+    measure: bool,
     plot: bool,
     seed: int,
     as_json: bool,
@@ -112,13 +117,27 @@ def function_command(
     programs = front(search)
     leave(target, programs, out, {"search": f"seed {seed}, {search.epoch} epochs, {search.fitted} programs"})
     summary = f"{search.fitted:,} programs fitted in {search.epoch} epochs"
-    _report(
-        programs, as_json, summary, {"epochs": search.epoch, "programs_fitted": search.fitted}, target, out
-    )
+    facts: dict[str, object] = {"epochs": search.epoch, "programs_fitted": search.fitted}
+    timed = _timed(search) if measure else []
+    if measure:
+        facts["kernels"] = [
+            {"nanoseconds": m.nanoseconds, "units": m.units, "program": m.program.text(m.constants)}
+            for m in timed
+        ]
+    _report(programs, as_json, summary, facts, target, out)
+    if not as_json:
+        for one in timed:
+            click.echo(f"{one.nanoseconds:8.4f} ns {one.units:12.4g} ulp  {one.program.text()}")
     if plot:
         from ..search.front_plot import draw
 
         draw(target, programs, out / f"{target.name}.png")
+
+
+def _timed(search: Search) -> list[Measured]:
+    from ..search.measured_front import measured_front
+
+    return measured_front(search)
 
 
 def _leave_enumeration(
