@@ -12,7 +12,6 @@ from .forms import (
     Exponential,
     Form,
     Segments,
-    circular_accurate,
     circular_form,
     circular_single,
     exp2_form,
@@ -194,14 +193,14 @@ FORMS: Mapping[str, Callable[[], Form]] = {
         base2=True,
         extra=False,
     ),
-    "sin_float32": lambda: circular_accurate(
-        "sin-float32", "sin", "1024", "The sine up to 1024, by four parts of pi / 2."
+    "sin_float32": lambda: circular_single(
+        "sin-float32", "sin", "8192", "The sine up to 8192, by three parts of pi.", pieces=3
     ),
     "sin_float32_fast": lambda: circular_single(
         "sin-float32-fast", "sin", "32", "The sine up to 32, by two parts of pi."
     ),
-    "cos_float32": lambda: circular_accurate(
-        "cos-float32", "cos", "1024", "The cosine up to 1024, by four parts of pi / 2."
+    "cos_float32": lambda: circular_single(
+        "cos-float32", "cos", "8192", "The cosine up to 8192, by three parts of pi.", pieces=3
     ),
     "cos_float32_fast": lambda: circular_single(
         "cos-float32-fast", "cos", "32", "The cosine up to 32, by two parts of pi."

@@ -316,53 +316,23 @@ _MAGIC = "hex('0x1.8p+23')"
 """Added to a float32 number of up to 2^22 and subtracted it leaves the nearest integer, and 0 for -0."""
 
 
-def circular_single(name: str, function: str, domain: str, doc: str) -> Form:
+def circular_single(name: str, function: str, domain: str, doc: str, pieces: int = 2) -> Form:
     """Float32: x = k pi + r (cos: (k - 1/2) pi + r), (-1)^k sin r."""
     with mpmath.workprec(300):
         inverse = number(1 / mpmath.pi, _SINGLE)
-        pi = _below(mpmath.pi)
+        pi = _below(mpmath.pi) if pieces == 2 else parts(mpmath.pi, _SINGLE, pieces)
     if function == "sin":
         nodes, turn = [f"t: fma(x, {inverse}, {_MAGIC})", f"k: t - {_MAGIC}"], "k"
     else:
         nodes, turn = [f"t: fma(x, {inverse}, 0.5)", "k: round(t)", "j: k - 0.5"], "j"
     value = "x"
     for i, part in enumerate(pi):
-        label = ("r0", "r")[i]
+        label = "r" if i == pieces - 1 else f"r{i}"
         nodes.append(f"{label}: fma({turn}, {negative(part)}, {value})")
         value = label
     nodes += ["z: r * r", *horner("q", "z", sine_core(4, _SINGLE), True), "c: z * r", "s: fma(c, q, r)"]
     nodes += ["a: alternate(s, k)"] if function == "sin" else ["y: alternate(s, k)"]
-    reduction = f"r = x - {_TURNS[function]} in two parts, k the nearest; (-1)^k sin r"
-    return _circular(name, function, domain, nodes, doc, reduction)
-
-
-def circular_accurate(name: str, function: str, domain: str, doc: str) -> Form:
-    """Float32: x = j pi / 2 + r + l, l what r lost to rounding; sin and cos of r on |r| <= pi / 4, one of them with a
-    sign by j."""
-    with mpmath.workprec(300):
-        inverse, quarter = number(2 / mpmath.pi, _SINGLE), grid_parts(mpmath.pi / 2, _SINGLE)
-    q = polynomial(
-        lambda z: (mpmath.cos(mpmath.sqrt(z)) - 1) / z, range(4), 0.0, 0.6175, _SINGLE,
-        weight=lambda z: z / mpmath.cos(mpmath.sqrt(z)), fixed={0: -0.5},
-    )  # fmt: skip
-    nodes = [f"t: fma(x, {inverse}, {_MAGIC})", f"j: t - {_MAGIC}"]
-    for i, (before, part) in enumerate(zip(("x", "r0", "r1"), quarter, strict=False)):
-        nodes.append(f"{('r0', 'r1', 'r')[i]}: fma(j, {negative(part)}, {before})")
-    nodes += ["e: r1 - r", f"l0: fma(j, {negative(quarter[2])}, e)"]
-    nodes += [f"l: fma(j, {negative(quarter[3])}, l0)", "z: r * r"]
-    nodes += [
-        *horner("p", "z", sine_core(3, _SINGLE, 0.6175), True),
-        "c: z * r",
-        "d: fma(c, p, l)",
-        "s: r + d",
-    ]
-    nodes += [*horner("q", "z", q, True), "b: fma(z, q, 1)"]
-    nodes += ["h: j * 0.5", "m: floor(h)", "odd: fma(m, -2, j)"]
-    if function == "sin":
-        nodes += ["even: odd == 0", "v: where(even, s, b)", "a: alternate(v, m)"]
-    else:
-        nodes += ["even: odd == 0", "v: where(even, b, s)", "n: m + odd", "y: alternate(v, n)"]
-    reduction = "x = j pi / 2 + r, pi / 2 in four parts; sin r or cos r by the parity of j"
+    reduction = f"r = x - {_TURNS[function]} in {pieces} parts, k the nearest; (-1)^k sin r"
     return _circular(name, function, domain, nodes, doc, reduction)
 
 
