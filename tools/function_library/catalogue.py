@@ -19,6 +19,7 @@ from .forms import (
     horner,
     log_double,
     log_form,
+    negative,
 )
 from .plain import PLAIN
 
@@ -29,15 +30,18 @@ _ODD = {"nan": "nan", "inf": "1", "-inf": "-1", "zero": "0", "-zero": "-0.0"}
 _CELLS = "|x| = k h + t; the k-th of 32 polynomials in t, its constant in two parts; the sign of x"
 
 
-def _saturating(name: str, function: str, table: Segments, doc: str) -> Form:
-    """An odd function that ends at ±1."""
+def _saturating(name: str, function: str, table: Segments, doc: str, top: str = "1") -> Form:
+    """An odd function that ends at ±1, or a unit from there, `top`."""
     nodes = [*table.tables("c"), "a: abs(x)", *table.nodes("a", "c", "v"), "y: copysign(v, x)"]
-    return Form(name, function, _SINGLE, _ALL, "ulp", tuple(nodes), doc, _CELLS, _ODD)
+    special = _ODD | {"inf": top, "-inf": negative(top) if top != "1" else "-1"}
+    return Form(name, function, _SINGLE, _ALL, "ulp", tuple(nodes), doc, _CELLS, special)
 
 
 def _tanh() -> Form:
     doc = "Hyperbolic tangent by 32 polynomials in tables that fit registers."
-    return _saturating("tanh-float32", "tanh", Segments(mpmath.tanh, 0.28125, 6, slope=1.0), doc)
+    return _saturating(
+        "tanh-float32", "tanh", Segments(mpmath.tanh, 0.28125, 6, slope=1.0), doc, "hex('0x1.fffffep-1')"
+    )
 
 
 def _erf() -> Form:
@@ -128,7 +132,9 @@ def _softplus(
 def _narrow(name: str, function: str, inner: Form, doc: str) -> Form:
     """A bfloat16 program that computes in float32."""
     nodes = ["wide: float32(x)", *(_renamed(node) for node in inner.nodes), "y: bfloat16(value)"]
-    special = inner.special
+    special = dict(inner.special)
+    if function == "tanh":  # what is a unit of float32 from 1 is rounded to it
+        special |= {"inf": "1", "-inf": "-1"}
     return Form(
         name, function, "bfloat16", inner.domain, inner.error, tuple(nodes), doc, inner.reduction, special
     )
