@@ -3,104 +3,150 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import mpmath
 
+from ...passes.functions.minimax import polynomial
 from .forms import (
+    Exponential,
     Form,
+    Segments,
     circular_form,
+    circular_single,
     exp2_form,
     exp_form,
-    exponential,
     horner,
     log_double,
     log_form,
-    number,
-    odd_table,
+    negative,
 )
-from .minimax import minimax
 from .plain import PLAIN
 
 _SINGLE, _DOUBLE = "float32", "float64"
-_SATURATING = {"nan": "nan", "zero": "x", "-zero": "x", "subnormal": "x"}
+_ALL = ("-inf", "inf")
+_LOWEST = {_SINGLE: "-104", _DOUBLE: "-746"}
+_ODD = {"nan": "nan", "inf": "1", "-inf": "-1", "zero": "0", "-zero": "-0.0"}
+_CELLS = "|x| = k h + t; the k-th of 32 polynomials in t, its constant in two parts; the sign of x"
 
 
-def _tanh_table() -> Form:
-    nodes = odd_table("x", mpmath.tanh, 32, 9.0, 6, "y", "9")
-    special = _SATURATING | {"inf": "1", "-inf": "-1"}
-    doc = "Hyperbolic tangent by 32 segments of degree 6 in tables that fit registers."
-    reduction = "x g(|x|), g by the segment of |x|; beyond 9 plus or minus 1"
-    return Form(
-        "tanh-float32-table", "tanh", _SINGLE, ("-inf", "inf"), "ulp", tuple(nodes), doc, reduction, special
+def _saturating(name: str, function: str, table: Segments, doc: str, top: str = "1") -> Form:
+    """An odd function that ends at ±1, or a unit from there, `top`."""
+    nodes = [*table.tables("c"), "a: abs(x)", *table.nodes("a", "c", "v"), "y: copysign(v, x)"]
+    special = _ODD | {"inf": top, "-inf": negative(top) if top != "1" else "-1"}
+    return Form(name, function, _SINGLE, _ALL, "ulp", tuple(nodes), doc, _CELLS, special)
+
+
+def _tanh() -> Form:
+    doc = "Hyperbolic tangent by 32 polynomials in tables that fit registers."
+    return _saturating(
+        "tanh-float32", "tanh", Segments(mpmath.tanh, 0.28125, 6, slope=1.0), doc, "hex('0x1.fffffep-1')"
     )
 
 
-def _erf_table() -> Form:
-    nodes = odd_table("x", mpmath.erf, 16, 4.0, 6, "y", "4")
-    special = _SATURATING | {"inf": "1", "-inf": "-1"}
-    special.pop("subnormal")
-    doc = "Error function by 16 segments of degree 6 in tables that fit registers."
-    reduction = "x g(|x|), g by the segment of |x|; beyond 4 plus or minus 1"
+def _erf() -> Form:
+    doc = "Error function by 32 polynomials in tables that fit registers."
+    return _saturating("erf-float32", "erf", Segments(mpmath.erf, 0.125, 5), doc)
+
+
+def _scaled_tail(a: Any) -> Any:
+    """e^(a^2 / 2) Φ(-a)."""
+    return mpmath.exp(a * a / 2) * mpmath.erfc(a / mpmath.sqrt(2)) / 2
+
+
+def _gelu() -> Form:
+    """t = a Φ(-a) with Φ(-a) = e^(-a^2 / 2) h(a): x - t above zero, -t below."""
+    table = Segments(_scaled_tail, 0.5, 6)
+    nodes = [*table.tables("c"), "b: abs(x)", "a: minimum(b, 16)", "s: a * a", "n: -s", "sl: fma(a, a, n)"]
+    nodes += ["u: s * -0.5", "ul: sl * -0.5"]
+    nodes += [*Exponential("u", 6, _SINGLE, low="ul").significand(), *table.nodes("a", "c", "h")]
+    nodes += [
+        "g: kp * h",
+        "ag: a * g",
+        "t: ldexp(ag, k)",
+        "below: x < 0",
+        "m: where(below, 0, x)",
+        "y: m - t",
+    ]
+    special = {"nan": "nan", "inf": "inf", "-inf": "-0.0", "zero": "0", "-zero": "-0.0"}
+    reduction = "a = min(|x|, 16); Φ(-a) = e^(-a²/2) h(a), h by 32 polynomials; max(x, 0) - a Φ(-a)"
+    doc = "x times the normal distribution function, relatively exact in the tail."
+    return Form("gelu-float32", "gelu", _SINGLE, _ALL, "ulp", tuple(nodes), doc, reduction, special)
+
+
+def _gelu_fast() -> Form:
+    """x / 2 + |x| r(|x|), r = Φ - 1/2 by tables; beyond 5.48 it is 1/2 to 2e-8."""
+    table = Segments(lambda a: mpmath.erf(a / mpmath.sqrt(2)) / 2, 0.173828125, 4)
+    nodes = [*table.tables("c"), "a: abs(x)", *table.nodes("a", "c", "v")]
+    nodes += ["h: x * 0.5", "y: fma(a, v, h)"]
+    special = {"nan": "nan", "zero": "0", "-zero": "0"}
+    doc = "x times the normal distribution function, to an absolute error."
     return Form(
-        "erf-float32-table", "erf", _SINGLE, ("-inf", "inf"), "ulp", tuple(nodes), doc, reduction, special
+        "gelu-float32-fast", "gelu", _SINGLE, ("-16", "16"), "absolute", tuple(nodes), doc, _CELLS, special
     )
 
 
-def _gelu_table() -> Form:
-    nodes = [f"u: x * {number(mpmath.sqrt(0.5), _SINGLE)}", *odd_table("u", mpmath.erf, 16, 4.0, 6, "e", "4")]
-    nodes += ["h: x * 0.5", "y: fma(h, e, h)"]
-    doc = "x times the normal distribution function, by the tables of erf."
-    special = {"nan": "nan", "inf": "inf", "zero": "0", "-zero": "0"}
-    return Form(
-        "gelu-float32-table", "gelu", _SINGLE, ("-16", "16"), "absolute", tuple(nodes), doc, "", special
-    )
+def _exponential_of_minus_size(degree: int, dtype: str) -> list[str]:
+    """Nodes of e = e^-|x|."""
+    nodes = ["a: abs(x)", "b: -a", f"c: maximum(b, {_LOWEST[dtype]})"]
+    return [*nodes, *Exponential("c", degree, dtype).nodes("e")]
 
 
-def _sigmoid(name: str, dtype: str, degree: int, function: str, doc: str) -> Form:
-    """e = exp(-|x|); 1 / (1 + e), or e / (1 + e) below zero; silu: times x."""
-    low = "-104" if dtype == _SINGLE else "-746"
-    nodes = ["a: abs(x)", "b: -a", f"c: maximum(b, {low})", *exponential("c", degree, dtype, "e")]
-    nodes += ["below: x < 0", "top: where(below, e, 1)", "bottom: 1 + e"]
+def _sigmoid(name: str, dtype: str, degree: int, doc: str, domain: tuple[str, str] = _ALL) -> Form:
+    """e = exp(-|x|); 1 / (1 + e), or e / (1 + e) below zero."""
+    nodes = _exponential_of_minus_size(degree, dtype)
+    nodes += ["below: x < 0", "top: where(below, e, 1)", "bottom: 1 + e", "y: top / bottom"]
     special = {"nan": "nan", "inf": "1", "-inf": "0", "zero": "0.5", "-zero": "0.5"}
-    if function == "sigmoid":
-        nodes.append("y: top / bottom")
-    else:
-        nodes += [f"l: maximum(x, {low})", "g: top / bottom", "y: l * g"]
-        special = {"nan": "nan", "inf": "inf", "-inf": "-0.0", "zero": "0", "-zero": "-0.0"}
     reduction = "e = exp(-|x|), which does not overflow; e / (1 + e) below zero, 1 / (1 + e) above"
-    domain = ("-inf", "inf")
-    return Form(name, function, dtype, domain, "ulp", tuple(nodes), doc, reduction, special)
+    return Form(name, "sigmoid", dtype, domain, "ulp", tuple(nodes), doc, reduction, special)
 
 
-def _softplus(name: str, dtype: str, degree: int, terms: int, doc: str) -> Form:
+def _silu(name: str, dtype: str, degree: int, doc: str, domain: tuple[str, str] = _ALL) -> Form:
+    """x / (1 + e), or x e / (1 + e) below zero, e = 2^k p: k comes last, so that what is subnormal is rounded once."""
+    low = {_SINGLE: "-110", _DOUBLE: "-760"}[dtype]
+    nodes = ["a: abs(x)", "b: -a", f"c: maximum(b, {low})"]
+    nodes += [*Exponential("c", degree, dtype).nodes("e"), "bottom: 1 + e", "below: x < 0"]
+    nodes += [f"l: maximum(x, {low})", "lp: l * kp", "top: where(below, lp, l)", "q: top / bottom"]
+    nodes += ["m: where(below, k, 0)", "y: ldexp(q, m)"]
+    special = {"nan": "nan", "inf": "inf", "-inf": "-0.0", "zero": "0", "-zero": "-0.0"}
+    reduction = "e = exp(-|x|), which does not overflow; x e / (1 + e) below zero, x / (1 + e) above"
+    return Form(name, "silu", dtype, domain, "ulp", tuple(nodes), doc, reduction, special)
+
+
+def _softplus(
+    name: str, dtype: str, degree: int, terms: int, doc: str, domain: tuple[str, str] = _ALL
+) -> Form:
     """max(x, 0) + log(1 + e), e = exp(-|x|) in (0, 1], log(1 + e) = e q(e)."""
     fused = dtype == _SINGLE
-    q = minimax(lambda e: mpmath.log1p(e) / e, range(terms), 0.0, 1.0, lambda e: e / mpmath.log1p(e), dtype)
-    low = "-104" if dtype == _SINGLE else "-746"
-    nodes = ["a: abs(x)", "b: -a", f"c: maximum(b, {low})", *exponential("c", degree, dtype, "e")]
+    q = polynomial(
+        lambda e: mpmath.log1p(e) / e, range(terms), 0.0, 1.0, dtype, fixed={0: 1.0} if terms > 8 else {}
+    )
+    nodes = _exponential_of_minus_size(degree, dtype)
     nodes += [*horner("q", "e", q, fused), "m: maximum(x, 0)"]
     nodes.append("y: fma(e, q, m)" if fused else "y: m + e * q")
     special = {"nan": "nan", "inf": "inf", "-inf": "0"}
     reduction = "e = exp(-|x|); max(x, 0) + e q(e)"
-    return Form(name, "softplus", dtype, ("-inf", "inf"), "ulp", tuple(nodes), doc, reduction, special)
+    return Form(name, "softplus", dtype, domain, "ulp", tuple(nodes), doc, reduction, special)
 
 
 def _narrow(name: str, function: str, inner: Form, doc: str) -> Form:
     """A bfloat16 program that computes in float32."""
-    nodes = ["w: float32(x)", *(_renamed(node) for node in inner.nodes), "y: bfloat16(v)"]
-    special = inner.special
+    nodes = ["wide: float32(x)", *(_renamed(node) for node in inner.nodes), "y: bfloat16(value)"]
+    special = dict(inner.special)
+    if function == "tanh":  # what is a unit of float32 from 1 is rounded to it
+        special |= {"inf": "1", "-inf": "-1"}
     return Form(
         name, function, "bfloat16", inner.domain, inner.error, tuple(nodes), doc, inner.reduction, special
     )
 
 
 def _renamed(node: str) -> str:
-    """The node over w in place of x, its y called v."""
+    """The node over `wide` in place of x, its y called `value`."""
     import re
 
     name, expression = node.split(": ", 1)
-    found = re.sub(r"\bx\b", "w", expression)
-    return f"{'v' if name == 'y' else name}: {found}"
+    found = re.sub(r"\bx\b", "wide", expression)
+    return f"{'value' if name == 'y' else name}: {found}"
 
 
 def _rsqrt(dtype: str) -> Form:
@@ -109,6 +155,20 @@ def _rsqrt(dtype: str) -> Form:
     return Form(
         f"rsqrt-{dtype}", "rsqrt", dtype, ("0", "inf"), "ulp", ("s: sqrt(x)", "y: 1 / s"), doc, "", special
     )
+
+
+def _narrowed(name: str, form: Callable[[], Form], doc: str) -> Callable[[], Form]:
+    return lambda: _narrow(f"{name}-bfloat16", name, form(), f"{doc} for bfloat16, computed in float32.")
+
+
+_NARROW: Mapping[str, tuple[Callable[[], Form], str]] = {
+    "exp2": (lambda: exp2_form("", 3, _SINGLE, ""), "2 to the x"),
+    "sin": (lambda: circular_single("", "sin", "32", ""), "The sine up to 32"),
+    "cos": (lambda: circular_single("", "cos", "32", ""), "The cosine up to 32"),
+    "erf": (_erf, "Error function"),
+    "silu": (lambda: _silu("", _SINGLE, 3, ""), "x / (1 + exp(-x))"),
+    "softplus": (lambda: _softplus("", _SINGLE, 3, 5, ""), "log(1 + exp(x))"),
+}
 
 
 FORMS: Mapping[str, Callable[[], Form]] = {
@@ -122,38 +182,58 @@ FORMS: Mapping[str, Callable[[], Form]] = {
         "exp2-float32", 6, _SINGLE, "2 to the x, within a unit in the last place."
     ),
     "exp2_float32_fast": lambda: exp2_form(
-        "exp2-float32-fast", 4, _SINGLE, "2 to the x with a polynomial of degree 4: to 5 digits."
+        "exp2-float32-fast", 5, _SINGLE, "2 to the x with a polynomial of degree 5."
     ),
-    "log_float32": lambda: log_form("log-float32", 10, _SINGLE, "The natural logarithm."),
+    "log_float32": lambda: log_form(
+        "log-float32", 10, 2 / 3, "The natural logarithm, within a unit in the last place."
+    ),
     "log_float32_fast": lambda: log_form(
-        "log-float32-fast", 7, _SINGLE, "The natural logarithm with a polynomial of degree 7."
+        "log-float32-fast", 8, 0.75, "The natural logarithm with a polynomial of degree 8."
     ),
-    "log2_float32": lambda: log_form("log2-float32", 10, _SINGLE, "The logarithm to base 2.", base2=True),
-    "sin_float32": lambda: circular_form(
-        "sin-float32", "sin", 4, _SINGLE, "8192", "ulp", "The sine up to 8192, by three parts of pi."
+    "log2_float32": lambda: log_form("log2-float32", 10, 2 / 3, "The logarithm to base 2.", base2=True),
+    "log2_float32_fast": lambda: log_form(
+        "log2-float32-fast",
+        8,
+        0.75,
+        "The logarithm to base 2, a polynomial of degree 8.",
+        base2=True,
+        extra=False,
     ),
-    "cos_float32": lambda: circular_form(
-        "cos-float32", "cos", 4, _SINGLE, "8192", "ulp", "The cosine up to 8192, by three parts of pi."
+    "sin_float32": lambda: circular_single(
+        "sin-float32", "sin", "8192", "The sine up to 8192, by three parts of pi.", pieces=3
     ),
-    "tanh_float32_table": _tanh_table,
-    "erf_float32_table": _erf_table,
-    "gelu_float32_table": _gelu_table,
-    "sigmoid_float32": lambda: _sigmoid("sigmoid-float32", _SINGLE, 6, "sigmoid", "1 / (1 + exp(-x))."),
+    "sin_float32_fast": lambda: circular_single(
+        "sin-float32-fast", "sin", "32", "The sine up to 32, by two parts of pi."
+    ),
+    "cos_float32": lambda: circular_single(
+        "cos-float32", "cos", "8192", "The cosine up to 8192, by three parts of pi.", pieces=3
+    ),
+    "cos_float32_fast": lambda: circular_single(
+        "cos-float32-fast", "cos", "32", "The cosine up to 32, by two parts of pi."
+    ),
+    "tanh_float32": _tanh,
+    "erf_float32": _erf,
+    "gelu_float32": _gelu,
+    "gelu_float32_fast": _gelu_fast,
+    "sigmoid_float32": lambda: _sigmoid("sigmoid-float32", _SINGLE, 6, "1 / (1 + exp(-x))."),
     "sigmoid_float32_fast": lambda: _sigmoid(
-        "sigmoid-float32-fast", _SINGLE, 4, "sigmoid", "1 / (1 + exp(-x)) with a polynomial of degree 4."
+        "sigmoid-float32-fast", _SINGLE, 4, "1 / (1 + exp(-x)) with a polynomial of degree 4: to 5 digits."
     ),
-    "silu_float32": lambda: _sigmoid("silu-float32", _SINGLE, 6, "silu", "x / (1 + exp(-x))."),
-    "softplus_float32": lambda: _softplus("softplus-float32", _SINGLE, 6, 9, "log(1 + exp(x))."),
+    "silu_float32": lambda: _silu("silu-float32", _SINGLE, 6, "x / (1 + exp(-x))."),
+    "softplus_float32": lambda: _softplus("softplus-float32", _SINGLE, 6, 10, "log(1 + exp(x))."),
+    "softplus_float32_fast": lambda: _softplus(
+        "softplus-float32-fast", _SINGLE, 5, 8, "log(1 + exp(x)) with polynomials of degree 5 and 7."
+    ),
     "rsqrt_float32": lambda: _rsqrt(_SINGLE),
     "exp_float64": lambda: exp_form("exp-float64", 12, _DOUBLE, "e to the x in float64."),
     "exp2_float64": lambda: exp2_form("exp2-float64", 12, _DOUBLE, "2 to the x in float64."),
     "log_float64": lambda: log_double("log-float64", "The natural logarithm in float64.", False),
     "log2_float64": lambda: log_double("log2-float64", "The logarithm to base 2 in float64.", True),
     "sin_float64": lambda: circular_form(
-        "sin-float64", "sin", 9, _DOUBLE, "1024", "absolute", "The sine in float64, up to 1024."
+        "sin-float64", "sin", 9, "1024", "absolute", "The sine in float64, up to 1024."
     ),
     "cos_float64": lambda: circular_form(
-        "cos-float64", "cos", 9, _DOUBLE, "1024", "absolute", "The cosine in float64, up to 1024."
+        "cos-float64", "cos", 9, "1024", "absolute", "The cosine in float64, up to 1024."
     ),
     "exp_bfloat16": lambda: _narrow(
         "exp-bfloat16",
@@ -164,14 +244,21 @@ FORMS: Mapping[str, Callable[[], Form]] = {
     "sigmoid_bfloat16": lambda: _narrow(
         "sigmoid-bfloat16",
         "sigmoid",
-        _sigmoid("", _SINGLE, 3, "sigmoid", ""),
+        _sigmoid("", _SINGLE, 3, ""),
         "1 / (1 + exp(-x)) for bfloat16, in float32 with degree 3.",
     ),
     "tanh_bfloat16": lambda: _narrow(
-        "tanh-bfloat16", "tanh", _tanh_table(), "Hyperbolic tangent for bfloat16, by tables in float32."
+        "tanh-bfloat16", "tanh", _tanh(), "Hyperbolic tangent for bfloat16, by tables in float32."
     ),
     "gelu_bfloat16": lambda: _narrow(
-        "gelu-bfloat16", "gelu", _gelu_table(), "x times the normal distribution function for bfloat16."
+        "gelu-bfloat16", "gelu", _gelu_fast(), "x times the normal distribution function for bfloat16."
+    ),
+    **{f"{name}_bfloat16": _narrowed(name, form, doc) for name, (form, doc) in _NARROW.items()},
+    "sigmoid_float64": lambda: _sigmoid(
+        "sigmoid-float64", _DOUBLE, 12, "1 / (1 + exp(-x)) in float64.", ("-700", "700")
+    ),
+    "softplus_float64": lambda: _softplus(
+        "softplus-float64", _DOUBLE, 12, 22, "log(1 + exp(x)) in float64.", ("-700", "700")
     ),
     **PLAIN,
 }

@@ -11,7 +11,7 @@ import mpmath
 
 from ...graph.spec.yaml_writer import string
 from ...passes.functions.constants import constant
-from .minimax import minimax, nearest, segments
+from ...passes.functions.minimax import nearest, polynomial, segments
 
 Real = Callable[[Any], Any]
 _SINGLE, _DOUBLE = "float32", "float64"
@@ -66,6 +66,20 @@ def parts(value: Any, dtype: str, count: int) -> list[str]:
     return found
 
 
+def grid_parts(value: Any, dtype: str) -> list[str]:
+    """A constant as a sum of four: two on grids so coarse that reduced arguments below 1 are multiples of them which
+    the dtype holds (2 in float64), and the rest in two."""
+    found: list[str] = []
+    with mpmath.workprec(300):
+        left = mpmath.mpf(value)
+        for grid in {_SINGLE: (11, 23), _DOUBLE: (32, 51)}[dtype]:
+            part = mpmath.nint(left * 2**grid) / mpmath.mpf(2) ** grid
+            found.append(number(part, dtype))
+            left -= part
+        last = nearest(left, dtype)
+        return [*found, number(last, dtype), number(left - mpmath.mpf(last), dtype)]
+
+
 def negative(text: str) -> str:
     """The constant with the other sign."""
     return text.replace("hex('-", "hex('") if "'-" in text else text.replace("hex('", "hex('-")
@@ -99,34 +113,53 @@ def term(a: str, b: str, c: str, fused: bool) -> str:
 
 @cache
 def exp_core(degree: int, dtype: str, half: float, base2: bool) -> list[float]:
-    """q of e^r = 1 + r + r^2 q(r), or of 2^r = 1 + r q(r), on |r| <= half."""
+    """q of e^r = 1 + r q(r), or of 2^r = 1 + r q(r), on |r| <= half."""
     if base2:
-        return minimax(
+        return polynomial(
             lambda r: (mpmath.power(2, r) - 1) / r if r else mpmath.log(2),
-            range(degree), -half, half, lambda r: r / mpmath.power(2, r), dtype,
+            range(degree), -half, half, dtype, weight=lambda r: r / mpmath.power(2, r),
         )  # fmt: skip
-    return minimax(
-        lambda r: (mpmath.exp(r) - 1 - r) / r**2 if abs(r) > 1e-12 else mpmath.mpf(1) / 2,
-        range(degree - 1), -half, half, lambda r: r**2 / mpmath.exp(r), dtype,
+    return polynomial(
+        lambda r: mpmath.expm1(r) / r if r else mpmath.mpf(1),
+        range(degree), -half, half, dtype, weight=lambda r: r / mpmath.exp(r), fixed={0: 1.0},
     )  # fmt: skip
 
 
-def exponential(x: str, degree: int, dtype: str, out: str, top: str = "k") -> list[str]:
-    """Nodes of e^x for clamped x: k = round(x log2 e), r = x - k ln 2, 2^k (1 + r + r^2 q(r))."""
-    fused = dtype == _SINGLE
-    with mpmath.workprec(300):
-        scale, high_low = number(1 / mpmath.log(2), dtype), parts(mpmath.log(2), dtype, 2)
-    q = exp_core(degree, dtype, 0.3470, False)
-    minus = [negative(part) for part in high_low]
-    lines = [f"{top}s: {x} * {scale}", f"{top}: round({top}s)"]
-    if fused:
-        lines += [f"{top}h: fma({top}, {minus[0]}, {x})", f"{top}r: fma({top}, {minus[1]}, {top}h)"]
-    else:
-        lines += [f"{top}h: {x} - {top} * {high_low[0]}", f"{top}r: {top}h - {top} * {high_low[1]}"]
-    lines += horner(f"{top}q", f"{top}r", q, fused)
-    lines.append(f"{top}w: {top}r * {top}r")
-    lines.append(f"{top}t: {term(f'{top}w', f'{top}q', f'{top}r', fused)}")
-    return [*lines, f"{top}p: 1 + {top}t", f"{out}: ldexp({top}p, {top})"]
+@dataclass(frozen=True)
+class Exponential:
+    """Nodes of e^(x + low) for clamped x: k = round(x log2 e), r = x - k ln 2 + low, 2^k (1 + r q(r)). Names begin
+    with `top`, which is k; r is `{top}r`, the significand `{top}p`, its q `{top}q`."""
+
+    x: str
+    degree: int
+    dtype: str
+    top: str = "k"
+    low: str = ""
+
+    def significand(self) -> list[str]:
+        """Nodes up to 1 + r q(r)."""
+        fused, k = self.dtype == _SINGLE, self.top
+        with mpmath.workprec(300):
+            scale, (high, low) = number(1 / mpmath.log(2), self.dtype), parts(mpmath.log(2), self.dtype, 2)
+        reduced = f"{k}n" if self.low else f"{k}r"
+        lines = [f"{k}s: {self.x} * {scale}", f"{k}: round({k}s)"]
+        if fused:
+            lines += [
+                f"{k}h: fma({k}, {negative(high)}, {self.x})",
+                f"{reduced}: fma({k}, {negative(low)}, {k}h)",
+            ]
+        else:
+            lines += [f"{k}h: {self.x} - {k} * {high}", f"{reduced}: {k}h - {k} * {low}"]
+        lines += [f"{k}r: {reduced} + {self.low}"] if self.low else []
+        q = exp_core(self.degree, self.dtype, 0.3470, False)
+        if fused:
+            return [*lines, *horner(f"{k}q", f"{k}r", q, fused), f"{k}p: fma({k}r, {k}q, 1)"]
+        # r + r^2 (q - 1) / r is added to 1: one rounding less of size 1
+        rest = [*horner(f"{k}q", f"{k}r", q[1:], fused), f"{k}w: {k}r * {k}r", f"{k}t: {k}w * {k}q + {k}r"]
+        return [*lines, *rest, f"{k}p: 1 + {k}t"]
+
+    def nodes(self, out: str) -> list[str]:
+        return [*self.significand(), f"{out}: ldexp({self.top}p, {self.top})"]
 
 
 LIMITS = {_SINGLE: ("-104", "89"), _DOUBLE: ("-746", "710")}
@@ -140,7 +173,7 @@ def clamp(x: str, low: str, high: str, out: str) -> list[str]:
 
 
 def exp_form(name: str, degree: int, dtype: str, doc: str) -> Form:
-    nodes = [*clamp("x", *LIMITS[dtype], "c"), *exponential("c", degree, dtype, "y")]
+    nodes = [*clamp("x", *LIMITS[dtype], "c"), *Exponential("c", degree, dtype).nodes("y")]
     reduction = "x within the limits of overflow; k = round(x log2 e), r = x - k ln 2 in two parts; 2^k p(r)"
     domain = ("-inf" if dtype == _SINGLE else "-708", "inf")  # float64: results that are not subnormal
     return Form(name, "exp", dtype, domain, "ulp", tuple(nodes), doc, reduction, _EXP_SPECIAL)
@@ -159,40 +192,32 @@ def exp2_form(name: str, degree: int, dtype: str, doc: str) -> Form:
 # --- logarithms -------------------------------------------------------------------------------------------
 
 
-def log_form(name: str, degree: int, dtype: str, doc: str, base2: bool = False) -> Form:
-    """x = m 2^k with 3/4 <= m < 3/2 (float32): log(1 + f) = f + f^2 q(f)."""
-    fused = dtype == _SINGLE
+def log_form(name: str, degree: int, low: float, doc: str, base2: bool = False, extra: bool = True) -> Form:
+    """Float32: x = m 2^k with low <= m < 2 low; log(1 + f) = f + f^2 q(f), log2(1 + f) = c f + f^2 q(f), with c in
+    two parts where `extra`."""
     with mpmath.workprec(300):
         scale = 1 / mpmath.log(2) if base2 else mpmath.mpf(1)
-        q = minimax(
+        q = polynomial(
             lambda f: scale * (mpmath.log1p(f) - f) / f**2 if abs(f) > 1e-12 else -scale / 2,
-            range(degree - 1), -0.25, 0.5,
-            lambda f: f**2 / mpmath.log1p(f) / scale if f else mpmath.mpf(0), dtype,
+            range(degree - 1), low - 1, 2 * low - 1, _SINGLE,
+            weight=lambda f: f**2 / mpmath.log1p(f) / scale if f else mpmath.mpf(0),
+            fixed={} if base2 else {0: -0.5},
         )  # fmt: skip
-        leading = parts(mpmath.log(2), dtype, 2)
-        ln2 = number(scale, dtype), number(scale - nearest(scale, dtype), dtype)
-    nodes = [
-        "k: exponent(x, low=0.75)",
-        "m: significand(x, low=0.75)",
-        "f: m - 1",
-        *horner("q", "f", q, fused),
-    ]
-    nodes += ["w: f * f"]
-    if base2:  # k + f (c + e) + f^2 q
-        nodes += [
-            f"a: f * {ln2[1]}",
-            f"b: {term('w', 'q', 'a', fused)}",
-            f"d: {term('f', ln2[0], 'b', fused)}",
-        ]
-        nodes += ["v: k + d"]
+        high, rest = parts(scale, _SINGLE, 1)[0], number(scale - nearest(scale, _SINGLE), _SINGLE)
+        ln2 = number(mpmath.log(2), _SINGLE)
+    edge = number(low, _SINGLE)
+    nodes = [f"k: exponent(x, low={edge})", f"m: significand(x, low={edge})", "f: m - 1"]
+    nodes += [*horner("q", "f", q, True), "w: f * f"]
+    if base2:
+        nodes += [f"a: f * {rest}", "b: fma(w, q, a)"] if extra else ["b: w * q"]
+        nodes += [f"d: fma(f, {high}, b)", "v: k + d"]
     else:
-        nodes += [f"a: {term('k', leading[1], 'w * q', fused)}" if not fused else f"a0: k * {leading[1]}"]
-        nodes += ["a: fma(w, q, a0)"] if fused else []
-        nodes += ["b: f + a", f"v: {term('k', leading[0], 'b', fused)}"]
+        nodes += ["b: fma(w, q, f)", f"v: fma(k, {ln2}, b)"]
     nodes += list(_log_choice("v"))
-    reduction = "x = m 2^k, 3/4 <= m < 3/2; f = m - 1; k log 2 in two parts + f + f^2 q(f)"
+    sum_ = "k + c f + f^2 q(f)" if base2 else "k log 2 + f + f^2 q(f)"
+    reduction = f"x = m 2^k, {low:.4g} <= m < {2 * low:.4g}; f = m - 1; {sum_}"
     function = "log2" if base2 else "log"
-    return Form(name, function, dtype, ("0", "inf"), "ulp", tuple(nodes), doc, reduction, LOG_SPECIAL)
+    return Form(name, function, _SINGLE, ("0", "inf"), "ulp", tuple(nodes), doc, reduction, LOG_SPECIAL)
 
 
 LOG_SPECIAL = {"nan": "nan", "inf": "inf", "-inf": "nan", "zero": "-inf", "-zero": "-inf"}
@@ -213,13 +238,8 @@ def log_double(name: str, doc: str, base2: bool) -> Form:
     """s = f / (2 + f), log(1 + f) = f - (f^2 / 2 - s (f^2 / 2 + s^2 R(s^2))), as in fdlibm."""
     with mpmath.workprec(300):
         edge = mpmath.mpf(3) - 2 * mpmath.sqrt(2)  # the largest |s|
-        r = minimax(
-            lambda z: _log_tail(mpmath.sqrt(z)),
-            range(1, 8),
-            0.0,
-            float(edge**2),
-            lambda z: mpmath.sqrt(z),
-            _DOUBLE,
+        r = polynomial(
+            lambda z: _log_tail(mpmath.sqrt(z)), range(1, 8), 0.0, float(edge**2), _DOUBLE, weight=mpmath.sqrt
         )
         leading = parts(mpmath.log(2), _DOUBLE, 2)
         inverse = parts(1 / mpmath.log(2), _DOUBLE, 2)
@@ -258,79 +278,117 @@ def _log_tail(s: Any) -> Any:
 # --- circular functions -----------------------------------------------------------------------------------
 
 
-def sine_core(degree: int, dtype: str) -> list[float]:
-    """q of sin r = r + r^3 q(r^2) on |r| <= pi / 2."""
-    return minimax(
+def sine_core(degree: int, dtype: str, end: float = 2.4695) -> list[float]:
+    """q of sin r = r + r^3 q(r^2) on r^2 <= end, by default pi / 2 squared."""
+    return polynomial(
         lambda z: (mpmath.sin(mpmath.sqrt(z)) / mpmath.sqrt(z) - 1) / z,
-        range(degree), 0.0, 2.4695, lambda z: z * mpmath.sqrt(z) / mpmath.sin(mpmath.sqrt(z)), dtype,
+        range(degree), 0.0, end, dtype, weight=lambda z: z * mpmath.sqrt(z) / mpmath.sin(mpmath.sqrt(z)),
     )  # fmt: skip
 
 
-def circular_form(
-    name: str, function: str, degree: int, dtype: str, domain: str, error: str, doc: str, pieces: int = 3
-) -> Form:
-    """x = k pi + r (cos: (k + 1/2) pi + r), ± sin r."""
-    fused = dtype == _SINGLE
+def circular_form(name: str, function: str, degree: int, domain: str, error: str, doc: str) -> Form:
+    """Float64: x = k pi + r (cos: (k + 1/2) pi + r) by three parts of pi, plus or minus sin r."""
     with mpmath.workprec(300):
-        inverse, pi = number(1 / mpmath.pi, dtype), parts(mpmath.pi, dtype, pieces)
+        inverse, pi = number(1 / mpmath.pi, _DOUBLE), grid_parts(mpmath.pi, _DOUBLE)[:3]
     if function == "sin":
-        nodes = [f"t: x * {inverse}", "j: round(t)"]
-        turn = "j"
+        nodes, turn = [f"t: x * {inverse}", "j: round(t)"], "j"
     else:
-        nodes = [f"t: {term('x', inverse, '-0.5', fused)}", "k: round(t)", "j: k + 0.5"]
-        turn = "k"
+        nodes, turn = [f"t: x * {inverse} - 0.5", "k: round(t)", "j: k + 0.5"], "k"
+    value = "x"
+    for i, part in enumerate(pi):
+        label = ("r0", "r1", "r")[i]
+        nodes.append(f"{label}: {value} - j * {part}")
+        value = label
+    nodes += ["z: r * r", *horner("q", "z", sine_core(degree, _DOUBLE), False), "c: z * r"]
+    first, second = ("1", "-2") if function == "sin" else ("-1", "2")
+    nodes += ["s: c * q + r", f"o: floor({turn} * 0.5)", f"odd: {turn} - o * 2"]
+    nodes += [f"sign: odd * {second} + {first}", "y: s * sign"]
+    reduction = (
+        f"r = x - {_TURNS[function]} in three parts, k the nearest; plus or minus sin r by the parity of k"
+    )
+    special = _CIRCULAR_SPECIAL | dict.fromkeys(("zero", "-zero"), "0" if function == "sin" else "1")
+    return Form(name, function, _DOUBLE, (f"-{domain}", domain), error, tuple(nodes), doc, reduction, special)
+
+
+_TURNS = {"sin": "k pi", "cos": "(k - 1/2) pi"}
+_CIRCULAR_SPECIAL = {"nan": "nan", "inf": "nan", "-inf": "nan"}
+_MAGIC = "hex('0x1.8p+23')"
+"""Added to a float32 number of up to 2^22 and subtracted it leaves the nearest integer, and 0 for -0."""
+
+
+def circular_single(name: str, function: str, domain: str, doc: str, pieces: int = 2) -> Form:
+    """Float32: x = k pi + r (cos: (k - 1/2) pi + r), (-1)^k sin r."""
+    with mpmath.workprec(300):
+        inverse = number(1 / mpmath.pi, _SINGLE)
+        pi = _below(mpmath.pi) if pieces == 2 else parts(mpmath.pi, _SINGLE, pieces)
+    if function == "sin":
+        nodes, turn = [f"t: fma(x, {inverse}, {_MAGIC})", f"k: t - {_MAGIC}"], "k"
+    else:
+        nodes, turn = [f"t: fma(x, {inverse}, 0.5)", "k: round(t)", "j: k - 0.5"], "j"
     value = "x"
     for i, part in enumerate(pi):
         label = "r" if i == pieces - 1 else f"r{i}"
-        nodes.append(
-            f"{label}: fma(j, {negative(part)}, {value})" if fused else f"{label}: {value} - j * {part}"
-        )
+        nodes.append(f"{label}: fma({turn}, {negative(part)}, {value})")
         value = label
-    nodes += ["z: r * r", *horner("q", "z", sine_core(degree, dtype), fused), "c: z * r"]
-    nodes += [f"s: {term('c', 'q', 'r', fused)}", f"o: floor({turn} * 0.5)"]
-    first, second = ("1", "-2") if function == "sin" else ("-1", "2")
-    if fused:
-        nodes += [f"odd: fma(o, -2, {turn})", f"sign: fma(odd, {second}, {first})", "y: s * sign"]
-    else:
-        nodes += [f"odd: {turn} - o * 2", f"sign: odd * {second} + {first}", "y: s * sign"]
-    where = "k pi" if function == "sin" else "(k + 1/2) pi"
-    reduction = f"r = x - {where} in {pieces} parts, k the nearest; plus or minus sin r by the parity of k"
-    special = {"nan": "nan", "inf": "nan", "-inf": "nan"}
-    special |= dict.fromkeys(("zero", "-zero"), "0" if function == "sin" else "1")
-    return Form(name, function, dtype, (f"-{domain}", domain), error, tuple(nodes), doc, reduction, special)
+    nodes += ["z: r * r", *horner("q", "z", sine_core(4, _SINGLE), True), "c: z * r", "s: fma(c, q, r)"]
+    nodes += ["a: alternate(s, k)"] if function == "sin" else ["y: alternate(s, k)"]
+    reduction = f"r = x - {_TURNS[function]} in {pieces} parts, k the nearest; (-1)^k sin r"
+    return _circular(name, function, domain, nodes, doc, reduction)
+
+
+def _circular(name: str, function: str, domain: str, nodes: list[str], doc: str, reduction: str) -> Form:
+    if function == "sin":  # the sums turn -0 into 0
+        nodes = [*nodes, "zero: x == 0", "y: where(zero, x, a)"]
+    zeros = {"zero": "0", "-zero": "-0.0"} if function == "sin" else dict.fromkeys(("zero", "-zero"), "1")
+    special = _CIRCULAR_SPECIAL | zeros
+    return Form(name, function, _SINGLE, (f"-{domain}", domain), "ulp", tuple(nodes), doc, reduction, special)
+
+
+def _below(value: Any) -> list[str]:
+    """A constant as two float32 numbers."""
+    high = nearest(value, _SINGLE)
+    return [number(high, _SINGLE), number(value - mpmath.mpf(high), _SINGLE)]
 
 
 # --- by tables --------------------------------------------------------------------------------------------
 
 
-def odd_table(x: str, target: Real, count: int, top: float, degree: int, out: str, squash: str) -> list[str]:
-    """Nodes of an odd function that saturates at ±1: x g(|x|), g by a polynomial a segment."""
-    width = top / count
-    tables = segments(
-        lambda u: target(u) / u if u else mpmath.diff(target, 0),
-        [width * i for i in range(count + 1)],
-        degree,
-        _SINGLE,
-    )
-    lines = [f"table{power}: [{', '.join(map(repr, values))}]" for power, values in enumerate(tables)]
-    lines += [
-        f"a: abs({x})",
-        f"i: a * {number(1 / mpmath.mpf(width), _SINGLE)}",
-        "n: floor(i)",
-        f"j: minimum(n, {count - 1})",
-    ]
-    lines += [f"d: fma(j + 0.5, -{width:g}, a)"]
-    lines += [f"c{power}: lookup(table{power}, j)" for power in range(degree + 1)]
-    value = f"c{degree}"
-    for power in range(degree - 1, -1, -1):
-        lines.append(f"p{power}: fma({value}, d, c{power})")
-        value = f"p{power}"
-    lines += [
-        f"s: {x} * {value}",
-        f"beyond: a >= {squash}",
-        f"below: {x} < 0",
-        "plus: minimum(a, 1)",
-        "minus: -plus",
-        "one: where(below, minus, plus)",
-    ]
-    return [*lines, f"{out}: where(beyond, one, s)"]
+@dataclass(frozen=True)
+class Segments:
+    """A float32 function of size >= 0 in cells k width ± width / 2, each with a polynomial in a register table of 32
+    entries; the last cell holds for all that is larger."""
+
+    target: Real
+    width: float
+    degree: int
+    slope: float | None = None
+    """The first cell's coefficient of t, where it is to be exact."""
+    count: int = 32
+
+    def tables(self, name: str) -> list[str]:
+        """The tables `{name}0`, …, and `{name}l`: what the constant terms lost to rounding."""
+        half = self.width / 2 * 1.0001
+        centers = [i * self.width for i in range(self.count)]
+        cells = [(c, max(c - half, 0.0), c + half) for c in centers]
+        fixed = {} if self.slope is None else {1: self.slope}
+        lost, *columns = segments(self.target, cells, self.degree, _SINGLE, fixed)
+        named = {f"{name}{power}": column for power, column in enumerate(columns)} | {f"{name}l": lost}
+        return [f"{key}: [{', '.join(map(repr, column))}]" for key, column in named.items()]
+
+    def nodes(self, size: str, name: str, out: str) -> list[str]:
+        """Nodes of the function at `size`: constant + (rest + t (…))."""
+        n = name
+        most = number((self.count - 0.501) * self.width, _SINGLE)
+        lines = [
+            f"{n}m: minimum({size}, {most})",
+            f"{n}s: fma({n}m, {number(1 / self.width, _SINGLE)}, {_MAGIC})",
+        ]
+        lines += [f"{n}k: {n}s - {_MAGIC}", f"{n}t: fma({n}k, {number(-self.width, _SINGLE)}, {n}m)"]
+        lines += [f"{n}e{i}: lookup({n}{i}, {n}k)" for i in range(self.degree + 1)]
+        lines += [f"{n}el: lookup({n}l, {n}k)"]
+        value = f"{n}e{self.degree}"
+        for power in range(self.degree - 1, -1, -1):
+            entry = f"{n}el" if power == 0 else f"{n}e{power}"
+            lines.append(f"{n}p{power}: fma({value}, {n}t, {entry})")
+            value = f"{n}p{power}"
+        return [*lines, f"{out}: {n}e0 + {value}"]

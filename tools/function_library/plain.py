@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 import mpmath
 
 from ...passes.functions.constants import constant
+from ...passes.functions.minimax import exact
 from .forms import Form
-from .minimax import exact
 
 _BITS = 80
 

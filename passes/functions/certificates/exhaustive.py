@@ -149,7 +149,10 @@ def _same_result(a: Arithmetic, program: FunctionProgram, start: int, stop: int)
     low, high = value_at(start, program.dtype), value_at(stop - 1, program.dtype)
     if program.error == "relative" or tail(program.function, low, high) is not None:
         return None
-    ends = a.ends(enclosure(a, program.function, low, high))
+    try:
+        ends = a.ends(enclosure(a, program.function, low, high))
+    except (ValueError, ZeroDivisionError):  # so wide that a ball holds a pole
+        return None
     least = 0.0 if ends[0] <= 0 <= ends[1] else min(map(abs, ends))
     unit = 1.0 if program.error == "absolute" else unit_of(least, program.result_dtype)
     if not ends[1] - ends[0] <= KNOWN * unit_of(least, program.result_dtype):

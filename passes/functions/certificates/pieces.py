@@ -80,7 +80,10 @@ def _polynomial(a: Arithmetic, program: FunctionProgram, low: float, high: float
     values_at = enclosure(a, program.function, low, low)
     ends = [a.smallest(v) for v in (values_at, enclosure(a, program.function, high, high))]
     center = low if ends[0] <= ends[1] else high
-    least = a.smallest(enclosure(a, program.function, low, high))
+    try:
+        least = a.smallest(enclosure(a, program.function, low, high))
+    except (ValueError, ZeroDivisionError):  # so wide that a ball holds a pole
+        return Polynomial(low, 1.0, (0.0,), math.inf, 0.0)
     if least > _BEYOND:  # of every dtype that can be tried
         return Polynomial(low, 1.0, (_BEYOND if a.ends(values_at)[0] > 0 else -_BEYOND,), 0.0, _BEYOND)
     if low == high:

@@ -8,7 +8,7 @@ from ....backends.native.elementwise import Elementwise, Operand, Step
 from ....graph.ir import Node, Value
 from ..elementwise import elementwise
 from ..program import FunctionProgram
-from .regions import ARITHMETIC, Region, number_of
+from .regions import ARITHMETIC, Region, number_of, operand_of
 
 
 def region_program(region: Region, programs: Mapping[Node, FunctionProgram]) -> Elementwise:
@@ -19,7 +19,7 @@ def region_program(region: Region, programs: Mapping[Node, FunctionProgram]) -> 
     for number, node in enumerate(region.nodes):
         operands = [_operand(v, names) for v in node.inputs if v is not None]
         if node in programs:
-            part = elementwise(programs[node]).renamed(f"n{number}_", operands[:1])
+            part = elementwise(programs[node]).renamed(f"n{number}_", [_operand(operand_of(node), names)])
             steps += part.steps
             tables.update(part.tables)
             names[node.outputs[0]] = part.result

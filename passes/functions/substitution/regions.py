@@ -23,7 +23,7 @@ FUNCTIONS: Mapping[str, str] = {
     "Softplus": "softplus",
     "Softmax": "exp",
 }
-"""Operator -> the function that a program must be for."""
+"""Operator -> the function that a program must be for; Pow of the number 2 is exp2."""
 
 ARITHMETIC: Mapping[str, str] = {
     "Add": "add",
@@ -32,6 +32,7 @@ ARITHMETIC: Mapping[str, str] = {
     "Div": "div",
     "Neg": "neg",
     "Abs": "abs",
+    "Sqrt": "sqrt",
 }
 
 
@@ -64,6 +65,8 @@ class Region:
 
 def function_of(node: Node) -> str | None:
     """The function that the node is, element by element; None for any other operator or form."""
+    if not node.operator.domain and node.name == "Pow":
+        return "exp2" if _is_power_of_two(node) else None
     name = FUNCTIONS.get(node.name) if not node.operator.domain else None
     if name is None or not isinstance(node.outputs[0].type, TensorType):
         return None
@@ -76,6 +79,20 @@ def function_of(node: Node) -> str | None:
         if not rank or node.attribute("axis") % rank != rank - 1:
             return None
     return name
+
+
+def operand_of(node: Node) -> Value:
+    """What the function of a node is taken of."""
+    found = node.inputs[1 if node.name == "Pow" else 0]
+    assert found is not None
+    return found
+
+
+def _is_power_of_two(node: Node) -> bool:
+    base, exponent = node.inputs
+    assert base is not None
+    assert exponent is not None
+    return number_of(base) == 2.0 and exponent.type == node.outputs[0].type
 
 
 def number_of(value: Value) -> float | None:

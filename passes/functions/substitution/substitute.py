@@ -21,7 +21,7 @@ from .amplification import Amplification, amplification
 from .library import FOLDER, ORIGINAL, Entry, choices, library, unit
 from .program_text import region_program
 from .ranges import EVERYTHING, Range, proven, seen
-from .regions import Region, function_of, regions
+from .regions import Region, function_of, operand_of, regions
 
 CONFIDENCE = 6.0
 """Standard deviations that the outputs' budget leaves for what independent errors add up to."""
@@ -55,7 +55,7 @@ class Site:
 
 @dataclass(frozen=True)
 class SubstituteFunctions:
-    """Replaces Exp, Log, Sin, Cos, Tanh, Erf, Sigmoid, Gelu, Swish, Softplus and Softmax, and the arithmetic
+    """Replaces Exp, Pow of 2, Log, Sin, Cos, Tanh, Erf, Sigmoid, Gelu, Swish, Softplus and Softmax, and the arithmetic
     around them, by certified programs, for `target` (native: C kernels; inductor: torch's operators, to be
     fused by torch.compile; onnx: nothing pays there).
 
@@ -108,9 +108,8 @@ class SubstituteFunctions:
         found = []
         for node, value in zip(nodes, values, strict=True):
             function = function_of(node)
-            operand = node.inputs[0]
+            operand = operand_of(node)
             assert function is not None
-            assert operand is not None
             known = (-math.inf, 0.0) if node.name == "Softmax" else intervals.get(operand, EVERYTHING)
             lies = Range(known, seen(arrays[node]))
             site = Site(
@@ -165,7 +164,7 @@ def _observed(
     program: Program, nodes: Sequence[Node], samples: Sequence[Samples]
 ) -> dict[Node, list[np.ndarray[Any, Any]]]:
     """The operands of every node on the samples."""
-    values = list(dict.fromkeys(v for n in nodes if (v := n.inputs[0]) is not None))
+    values = list(dict.fromkeys(map(operand_of, nodes)))
     found: dict[Node, list[np.ndarray[Any, Any]]] = {n: [] for n in nodes}
     for sample in samples:
         given = leaf_arrays(program, sample.feeds)
@@ -174,8 +173,8 @@ def _observed(
             continue
         made = dict(zip([v for v in values if v not in given], arrays, strict=True)) | given
         for node in nodes:
-            operand = node.inputs[0]
-            if operand is not None and operand in made:
+            operand = operand_of(node)
+            if operand in made:
                 array = made[operand]
                 found[node].append(_shifted_rows(array) if node.name == "Softmax" else array)
     return found

@@ -135,3 +135,18 @@ def test_what_is_no_program(tmp_path, nodes, section, code, line):
         load_program(path)
     found = raised.value.diagnostics[0]
     assert (found.code, found.span.line) == (code, line)
+
+
+def test_the_page_lists_every_program_with_its_bound():
+    from graphwright.graph.spec.resolution import STANDARD_LIBRARY
+    from graphwright.tools.reference_docs.programs import programs_page
+
+    folder = STANDARD_LIBRARY / "functions"
+    rows = [line for line in programs_page().splitlines() if line.startswith("| ")][2:]
+    files = [p for p in folder.rglob("*.yaml") if "\nprogram:\n" in p.read_text(encoding="utf-8")]
+    assert len(rows) == len(files)
+    for path in files:
+        (row,) = (r for r in rows if f"`{path.relative_to(folder).with_suffix('').as_posix()}`" in r)
+        program = load_program(path)
+        assert program.function in row.split("|")[1]
+        assert all(f"{c.bound:.4g} {program.error}" in row for c in program.certificates)

@@ -140,6 +140,25 @@ def test_special_values_are_the_operators_own(tmp_path, function):
     np.testing.assert_allclose(after, before, rtol=1e-6, atol=atol)
 
 
+@pytest.mark.parametrize(
+    ("line", "exact", "others"),
+    [
+        ("y: 2.0 ** x", lambda x: np.exp2(x), 1),
+        ("y: 3 * 2.0 ** (0.5 * x) + 1", lambda x: 3 * np.exp2(0.5 * x) + 1, 1),
+        ("y: tanh(1 / sqrt(x * x + 1))", lambda x: np.tanh(1 / np.sqrt(x * x + 1)), 1),
+        ("y: x ** 2.0", lambda x: x**2, 0),
+        ("y: cos(x)", np.cos, 1),
+    ],
+)
+def test_powers_of_two_cosines_and_square_roots(tmp_path, line, exact, others):
+    program = written(tmp_path, [line], "x: float32[batch, 64] in -9..9")
+    record = compiled(program, ulp=6)
+    assert len(elementwise_nodes(record.program)) == others
+    x = np.random.default_rng(0).uniform(-9, 9, (40, 64)).astype(np.float32)
+    found = graphwright.run(record.program, {"x": x})["y"]
+    np.testing.assert_allclose(found, exact(x.astype(np.float64)), rtol=2e-6, atol=6e-7)
+
+
 def test_onnx_keeps_every_operator(tmp_path):
     program = written(tmp_path, ["y: tanh(exp(x))"])
     record = compiled(program, target="onnx")
