@@ -62,6 +62,9 @@ def true_errors(program, x):
     with mpmath.workdps(80):
         for one, value in zip(x.tolist(), y.tolist(), strict=True):
             exact = FUNCTIONS[program.function](mpmath.mpf(one))
+            if not isinstance(exact, mpmath.mpf):  # a logarithm of a negative number
+                found.append(0.0 if np.isnan(value) else np.inf)
+                continue
             error = abs(mpmath.mpf(value) - exact)
             if program.error == "relative":
                 error /= abs(exact)
