@@ -8,7 +8,7 @@ have them. Every result is compared with the function in float64.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter_ns
@@ -20,7 +20,8 @@ from ...backends.native.compiler import cpu, instruction_set
 from ...backends.native.kernel import Kernel, kernel
 from ...passes.functions.elementwise import elementwise
 from ...passes.functions.substitution.library import Entry, library
-from .function_records import Record, keep
+from .function_goals import keep
+from .goals import Goal
 from .vector_libraries import vector_library
 
 Array = np.ndarray[Any, Any]
@@ -84,18 +85,23 @@ class Table:
 
 def report() -> None:
     """Prints nanoseconds an element, the ratio to the best of ours, and the largest error of each; then the goals."""
+    print(f"command: {COMMAND}")
+    keep(goals(), COMMAND)
+
+
+def goals() -> Iterator[Goal]:
+    """Goals 6 and 7, after the tables."""
     import torch
 
     torch.set_num_threads(1)
     name, _ = cpu()
-    print(f"command: {COMMAND}")
     print(
         f"{name}, kernels for {instruction_set()}, {COUNT} float32, one thread, least of {ROUNDS * WARM} calls"
     )
     tables = {case.name: _table(case) for case in CASES}
-    for record in [*_goals(tables), with_softmax(), with_gate()]:
-        keep(record)
-        print(record.line())
+    yield from _goals(tables)
+    yield with_softmax()
+    yield with_gate()
 
 
 def _table(case: Case) -> Table:
@@ -113,25 +119,24 @@ def _table(case: Case) -> Table:
     return table
 
 
-def _goals(tables: Mapping[str, Table]) -> list[Record]:
+def _goals(tables: Mapping[str, Table]) -> Iterator[Goal]:
     """Goal 6, the lines of it."""
     five = [tables[name] for name in FIVE]
-    found = []
     for peer, wanted in (("torch eager", 8.0), ("torch.compile", 2.5)):
         ratio = math.exp(sum(math.log(t.times[peer] / t.least(ALLOWED)) for t in five) / len(five))
         what = f"exp, log, sin, tanh, erf within {ALLOWED:g} units: {wanted:g} times {peer}, geometric mean"
-        found.append(Record(f"6 {peer}", what, f"{ratio:.2f} times", ratio >= wanted, COMMAND))
+        yield Goal(f"6 {peer}", what, f"{ratio:.2f} times", ratio >= wanted)
     exp, gelu = tables["exp"], tables["gelu"]
     close = exp.least(CLOSE)
     ratio = exp.times["torch eager"] / close
     what = f"exp within {CLOSE:g} unit: 6 times torch eager"
-    found.append(Record("6 exp", what, f"{ratio:.2f} times, {close:.3f} ns an element", ratio >= 6, COMMAND))
+    yield Goal("6 exp", what, f"{ratio:.2f} times, {close:.3f} ns an element", ratio >= 6)
     ours = min(gelu.ours, key=lambda n: gelu.times[n])
     faster = gelu.times["torch eager"] / gelu.times[ours]
     closer = gelu.errors["torch eager"] / gelu.errors[ours]
     said = f"{faster:.2f} times the speed, the largest error {closer:.2f} times smaller"
     what = "gelu faster than torch and at least twice as exact"
-    return [*found, Record("6 gelu", what, said, faster > 1 and closer >= 2, COMMAND)]
+    yield Goal("6 gelu", what, said, faster > 1 and closer >= 2)
 
 
 # --- who computes --------------------------------------------------------------------------------------
@@ -250,7 +255,7 @@ def units(found: Array, exact: Array) -> float:
 # --- fused -----------------------------------------------------------------------------------------------
 
 
-def with_softmax(columns: int = 1024) -> Record:
+def with_softmax(columns: int = 1024) -> Goal:
     """Rows of 1,024 columns: torch's operator, one fused loop by inductor, one by us. Goal 7."""
     import torch
 
@@ -272,7 +277,7 @@ def with_softmax(columns: int = 1024) -> Record:
     exact = function(tensor.double()).numpy()
     eager, compiled = _fused(f"softmax of {rows} x {columns}", calls, exact)
     said = f"{eager:.2f} times torch eager, {compiled:.2f} times torch.compile"
-    return Record("7 softmax", "fused softmax: twice torch's speed", said, min(eager, compiled) >= 2, COMMAND)
+    return Goal("7 softmax", "fused softmax: twice torch's speed", said, min(eager, compiled) >= 2)
 
 
 def gate(x: Any) -> Any:
@@ -282,7 +287,7 @@ def gate(x: Any) -> Any:
     return torch.tanh(1.1 * x + 0.1) * torch.sigmoid(0.9 * x - 0.2)
 
 
-def with_gate() -> Record:
+def with_gate() -> Goal:
     """The gated unit in one loop, as the pass fuses it. Goal 7."""
     import torch
 
@@ -295,7 +300,7 @@ def with_gate() -> Record:
     }
     eager, compiled = _fused("gated unit", calls, gate(tensor.double()).numpy())
     said = f"{compiled:.2f} times torch.compile, {eager:.2f} times torch eager"
-    return Record("7 gate", "fused gated unit: 4 times torch.compile's speed", said, compiled >= 4, COMMAND)
+    return Goal("7 gate", "fused gated unit: 4 times torch.compile's speed", said, compiled >= 4)
 
 
 def gate_kernel() -> Kernel:

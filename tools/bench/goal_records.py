@@ -6,50 +6,97 @@ A goal that is measured again replaces its own record and no other; the page is 
 from __future__ import annotations
 
 import json
+import os
 import platform
+import resource
 import subprocess
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Protocol
+from time import process_time
+from typing import TypeVar
 
+from ...backends.native.compiler import cpu, instruction_set
 from ...backends.runtime.cache import write_atomically
+from .goals import Goal
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "reference"
 """Of pages and records: in a checkout only."""
-
-
-class Line(Protocol):
-    """A goal as the page shows it."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def what(self) -> str: ...
-    @property
-    def target(self) -> str: ...
+RESULTS = Path(".build/bench")
+MEASURED = ("measured", "met", "when, commit")
+"""The columns of `measured_cells`."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One measurement. `met` is None where it failed; `commit` ends in + where files differed from it."""
+    """One measurement. `met` is None where it failed, or where there is nothing to meet; `commit` ends in + where
+    files differed from it. `seconds` are of CPU time, without what an interrupted measurement had kept. What an old
+    record lacks is empty, and its seconds None."""
 
     figure: str
     met: bool | None
-    seconds: float
+    seconds: float | None
     date: str
     commit: str
     instructions: str
     versions: str
 
 
-def recorded(figure: str, met: bool | None, seconds: float, instructions: str, at: str) -> Record:
-    """A record of now and here; `at` is the commit that the measurement started from."""
-    date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
-    return Record(figure, met, round(seconds, 1), date, at, instructions, _versions())
+@dataclass(frozen=True)
+class Line(Record):
+    """A record with its goal, where the measurement itself says what the goal is. `name` is empty for a line that
+    belongs to no goal."""
+
+    name: str
+    target: str
+    command: str
+    prototype: str
+
+
+R = TypeVar("R", bound=Record)
+
+
+# --- measuring -----------------------------------------------------------------------------------------
+
+
+def wanted(names: Iterable[str]) -> list[str]:
+    """Those that the variable GRAPHWRIGHT_GOALS names, all where it is `all`."""
+    asked = os.environ.get("GRAPHWRIGHT_GOALS", "").replace(",", " ").split()
+    return [name for name in names if name in asked or "all" in asked]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One that has begun: when, at which commit, and the CPU seconds that were used till then."""
+
+    date: str
+    commit: str
+    used: float
+
+    def record(self, figure: str, met: bool | None, instructions: str) -> Record:
+        """As of now and here."""
+        seconds = round(_cpu_seconds() - self.used, 1)
+        return Record(figure, met, seconds, self.date, self.commit, instructions, _versions())
+
+
+def begin() -> Measurement:
+    return Measurement(datetime.now(UTC).strftime("%Y-%m-%d %H:%M"), commit(), _cpu_seconds())
+
+
+def measure(goals: Iterable[Goal], command: str) -> Iterator[Line]:
+    """A line for each goal as it comes; its seconds are those since the line before, so that all together are
+    those of the command."""
+    measurement, here = begin(), f"{cpu()[0]}, {instruction_set()}"
+    for goal in goals:
+        met = None if goal.met is None else bool(goal.met)
+        record = measurement.record(goal.measured, met, here)
+        measurement = replace(measurement, used=_cpu_seconds())
+        yield Line(
+            **asdict(record), name=goal.name, target=goal.target, command=command, prototype=goal.prototype
+        )
 
 
 def commit() -> str:
@@ -70,6 +117,12 @@ def _git(*words: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
+def _cpu_seconds() -> float:
+    """Of this process and of those that it started and that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return process_time() + children.ru_utime + children.ru_stime
+
+
 def _versions() -> str:
     found = [f"Python {platform.python_version()}"]
     for name in ("onnxruntime", "onnxruntime-gpu", "torch", "numpy"):
@@ -80,40 +133,69 @@ def _versions() -> str:
     return ", ".join(found)
 
 
-def read_records(path: Path) -> dict[str, Record]:
-    """Goal -> its record; empty where there is no such file."""
+# --- keeping -------------------------------------------------------------------------------------------
+
+
+def folder() -> Path:
+    """Where pages and records are: `docs/reference` of a checkout, else a folder of results."""
+    return FOLDER if FOLDER.is_dir() else RESULTS
+
+
+def read_records(path: Path, kind: Callable[..., R]) -> dict[str, R]:
+    """Goal -> its record, of the class `kind`; empty where there is no such file."""
     if not path.exists():
         return {}
-    return {name: Record(**row) for name, row in json.loads(path.read_text(encoding="utf-8")).items()}
+    return {name: kind(**row) for name, row in json.loads(path.read_text(encoding="utf-8")).items()}
 
 
 def write_records(path: Path, records: Mapping[str, Record], order: Sequence[str]) -> None:
     """In the order of the goals, so that a measurement changes its own lines only."""
     rows = {name: asdict(records[name]) for name in order if name in records}
-    write_atomically(path, (json.dumps(rows, indent=1) + "\n").encode("utf-8"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, (json.dumps(rows, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
 
 
-def page(head: str, goals: Sequence[Line], records: Mapping[str, Record], command: str) -> str:
-    """The table as a page. `command` has {} for the goal's name."""
-    lines = ["| # | goal | target | measured | met | when, commit |", "| --- | --- | --- | --- | --- | --- |"]
-    words = {True: "yes", False: "**no**", None: "-"}
-    for goal in goals:
-        found = records.get(goal.name)
-        measured, met, when = (
-            ("not measured yet", "-", "")
-            if found is None
-            else (found.figure, words[found.met], f"{found.date}, {found.commit}, {found.seconds:g} CPU s")
-        )
-        cells = (goal.name, goal.what, goal.target, measured, met, when)
-        lines.append(f"| {' | '.join(c.replace('|', '/') for c in cells)} |")
-    commands = "\n".join(command.format(goal.name) for goal in goals)
-    return f"{head}\n" + "\n".join(lines) + _machines(records) + f"\n\n```console\n{commands}\n```\n"
+def write_page(path: Path, text: str) -> None:
+    """Writes the page and prints it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, text.encode("utf-8"))
+    print(text)
 
 
-def _machines(records: Mapping[str, Record]) -> str:
+# --- the page ------------------------------------------------------------------------------------------
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """In Markdown, without a newline at its end."""
+    lines = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
+    return "\n".join(
+        [*lines, *(f"| {' | '.join(c.replace('|', chr(92) + '|') for c in row)} |" for row in rows)]
+    )
+
+
+def measured_cells(record: Record | None) -> tuple[str, str, str]:
+    """What MEASURED heads."""
+    if record is None:
+        return "not measured yet", "-", ""
+    return record.figure, {True: "yes", False: "**no**", None: "-"}[record.met], when([record])
+
+
+def when(records: Sequence[Record]) -> str:
+    """Date and commit of what was measured together, and the CPU seconds of all, as far as they were recorded."""
+    known = [record.seconds for record in records if record.seconds is not None]
+    seconds = f"{round(sum(known), 1):g} CPU s" if len(known) == len(records) else ""
+    return ", ".join(filter(None, (records[0].date, records[0].commit, seconds)))
+
+
+def where(record: Record) -> str:
+    """Instruction sets and versions, as far as they were recorded."""
+    return "; ".join(filter(None, (record.instructions, record.versions)))
+
+
+def machines(records: Mapping[str, Record]) -> str:
     """The instruction sets and versions, with the goals that were measured there."""
     groups: dict[str, list[str]] = {}
     for name, record in records.items():
-        groups.setdefault(f"{record.instructions}; {record.versions}", []).append(name)
-    rows = [f"- {' '.join(names)}: {machine}" for machine, names in groups.items()]
-    return "\n\nInstruction sets and versions:\n\n" + "\n".join(rows) if rows else ""
+        groups.setdefault(where(record), []).append(name)
+    rows = [f"- {', '.join(names)}: {machine}" for machine, names in groups.items()]
+    return "Instruction sets and versions:\n\n" + "\n".join(rows) + "\n" if rows else ""

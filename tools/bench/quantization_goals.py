@@ -6,8 +6,6 @@ the others stay, and the page docs/reference/quantization_goals.md is written fr
 
 from __future__ import annotations
 
-import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from ...backends.onnx.emitting.emission import emit
-from ...backends.runtime.cache import write_atomically
 from ...graph.ir import Program, Value
 from ...graph.spec.resolution import STANDARD_LIBRARY
 from ...graph.types import FLOAT32
@@ -38,7 +35,20 @@ from ...passes.simplify.freezing import FreezeParameters
 from ..documents import Overrides, open_unit
 from ..programs import read_arrays
 from ..training import train_unit, trained_program
-from .goal_records import FOLDER, ROOT, Record, commit, page, read_records, recorded, write_records
+from .goal_records import (
+    MEASURED,
+    ROOT,
+    Record,
+    begin,
+    folder,
+    machines,
+    measured_cells,
+    read_records,
+    table,
+    wanted,
+    write_page,
+    write_records,
+)
 from .quantization import CACHE, instruction_set, measured, trained
 from .quantization_peers import with_added_masks
 from .quantized_layers import convolution, few_bits, four_bits, one_row, worst
@@ -77,33 +87,36 @@ records.
 
 def report() -> None:
     """Measures what is to be measured, then prints the page, and writes it in a checkout."""
-    wanted = os.environ.get("GRAPHWRIGHT_GOALS", "").replace(",", " ").split()
-    folder = FOLDER if FOLDER.is_dir() else CACHE
-    folder.mkdir(parents=True, exist_ok=True)
-    for goal in GOALS:
-        if goal.name in wanted or "all" in wanted:
-            record = _measured(goal)
-            records = {**read_records(folder / RECORDS), goal.name: record}
-            write_records(folder / RECORDS, records, [g.name for g in GOALS])
-            print(f"{goal.name}: {record.figure}", file=sys.stderr, flush=True)
-    text = goals_page(read_records(folder / RECORDS))
-    write_atomically(folder / PAGE, text.encode("utf-8"))
-    print(text)
+    records, page = folder() / RECORDS, folder() / PAGE
+    names = [g.name for g in GOALS]
+    chosen = wanted(names)
+    for goal in (g for g in GOALS if g.name in chosen):
+        record = _measured(goal)
+        write_records(records, {**read_records(records, Record), goal.name: record}, names)
+        print(f"{goal.name}: {record.figure}", file=sys.stderr, flush=True)
+    write_page(page, goals_page(read_records(records, Record)))
 
 
 def goals_page(records: Mapping[str, Record]) -> str:
-    return page(HEAD, GOALS, records, COMMAND)
+    """The table, then what it was measured on, and the goals' commands."""
+    rows = [(g.name, g.what, g.target, *measured_cells(records.get(g.name))) for g in GOALS]
+    commands = "\n".join(COMMAND.format(g.name) for g in GOALS)
+    parts = (
+        HEAD,
+        table(("#", "goal", "target", *MEASURED), rows) + "\n",
+        machines(records),
+        f"```console\n{commands}\n```\n",
+    )
+    return "\n".join(filter(None, parts))
 
 
 def _measured(goal: Goal) -> Record:
-    at, start, used = commit(), process_time(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    measurement = begin()
     try:
         figure, met = goal.measure()
     except Exception as error:  # a goal that can't be measured is a line of the table
         figure, met = f"not measured: {type(error).__name__}: {error}", None
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    children = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
-    return recorded(figure, met, process_time() - start + children, instruction_set(), at)
+    return measurement.record(figure, met, instruction_set())
 
 
 # --- by the tests --------------------------------------------------------------------------------------

@@ -1,25 +1,31 @@
-"""All goals of the state-space layers, each with the command that gives its line alone, as a table and as a page.
+"""All goals of the state-space layers as a page, each with the command that gives its line alone.
 
-`python -m graphwright.tools.bench.state_space_goals --page docs/reference/state_space.md SECTION …` measures the
-sections named (or all), keeps their lines with the day and the processor in the page's records (a JSON file beside
-it), and writes the page from all records: one goal is measured again without the others.
+`GRAPHWRIGHT_GOALS="delay spikes"` names the sections to measure, all where it is `all`. Their records are replaced,
+those of the others stay, and the page docs/reference/state_space.md is written from all of them.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
-from pathlib import Path
 
-from .goals import Goal
+from .goal_records import (
+    MEASURED,
+    Line,
+    folder,
+    measure,
+    measured_cells,
+    read_records,
+    table,
+    wanted,
+    when,
+    where,
+    write_page,
+    write_records,
+)
 
-COMMAND = "python -m graphwright.tools.bench state_space_goals"
+RECORDS, PAGE = "state_space.json", "state_space.md"
+BENCH = "python -m graphwright.tools.bench"
 SECTIONS = {
     "state_space": "Accuracy",
     "state_space_certificates": "Certificates",
@@ -28,150 +34,83 @@ SECTIONS = {
     "state_space_speed": "Speed and memory",
     "spikes": "Digits under noise",
 }
-WIDE = ("avx512f", "avx2", "asimd", "sse2")
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a section, and when and where it was measured."""
-
-    name: str
-    target: str
-    measured: str
-    met: bool | None
-    prototype: str
-    day: str
-    machine: str
-
-
-def report() -> None:
-    """G1 to G13 and what goes beyond them; the lines that only tell are left out."""
-    print(f"command: {COMMAND}")
-    print(f"{'goal':6} {'met':4} {'target':66} {'measured':76} {'prototype':24} command")
-    found = [goal for section in SECTIONS for goal in _told(section) if goal.name]
-    judged = [g for g in found if g.met is not None]
-    print(f"met: {sum(bool(g.met) for g in judged)} of {len(judged)} lines")
-
-
-def _told(section: str) -> Iterator[Goal]:
-    """The section's goals, each printed as it comes."""
-    module = import_module(f".{section}", __package__)
-    for goal in module.goals():
-        shown = f"{goal.name:6} {goal.verdict:4} {goal.target:66} {goal.measured:76} {goal.prototype:24}"
-        print(f"{shown} {module.COMMAND}", flush=True)
-        yield goal
-
-
-def measured(section: str) -> list[Line]:
-    """The section's lines, as of today on this machine."""
-    day, here = datetime.now(UTC).date().isoformat(), machine()
-    return [
-        Line(g.name, g.target, g.measured, None if g.met is None else bool(g.met), g.prototype, day, here)
-        for g in list(_told(section))
-    ]
-
-
-def machine() -> str:
-    """Processor, widest vector instructions, and the runtimes."""
-    import onnxruntime
-    import torch
-
-    text = ""
-    with suppress(OSError):
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    parts = (line.partition(":") for line in text.splitlines())
-    facts = {key.strip(): value.strip() for key, _, value in parts}
-    flags = facts.get("flags", facts.get("Features", "")).split()
-    wide = next((w for w in WIDE if w in flags), "unknown vectors")
-    runtimes = f"ONNX Runtime {onnxruntime.__version__}, torch {torch.__version__.partition('+')[0]}"
-    return f"{facts.get('model name', 'unknown processor')}, {wide}, {runtimes}"
-
-
-def read(records: Path) -> dict[str, list[Line]]:
-    """The lines kept by section."""
-    if not records.exists():
-        return {}
-    known = json.loads(records.read_text(encoding="utf-8"))
-    return {section: [Line(**line) for line in lines] for section, lines in known.items()}
-
-
-def write(records: Path, known: Mapping[str, Sequence[Line]]) -> None:
-    kept = {s: [asdict(line) for line in known[s]] for s in SECTIONS if s in known}
-    records.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def page(known: Mapping[str, Sequence[Line]]) -> str:
-    """The goals in order, then every section's own lines."""
-    goals = [(s, line) for s in SECTIONS for line in known.get(s, ()) if line.name and line.met is not None]
-    numbered = sorted((g for g in goals if g[1].name.startswith("G")), key=lambda g: int(g[1].name[1:]))
-    further = [g for g in goals if not g[1].name.startswith("G")]
-    met = sum(bool(line.met) for _, line in goals)
-    parts = [
-        HEAD,
-        f"\n{met} of {len(goals)} lines are met.\n",
-        _table(numbered, "goal"),
-        "\n## Beyond the goals\n",
-        _table([*further, *_points(known)], "point"),
-    ]
-    for section, title in SECTIONS.items():
-        told = [line for line in known.get(section, ()) if not line.name]
-        if told:
-            parts += [f"\n## {title}\n", f"`python -m graphwright.tools.bench {section}`\n"]
-            parts += ["| what | measured |\n| --- | --- |"]
-            parts += [f"| {_cell(line.target)} | {_cell(line.measured)} |" for line in told]
-    days = sorted({(line.day, line.machine, s) for s, lines in known.items() for line in lines})
-    parts += ["\n## When and where\n", "| section | day | machine |\n| --- | --- | --- |"]
-    parts += [f"| {s} | {day} | {where} |" for day, where, s in days]
-    return "\n".join(parts) + "\n"
-
-
-def _points(known: Mapping[str, Sequence[Line]]) -> list[tuple[str, Line]]:
-    """Lines of open points that only tell."""
-    return [(s, line) for s in SECTIONS for line in known.get(s, ()) if line.name and line.met is None]
-
-
-def _table(lines: Sequence[tuple[str, Line]], first: str) -> str:
-    rows = [
-        f"| {first} | target | measured | met | prototype | command |\n| --- | --- | --- | --- | --- | --- |"
-    ]
-    for section, line in lines:
-        verdict = "" if line.met is None else "yes" if line.met else "**no**"
-        cells = (line.name, line.target, line.measured, verdict, line.prototype, f"`bench {section}`")
-        rows.append("| " + " | ".join(_cell(c) for c in cells) + " |")
-    return "\n".join(rows)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
-
-
-HEAD = """<!-- generated by `python -m graphwright.tools.bench.state_space_goals --page …`; do not edit -->
+HEAD = f"""<!-- generated by `{BENCH} state_space_goals`; do not edit -->
 
 # State-space layers: goals and what was measured
 
 Every goal of the state-space layers with the command that gives its line (`bench NAME` is
-`python -m graphwright.tools.bench NAME`), what was aimed at, what was measured, and what a prototype reached on a
-machine of its own. Times are the least CPU time of one thread, all that is compared in the same rounds. The whole
-table, without this page: `python -m graphwright.tools.bench state_space_goals`."""
+`{BENCH} NAME`), what was aimed at, what was measured, and what a prototype reached on a
+machine of its own. Times are the least CPU time of one thread, all that is compared in the same rounds.
+`GRAPHWRIGHT_GOALS=NAME {BENCH} state_space_goals` measures the lines of one command
+again and leaves the others' records.
+"""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measures, keeps, and writes the page."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--page", type=Path, required=True, help="the page; its records lie beside it")
-    parser.add_argument("sections", nargs="*", help=f"of {', '.join(SECTIONS)} (all)")
-    given = parser.parse_args(arguments)
-    unknown = [s for s in given.sections if s not in SECTIONS]
-    if unknown:
-        parser.error(f"unknown section '{unknown[0]}': {', '.join(SECTIONS)}")
-    records: Path = given.page.with_suffix(".json")
-    known = read(records)
-    for section in given.sections or SECTIONS:
-        known[section] = measured(section)
-        write(records, known)
-        given.page.write_text(page(known), encoding="utf-8")
-    return 0
+def report() -> None:
+    """Measures the sections that are to be measured, then prints the page, and writes it in a checkout."""
+    records, page = folder() / RECORDS, folder() / PAGE
+    for section in wanted(SECTIONS):
+        known = replaced(read_records(records, Line), section, measured(section))
+        write_records(records, known, list(known))
+    write_page(page, goals_page(read_records(records, Line)))
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def measured(section: str) -> list[Line]:
+    """The section's lines, each printed as it comes."""
+    return list(_told(measure(import_module(f".{section}", __package__).goals(), f"{BENCH} {section}")))
+
+
+def _told(lines: Iterable[Line]) -> Iterator[Line]:
+    for line in lines:
+        figure, met, _ = measured_cells(line)
+        print(f"{line.name:6} {met:6} {line.target:66} {figure:76} {line.prototype}", flush=True)
+        yield line
+
+
+def replaced(known: Mapping[str, Line], section: str, lines: Sequence[Line]) -> dict[str, Line]:
+    """The records with the section's lines in the place of its earlier ones, in the order of sections."""
+    sections = {name: _of(known, name) for name in SECTIONS} | {section: lines}
+    return {f"{name} {n}": line for name, found in sections.items() for n, line in enumerate(found, 1)}
+
+
+def _of(records: Mapping[str, Line], section: str) -> list[Line]:
+    return [line for line in records.values() if line.command == f"{BENCH} {section}"]
+
+
+def goals_page(records: Mapping[str, Line]) -> str:
+    """The goals in order, then every section's own lines, then when and where."""
+    named = [line for line in records.values() if line.name]
+    goals = [line for line in named if line.met is not None]
+    numbered = sorted((g for g in goals if g.name.startswith("G")), key=lambda g: int(g.name[1:]))
+    further = [g for g in goals if not g.name.startswith("G")]
+    told = [line for line in named if line.met is None]
+    parts = [
+        HEAD,
+        f"{sum(bool(g.met) for g in goals)} of {len(goals)} lines are met.\n",
+        _table("goal", numbered),
+        "## Beyond the goals\n",
+        _table("point", [*further, *told]),
+    ]
+    for section, title in SECTIONS.items():
+        rows = [(line.target, line.figure) for line in _of(records, section) if not line.name]
+        if rows:
+            parts += [f"## {title}\n", f"`{BENCH} {section}`\n", table(("what", "measured"), rows) + "\n"]
+    return "\n".join([*parts, "## When and where\n", _measurements(records)])
+
+
+def _table(first: str, lines: Iterable[Line]) -> str:
+    rows = []
+    for line in lines:
+        figure, met, _ = measured_cells(line)
+        rows.append((line.name, line.target, figure, met, line.prototype, f"`{_short(line.command)}`"))
+    return table((first, "target", *MEASURED[:2], "prototype", "command"), rows) + "\n"
+
+
+def _short(command: str) -> str:
+    return command.replace(BENCH, "bench")
+
+
+def _measurements(records: Mapping[str, Line]) -> str:
+    """A row a section, with the CPU seconds of all its lines."""
+    rows = [(s, when(lines), where(lines[0])) for s in SECTIONS if (lines := _of(records, s))]
+    return table(("section", MEASURED[2], "machine"), rows) + "\n"

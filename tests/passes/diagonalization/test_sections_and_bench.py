@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import mpmath
@@ -19,6 +21,8 @@ from graphwright.passes.diagonalization.sections import (
 )
 from graphwright.passes.diagonalization.system import System, kernel
 from graphwright.tools.bench import state_space_goals
+from graphwright.tools.bench.goal_records import Line, read_records
+from graphwright.tools.bench.goals import Goal
 from graphwright.tools.bench.recurrences import recurrences
 from graphwright.tools.bench.state_space import product_of, violated
 from graphwright.tools.bench.state_space_certificates import hankel, rank_one, resolvents
@@ -91,21 +95,27 @@ def test_a_certificate_that_is_too_good_would_be_seen() -> None:
 def test_a_section_of_the_page_is_measured_again_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The lines of other sections stay with their day; goals come first, in order, whatever section they are of."""
+    """The lines of other sections stay as they were; goals come first, in order, whatever section they are of."""
     found = {
-        "delay": [state_space_goals.Line("G12", "small", "1", True, "2", "2026-01-01", "here")],
-        "state_space_speed": [
-            state_space_goals.Line("G7", "fast | wide", "3", False, "", "2026-01-01", "here"),
-            state_space_goals.Line("", "beside", "4", None, "", "2026-01-01", "here"),
-        ],
+        "delay": [Goal("G12", "small", "1", True, "2")],
+        "state_space_speed": [Goal("G7", "fast | wide", "3", False), Goal("", "beside", "4")],
     }
-    monkeypatch.setattr(state_space_goals, "measured", lambda section: found[section])
-    page = tmp_path / "page.md"
-    assert state_space_goals.main(["--page", str(page), *found]) == 0
-    found["delay"] = [replace(found["delay"][0], measured="5", day="2026-02-02")]
-    assert state_space_goals.main(["--page", str(page), "delay"]) == 0
-    text = page.read_text(encoding="utf-8")
+    for section, goals in found.items():
+        module = import_module(f"graphwright.tools.bench.{section}")
+        monkeypatch.setattr(module, "goals", partial(iter, goals))
+    monkeypatch.setattr(state_space_goals, "folder", lambda: tmp_path)
+    monkeypatch.setenv("GRAPHWRIGHT_GOALS", "delay state_space_speed")
+    state_space_goals.report()
+    before = read_records(tmp_path / state_space_goals.RECORDS, Line)
+    found["delay"][0] = replace(found["delay"][0], measured="5")
+    monkeypatch.setenv("GRAPHWRIGHT_GOALS", "delay")
+    state_space_goals.report()
+    after = read_records(tmp_path / state_space_goals.RECORDS, Line)
+    text = (tmp_path / state_space_goals.PAGE).read_text(encoding="utf-8")
     assert "1 of 2 lines are met" in text
     assert text.index("| G7 | fast \\| wide | 3 | **no** |") < text.index("| G12 | small | 5 | yes | 2 |")
     assert "| beside | 4 |" in text
-    assert "| state_space_speed | 2026-01-01 |" in text
+    assert len(after) == len(before) == 3
+    assert {k: v for k, v in after.items() if "speed" in k} == {
+        k: v for k, v in before.items() if "speed" in k
+    }
