@@ -68,7 +68,7 @@ def _gelu() -> Form:
         "m: where(below, 0, x)",
         "y: m - t",
     ]
-    special = {"nan": "nan", "inf": "inf", "-inf": "-0.0", "zero": "0", "-zero": "-0.0"}
+    special = {"nan": "nan", "inf": "inf", "-inf": "0", "zero": "0", "-zero": "-0.0"}
     reduction = "a = min(|x|, 16); Φ(-a) = e^(-a²/2) h(a), h by 32 polynomials; max(x, 0) - a Φ(-a)"
     doc = "x times the normal distribution function, relatively exact in the tail."
     return Form("gelu-float32", "gelu", _SINGLE, _ALL, "ulp", tuple(nodes), doc, reduction, special)
