@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -21,7 +22,7 @@ from ...passes.manager.pass_ import Context, Replacement
 from ...passes.quantization.lowering import LowerQuantized
 from ...passes.quantization.quantize import Quantize
 from .quantization import DYNAMIC, instruction_set, least_times, trained
-from .quantizers import side_by_side
+from .quantizers import TOOLS, Batches, Tool, side_by_side, static
 from .sessions import open_session
 
 Array = np.ndarray[Any, Any]
@@ -133,49 +134,20 @@ def _ours(program: Program, context: Context, options: Mapping[str, Any]) -> Cal
     return work
 
 
-def _tools(
-    source: Path, batches: Sequence[Mapping[str, Array]], folder: Path
-) -> dict[str, Callable[[], bytes]]:
+def _tools(source: Path, batches: Batches, folder: Path) -> dict[str, Callable[[], bytes]]:
     """ONNX Runtime's tools and NNCF, each a function to the model's bytes."""
-    import onnx
-    from onnxruntime import quantization as tools
-
-    class Reader(tools.CalibrationDataReader):  # type: ignore[misc]  # a class without types
-        def __init__(self) -> None:
-            self.rows = iter([{"tokens": b["tokens"]} for b in batches])
-
-        def get_next(self) -> Any:
-            return next(self.rows, None)
-
-    target = folder / "made.onnx"
-
-    def static(**options: Any) -> bytes:
-        tools.quantize_static(str(source), str(target), Reader(), per_channel=True, **options)
-        return target.read_bytes()
-
-    def dynamic() -> bytes:
-        tools.quantize_dynamic(str(source), str(target), weight_type=tools.QuantType.QInt8)
-        return target.read_bytes()
-
-    def nbits() -> bytes:
-        from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
-
-        found = MatMulNBitsQuantizer(onnx.load(str(source)), block_size=32, is_symmetric=False)
-        found.process()
-        found.model.save_model_to_file(str(target), False)
-        return target.read_bytes()
-
-    def nncf_static() -> bytes:
-        import nncf
-
-        dataset = nncf.Dataset(list(batches), lambda b: {"tokens": b["tokens"]})
-        made: bytes = nncf.quantize(onnx.load(source), dataset).SerializeToString()
-        return made
-
-    return {
+    given = [{"tokens": b["tokens"]} for b in batches]
+    products = partial(static, op_types_to_quantize=["MatMul", "Gemm"])
+    tools: dict[str, Tool] = {
         "ONNX Runtime quantize_static, defaults": static,
-        "  the same, MatMul and Gemm only": lambda: static(op_types_to_quantize=["MatMul", "Gemm"]),
-        "ONNX Runtime quantize_dynamic": dynamic,
-        "ONNX Runtime MatMulNBitsQuantizer": nbits,
-        "NNCF quantize": nncf_static,
+        "  the same, MatMul and Gemm only": products,
+        "ONNX Runtime quantize_dynamic": TOOLS["quantize_dynamic"],
+        "ONNX Runtime MatMulNBitsQuantizer": TOOLS["MatMulNBitsQuantizer"],
+        "NNCF quantize": TOOLS["nncf quantize"],
     }
+    return {name: partial(_made, tool, source, folder / "made.onnx", given) for name, tool in tools.items()}
+
+
+def _made(tool: Tool, source: Path, target: Path, batches: Batches) -> bytes:
+    tool(source, target, batches)
+    return target.read_bytes()

@@ -113,7 +113,8 @@ def _kernels(model: bytes) -> str:
 # --- tools ------------------------------------------------------------------------------------------
 
 
-def _static(source: Path, target: Path, batches: Batches) -> None:
+def static(source: Path, target: Path, batches: Batches, **options: Any) -> None:
+    """ONNX Runtime's quantize_static, weights by channel."""
     from onnxruntime import quantization as tools
 
     class Reader(tools.CalibrationDataReader):  # type: ignore[misc]  # a class without types
@@ -123,7 +124,7 @@ def _static(source: Path, target: Path, batches: Batches) -> None:
         def get_next(self) -> Any:
             return next(self.rows, None)
 
-    tools.quantize_static(str(source), str(target), Reader(), per_channel=True)
+    tools.quantize_static(str(source), str(target), Reader(), per_channel=True, **options)
 
 
 def _dynamic(source: Path, target: Path, batches: Batches) -> None:
@@ -157,7 +158,7 @@ def _nncf_weights(source: Path, target: Path, batches: Batches) -> None:
 
 
 TOOLS: Mapping[str, Tool] = {
-    "quantize_static": _static,
+    "quantize_static": static,
     "quantize_dynamic": _dynamic,
     "MatMulNBitsQuantizer": _nbits,
     "nncf quantize": _nncf_static,

@@ -89,34 +89,40 @@ def function_command(
     from ...passes.functions.island import Settings
     from ..search.enumeration import enumerate_programs
     from ..search.executors import executor_of
-    from ..search.function_search import begin, front, leave, run
+    from ..search.function_search import begin, front, run
 
-    target = _target(function, domain, error, core)
-    shown = None if as_json or not sys.stderr.isatty() else _show
-    out = Path(folder)
+    target, out = _target(function, domain, error, core), Path(folder)
     with executor_of(workers) as executor:
         if exhaustive is not None:
             found = enumerate_programs(target, exhaustive, seed, out, executor=executor, fresh=fresh)
             _leave_enumeration(found, target, exhaustive, seed, out, as_json)
             return
-        if seconds is None and epochs is None:
-            seconds = 60.0
         search = begin(target, Settings(most=ops), seed, out, fresh=fresh, cost=cost, classical=not empty)
         try:
             run(
                 search,
                 out,
                 epochs=epochs,
-                seconds=seconds,
+                seconds=60.0 if seconds is None and epochs is None else seconds,
                 classical=not empty,
                 executor=executor,
-                progress=shown,
+                progress=None if as_json or not sys.stderr.isatty() else _show,
             )
         except KeyboardInterrupt:
             click.echo("\nstopped; run it again to go on", err=True)
-    programs = front(search)
+    _leave_search(search, seed, out, as_json, measure)
+    if plot:
+        from ..search.front_plot import draw
+
+        draw(target, front(search), out / f"{target.name}.png")
+
+
+def _leave_search(search: Search, seed: int, out: Path, as_json: bool, measure: bool) -> None:
+    """Writes and prints the front; with `measure`, what its kernels take."""
+    from ..search.function_search import front, leave
+
+    target, programs = search.target, front(search)
     leave(target, programs, out, {"search": f"seed {seed}, {search.epoch} epochs, {search.fitted} programs"})
-    summary = f"{search.fitted:,} programs fitted in {search.epoch} epochs"
     facts: dict[str, object] = {"epochs": search.epoch, "programs_fitted": search.fitted}
     timed = _timed(search) if measure else []
     if measure:
@@ -124,14 +130,11 @@ def function_command(
             {"nanoseconds": m.nanoseconds, "units": m.units, "program": m.program.text(m.constants)}
             for m in timed
         ]
+    summary = f"{search.fitted:,} programs fitted in {search.epoch} epochs"
     _report(programs, as_json, summary, facts, target, out)
     if not as_json:
         for one in timed:
             click.echo(f"{one.nanoseconds:8.4f} ns {one.units:12.4g} ulp  {one.program.text()}")
-    if plot:
-        from ..search.front_plot import draw
-
-        draw(target, programs, out / f"{target.name}.png")
 
 
 def _timed(search: Search) -> list[Measured]:
