@@ -13,33 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.runtime.comparison import allclose
 from ..backends.runtime.feeds import initialize, prepare
 from ..backends.runtime.samples import size_choices
 from ..graph.diagnostics import fail
 from ..graph.ir import Program
 from ..graph.spec.documents import Recipe
-from ..graph.types.dtypes import from_numpy
 from ..passes.manager.contract import Budget
 from ..passes.manager.manager import PassManager
 from ..passes.manager.pass_ import Context
 from ..passes.manager.pipeline import Pipeline, parse_passes, pipeline
 from ..passes.manager.record import CompileRecord
 from .artefacts import Array, check_backend, drawn_inputs, read_artefact, write_artefact
+from .output_checks import OutputCheck, checked
 
 STANDARD = ("freeze_parameters", "simplify")
 """The passes of a compile that names none: exact ones."""
-
-
-@dataclass(frozen=True)
-class OutputCheck:
-    """The emitted artefact against the program before any pass, on drawn inputs."""
-
-    output: str
-    sizes: Mapping[str, int]
-    max_abs: float
-    max_rel: float
-    ok: bool
 
 
 @dataclass(frozen=True)
@@ -164,10 +152,6 @@ def _require_equal(checks: Sequence[OutputCheck], folder: Path) -> None:
         )
 
 
-LOSSY_TOLERANCE = 0.05
-"""Of the largest output: codes that two runtimes round apart, kernels that quantize activations."""
-
-
 def _check(before: Program, after: Program, path: Path, seed: int, lossy: bool) -> list[OutputCheck]:
     """The program on torch and the written file on its own runtime, on the same drawn inputs. After a
     lossy pass `before` is what the passes made: their budgets say how far that is from the start."""
@@ -180,7 +164,7 @@ def _check(before: Program, after: Program, path: Path, seed: int, lossy: bool) 
         feeds = prepare(before, drawn_inputs(before, seed, sizes), seed=seed)
         expected, actual = original.run(feeds), runtime.run({**feeds, **_new_leaves(after, feeds)})
         for name in before.output_names:
-            found.append(_compared(name, sizes, actual[name], expected[name], lossy))
+            found.append(checked(name, sizes, actual[name], expected[name], lossy))
     return found
 
 
@@ -197,25 +181,6 @@ def _runtime(backend: str, opset: int) -> Any:
     from ..backends.onnx.backend import OnnxBackend
 
     return OnnxBackend(opsets=(opset,))
-
-
-def _compared(
-    name: str, sizes: Mapping[str, int], actual: Array, expected: Array, lossy: bool = False
-) -> OutputCheck:
-    """Equal up to 1e-4 of the output's largest value, for two runtimes in float32."""
-    if not from_numpy(actual.dtype).is_float:
-        same = actual.shape == expected.shape and bool(np.all(actual == expected))
-        return OutputCheck(name, dict(sizes), 0.0 if same else 1.0, 0.0 if same else 1.0, same)
-    scale = float(np.max(np.abs(expected), initial=0.0))
-    if lossy:
-        worst = float(np.max(np.abs(actual - expected), initial=0.0))
-        share = worst / max(scale, 1e-30)
-        return OutputCheck(name, dict(sizes), worst, share, share <= LOSSY_TOLERANCE)
-    relative = 1e-4 if expected.dtype == np.float32 else 1e-2 if expected.dtype.itemsize == 2 else 1e-9
-    result = allclose(actual, expected, rtol=relative, atol=relative * max(1.0, scale), equal_nan=True)
-    return OutputCheck(
-        name, dict(sizes), float(result.max_abs), float(result.max_abs) / max(scale, 1e-30), bool(result)
-    )
 
 
 def _latency(before: Program, after: Program, backend: str, opset: int, seed: int) -> dict[str, float]:

@@ -25,6 +25,8 @@ from .raising import Matrices, Recurrence, raised, rounding_bound
 Bounds = dict[Value, float]
 LARGEST_STEP = 200
 """Nodes of a step with what it reads, beyond which a row of steps is not looked at."""
+LOOPS = frozenset({"Scan", "Loop", "RNN"})
+"""Recurrences that the report names with the reason when they are not raised."""
 DEEPEST = 6
 """Nodes of one step of a written-out recurrence, along the path of its state."""
 
@@ -50,12 +52,15 @@ class RaiseSsm:
 
     def run(self, program: Program, context: Context) -> Result:
         bounds: Bounds = {}
+        notes: list[str] = []
         chains = written_out(program.graph, self.least)
 
         def rule(name: str, root: str, rewriting: Callable[[Node, Site], Found]) -> Procedure:
             def attempt(node: Node, site: Site) -> Sequence[Value] | str | None:
                 found = rewriting(node, site)
                 if isinstance(found, str):
+                    if root in LOOPS:
+                        notes.append(f"{_label(node)} left as it is: {found}")
                     return found
                 bounds[found[0][0]] = found[1]
                 return found[0]
@@ -72,12 +77,17 @@ class RaiseSsm:
                 for root in dict.fromkeys(n.name for n in chains)
             ),
         ]
-        result = result_of(rewrite(program, rules, self.name, context.firings))
+        rewritten = rewrite(program, rules, self.name, context.firings)
+        result = result_of(rewritten, tuple(dict.fromkeys(notes)))
         sites = tuple(replace(r, bound=bounds.get(r.new[0])) for r in result.replacements)
         return replace(result, replacements=sites)
 
 
 Found = tuple[list[Value], float] | str
+
+
+def _label(node: Node) -> str:
+    return f"{node.name} to {', '.join(str(v.type) for v in node.outputs)}"
 
 
 def _steps(length: Dimension, otherwise: int) -> int:
