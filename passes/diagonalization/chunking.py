@@ -192,9 +192,11 @@ class Powers:
         arrays = [self.local(chunk), self.end(chunk), self.out(chunk)]
         jump = self.jump(chunk)
         arrays += [jump.real, jump.imag] if self.poles is not None else [jump[:, None]]
+        with np.errstate(over="ignore"):
+            arrays = [np.ascontiguousarray(a, dtype) for a in arrays]
         if not all(np.isfinite(a).all() for a in arrays):
             return "its tables are not finite"
-        values = [site.constant(np.ascontiguousarray(a, dtype), "state_space") for a in arrays]
+        values = [site.constant(a, "state_space") for a in arrays]
         if any(v is None for v in values):
             return "its tables are too large for a body"
         local, end, out, *rest = (v for v in values if v is not None)
