@@ -91,7 +91,7 @@ def raised(found: Recurrence, site: Site, length: int) -> tuple[list[Value], flo
     sizes = [_row_size(v, found.step.axis) for v in found.states]
     m = matrices_of(found.step, sum(sizes))
     bound = rounding_bound(m, dtype, length)
-    if not bound < UNIT[dtype] * np.finfo(dtype).max:
+    if not bound < UNIT[dtype] * float(np.finfo(dtype).max):
         return "its response overflows within its steps"
     groups = [x[None].astype(dtype) for x in (m.a, m.b, m.c, m.d)]
     if not m.c.size:  # nothing but the last state is asked for
