@@ -62,7 +62,7 @@ def goals() -> Iterator[Goal]:
         before = initialize(
             build_program(open_unit(str(_spec(model)), Overrides(sizes=dict(model.sizes)))), 0
         )
-        pipeline = Pipeline((Step(SubstituteFunctions(budget=BUDGET)),))
+        pipeline = Pipeline((Step(SubstituteFunctions(tolerance=BUDGET)),))
         record = PassManager().run(before, pipeline, Context(), verify="each")
         times, differences = _measured(model, before, record.program)
         within = within and differences["torch eager, ours"] <= BUDGET

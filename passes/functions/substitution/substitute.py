@@ -36,7 +36,7 @@ COVERED = 0.99
 @dataclass(frozen=True)
 class Site:
     """One operator with what is known of it: what errors there become at the outputs (`amplification`; None
-    without a budget), the error that it may cause (`allowed`: of an output, or of its own result), and the
+    without a tolerance), the error that it may cause (`allowed`: of an output, or of its own result), and the
     program that it gets, or why none."""
 
     node: Node
@@ -59,7 +59,7 @@ class SubstituteFunctions:
     around them, by certified programs, for `target` (native: C kernels; inductor: torch's operators, to be
     fused by torch.compile; onnx: nothing pays there).
 
-    `budget` is the largest error that the outputs may get, absolutely: each operator gets a share by how much
+    `tolerance` is the largest error that the outputs may get, absolutely: each operator gets a share by how much
     its errors are amplified on samples, and the cheapest program within it. Without one a program may be off by
     `ulp` units in the last place. `library` names a folder of programs, by default the standard ones.
     """
@@ -67,21 +67,21 @@ class SubstituteFunctions:
     name: ClassVar[str] = "substitute_functions"
     variants: ClassVar[frozenset[str]] = frozenset({"infer"})
 
-    budget: float | None = None
+    tolerance: float | None = None
     ulp: float = 4.0
     target: Literal["native", "inductor", "onnx"] = "native"
     fuse: bool = True
     library: str = ""
 
     def __post_init__(self) -> None:
-        if self.budget is not None and not 0 < self.budget < math.inf:
-            raise ValueError("the budget is a positive number")
+        if self.tolerance is not None and not 0 < self.tolerance < math.inf:
+            raise ValueError("the tolerance is a positive number")
         if not self.ulp > 0:
             raise ValueError("ulp is a positive number")
 
     @property
     def contract(self) -> Contract:
-        return Bounded("max_abs", math.inf if self.budget is None else self.budget)
+        return Bounded("max_abs", math.inf if self.tolerance is None else self.tolerance)
 
     def run(self, program: Program, context: Context) -> Result:
         nodes = [n for n in program.graph.nodes if function_of(n) and _is_taken(n)]
@@ -103,7 +103,7 @@ class SubstituteFunctions:
         intervals = proven(program)
         values = [n.outputs[0] for n in nodes]
         arrays = _observed(program, nodes, samples)
-        sizes = amplification(program, values, samples, context.seed) if self.budget is not None else None
+        sizes = amplification(program, values, samples, context.seed) if self.tolerance is not None else None
         entries = library(Path(self.library) if self.library else FOLDER)
         found = []
         for node, value in zip(nodes, values, strict=True):
@@ -115,8 +115,8 @@ class SubstituteFunctions:
             site = Site(
                 node, function, lies, None, self.ulp * unit(_largest(node, function, lies), "float32")
             )
-            if self.budget is not None:
-                share = self.budget / (CONFIDENCE * math.sqrt(len(nodes)))
+            if self.tolerance is not None:
+                share = self.tolerance / (CONFIDENCE * math.sqrt(len(nodes)))
                 factor = (sizes or {}).get(value, Amplification(math.inf, math.inf))
                 site = replace(site, amplification=factor, allowed=share)
             found.append(self._choose(site, arrays[node], entries))

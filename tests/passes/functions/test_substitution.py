@@ -56,7 +56,7 @@ def model(name):
     sizes, _ = MODELS[name]
     spec = FOLDER.parent / "models" / f"{name}.yaml"
     program = graphwright.load(spec, sizes=sizes)
-    record = compiled(program, budget=BUDGET)
+    record = compiled(program, tolerance=BUDGET)
     return program, record
 
 
@@ -98,7 +98,7 @@ def test_a_budget_too_tight_for_every_program_keeps_the_operator(tmp_path):
     program = written(tmp_path, ["y: tanh(x)"], "x: float32[64, 64] in -10..10")
 
     def taken(budget):
-        record = compiled(program, budget=budget)
+        record = compiled(program, tolerance=budget)
         return [n.attribute("certificates")[0].split()[0] for n in elementwise_nodes(record.program)]
 
     assert taken(1e-5) == ["tanh_quick"]
