@@ -21,7 +21,7 @@ NEAR_OVERFLOW = 0.01
 
 @dataclass(frozen=True)
 class OutputCheck:
-    """The emitted artefact against the program before any pass, on drawn inputs: the largest difference of
+    """The emitted artefact against a program, on drawn inputs: the largest difference of
     the finite numbers, also as a share of the largest of them. `nonfinite` counts those of `count` numbers
     that are NaN or infinite in the program."""
 

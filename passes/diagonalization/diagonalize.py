@@ -10,6 +10,7 @@ import numpy as np
 
 from ...backends.runtime.state_space_cost import Layer, best_plan
 from ...graph.ir import Node, Program, Value, make_node
+from ...graph.types.dimensions import Dimension
 from ..manager.contract import Bounded, Contract
 from ..manager.pass_ import Context, Result
 from ..rewriting import Procedure, Site
@@ -25,12 +26,15 @@ from .layers import Numbers, diagonal_node, numbers_of, operand
 from .system import System, kernel
 
 FORMS_TAKEN = ("dense", "block", "dplr")
+LONGEST = 131072
+"""Steps that a certificate reaches: it goes through them one by one."""
 
 
 @dataclass(frozen=True)
 class Diagonalize:
     """Rewrites state-space layers with constant matrices in diagonal form: the first candidate whose
-    certificate keeps `tolerance` (of the layer's largest gain, for inputs of `length` steps).
+    certificate keeps `tolerance` (of the layer's largest gain, for inputs of as many steps as the layer is given;
+    where their number is symbolic, of `length` steps, and on until the response is gone).
 
     - `candidates`: unitary, eig, dissipative (closed form; rank-one for HiPPO), lossless, ginibre,
       optimized, in this order.
@@ -106,6 +110,8 @@ class _Session:
         numbers = numbers_of(node, site)
         if isinstance(numbers, str):
             return numbers
+        if self._length(node) > LONGEST:
+            return f"its {self._length(node)} steps are more than the {LONGEST} that certificates reach"
         outcomes = self._outcomes(node, numbers, form)
         bad = next((o for o in outcomes if o.form is None), None)
         if bad is not None:
@@ -117,16 +123,22 @@ class _Session:
             return slower
         return self._replaced(node, site, outcomes, forms, certificates)
 
+    def _length(self, node: Node) -> int:
+        """The steps of the inputs that the certificate is for."""
+        steps = _steps(node)
+        return steps if isinstance(steps, int) else self.options.length
+
     def _alternative(self, node: Node, site: Site, numbers: Numbers, bad: Outcome) -> Sequence[Value] | str:
         """One of the exact forms, or why none."""
         options = self.options
         form, disc = node.attribute("form"), node.attribute("disc")
         if site.readers(node.outputs[1]) or operand(node, "initial") is not None:
             return f"{bad.reason}; its states are asked for, which no other form keeps"
-        setting = Setting(numbers, form, disc, options.length, layer_of(node, options.length, None))
+        length = self._length(node)
+        setting = Setting(numbers, form, disc, length, layer_of(node, length, None))
         before = best_plan(setting.layer, options.target).cost
         least = UNIT[numbers.dtype] * max(
-            dense_growth(setting.discrete(g), options.length) for g in range(numbers.groups)
+            dense_growth(setting.discrete(g), length) for g in range(numbers.groups)
         )
         said = [bad.reason]
         for found in alternatives(setting, options.alternatives):
@@ -154,11 +166,12 @@ class _Session:
         wanted = Wanted(
             options.tolerance,
             numbers.dtype,
-            options.length,
+            self._length(node),
             options.chunk,
             truncate=options.truncate,
             candidates=options.candidates,
             draws=Draws(self.seed, options.best_of, options.steps),
+            lasting=not isinstance(_steps(node), int),
         )
         found: list[Outcome] = []
         for group in range(numbers.groups):
@@ -212,7 +225,7 @@ class _Session:
         self, node: Node, outcomes: Sequence[Outcome], forms: Sequence[Diagonal], bound: float, *, last: bool
     ) -> float:
         """The bound with what initial states add, and what the last state may be off by."""
-        length = self.options.length
+        length = self._length(node)
         unit = UNIT[node.outputs[0].tensor.dtype.name]
         for outcome, form in zip(outcomes, forms, strict=True):
             assert outcome.discrete is not None and outcome.certificate is not None
@@ -237,6 +250,12 @@ class _Session:
             bound = self.bounds.get(r.new[0])
             sites.append(replace(r, old=r.old[:count], new=r.new[:count], bound=bound))
         return replace(result, replacements=tuple(sites))
+
+
+def _steps(node: Node) -> Dimension:
+    u = node.inputs[0]
+    assert u is not None
+    return u.tensor.shape[2]
 
 
 def _unread(node: Node) -> Value:

@@ -33,6 +33,7 @@ def page(data: Mapping[str, Any]) -> str:
         _passes(data["passes"]),
         "<h2>The emitted model against the program</h2>",
         _checks(data["checks"]),
+        *(["<h2>And before the passes</h2>", _checks(data["drift"])] if data["drift"] else ()),
         "<h2>Operators</h2>",
         _operators(data),
     ]

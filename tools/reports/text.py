@@ -29,16 +29,19 @@ def summary(data: Mapping[str, Any], folder: str) -> str:
         lines.append(f"  {name:<15} {before:12.5g} -> {after:12.5g}")
     lines += [f"  {_budget_line(b)}" for b in data.get("budgets", ())]
     if data["checks"]:
-        worst = max(data["checks"], key=lambda c: float(c["max_abs"]))
-        lines.append(
-            f"  emitted model against the program: largest difference {worst['max_abs']:.3g} "
-            f"({worst['output']}, {worst['max_rel']:.1e} of its largest)"
-        )
+        lines.append(f"  emitted model against the program: {_largest(data['checks'])}")
+        if data["drift"]:
+            lines.append(f"  emitted model against the program before the passes: {_largest(data['drift'])}")
         lines += _nonfinite(data["checks"])
     verdict = data["verdict"] or "not verified"
     lines.append(f"  contracts: {verdict}" + (f" ({data['reason']})" if data["reason"] else ""))
     lines.append(f"wrote {folder}/{data['artefact']}, {folder}/report.html, {folder}/report.json")
     return "\n".join(lines)
+
+
+def _largest(checks: Sequence[Mapping[str, Any]]) -> str:
+    worst = max(checks, key=lambda c: float(c["max_abs"]))
+    return f"largest difference {worst['max_abs']:.3g} ({worst['output']}, {worst['max_rel']:.1e} of its largest)"
 
 
 def _nonfinite(checks: Sequence[Mapping[str, Any]]) -> list[str]:
