@@ -161,7 +161,7 @@ def test_chunks_of_any_length_are_the_recurrence(length: int, n: int) -> None:
     draw = np.random.default_rng(n).standard_normal
     a = 0.8 * draw((n, n)) / np.sqrt(n)
     b, c, d = draw((n, 1)), draw((1, n)), draw((1, 1))
-    matrices = {"A": a[None], "B": b[None], "C": c[None], "D": d[None]}
+    matrices = {"A": a[None], "B": b.reshape(1, -1, 1), "C": c[None], "D": d[None]}
     before = program(matrices, 1, length, dtype="float64")
     record = PassManager().run(before, [ChunkSsm(chunk=16)])
     u = draw((2, 1, length))
@@ -221,7 +221,7 @@ def test_certificates_are_for_the_steps_that_a_layer_gets(steps: Any) -> None:
     """A readout fitted to the first 1024 steps of HiPPO-LegS is off by a tenth of the output after them."""
     a, b = legs(64)
     u = leaf("Input", "u", TensorType(FLOAT32, (2, 1, steps)))
-    arrays = {"A": a[None], "B": b[None], "C": np.full((1, 1, 64), 0.125), "dt": np.full(1, 1e-3)}
+    arrays = {"A": a[None], "B": b.reshape(1, -1, 1), "C": np.full((1, 1, 64), 0.125), "dt": np.full(1, 1e-3)}
     weights = {n: x.astype(np.float32) for n, x in arrays.items()}
     w = {n: leaf("Weight", n, TensorType(FLOAT32, x.shape)) for n, x in weights.items()}
     operands = (u, w["A"], w["B"], w["C"], None, w["dt"])
