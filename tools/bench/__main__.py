@@ -21,6 +21,7 @@ SECTIONS = (
     "state_space_certificates",
     "delay",
     "spikes",
+    "spikes_recipes",
     "function_search",
     "function_search_seeds",
     "state_space_goals",
