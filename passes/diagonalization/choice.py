@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from .candidates import CANDIDATES, Candidate, Draws
-from .certificates import Certificate, absolute_gain, certify, with_tail
+from .certificates import Certificate, absolute_gain, certify, with_roundings, with_tail
 from .diagonal import Diagonal, bilinear, rounded, zero_order_hold
 from .growth import reliable_kernel
 from .refit import refitted
@@ -17,21 +17,24 @@ from .truncation import Truncated, balanced_truncation
 
 Reliable = tuple[Array, float]
 """An impulse response, and what roundings may have done to it."""
+SHARPEST = 4_000_000
+"""Steps squared times poles of all heads up to which roundings are bounded for all states under one input."""
 DISCRETE_ONLY = frozenset({"lossless"})
 
 
 @dataclass(frozen=True)
 class Wanted:
     """What is asked: an error of at most `tolerance` times the system's largest gain, T1 and the
-    roundings to expect together, for numbers in `dtype`, inputs of `length` steps, and a state carried
-    from chunk to chunk of `chunk` steps. `arithmetic` weighs the roundings (0: the numbers alone
-    count, for kernels made in float64). `truncate` > 0 first drops Hankel singular values that sum
-    to that share of the largest. `candidates` are tried in order."""
+    roundings to expect together, for numbers in `dtype`, inputs of `length` steps, and runs step by step and,
+    with a `chunk` above 1, in chunks. `heads` is how many such layers there are at once. `arithmetic` weighs
+    the roundings (0: the numbers alone count, for kernels made in float64). `truncate` > 0 first drops Hankel
+    singular values that sum to that share of the largest. `candidates` are tried in order."""
 
     tolerance: float = 1e-3
     dtype: str = "float32"
     length: int = 1024
     chunk: int = 64
+    heads: int = 1
     arithmetic: float = 1.0
     truncate: float = 0.0
     candidates: tuple[str, ...] = tuple(CANDIDATES)
@@ -98,6 +101,8 @@ def _search(
         tried.append(f"{best[1].kind}: {_share(_score(best, wanted), norm)}")
         if _score(best, wanted) <= limit or norm == 0.0:
             form, certificate = best
+            work = wanted.heads * wanted.length**2 * len(form.poles)
+            certificate = with_roundings(certificate, form, wanted.chunk, sharp=work <= SHARPEST)
             return Outcome(form, with_tail(certificate, discrete, form), "", tuple(tried), discrete)
     reason = f"no candidate keeps {wanted.tolerance:g}: " + "; ".join(tried)
     return Outcome(None, None, reason, tuple(tried), discrete)
@@ -158,7 +163,6 @@ def assessed(
             parameter=candidate.parameter,
             bound=candidate.bound,
             exact=exact,
-            chunk=wanted.chunk,
         )
         if np.isfinite(found.score) and (
             best is None or _score((option, found), wanted) < _score(best, wanted)

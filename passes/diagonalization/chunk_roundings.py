@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...backends.runtime.state_space_cost import CHUNKS
 from .correlated import Weighted, largest_sum
 from .realisation import Reach, Realisation
 from .roundings import (
@@ -18,7 +19,9 @@ from .roundings import (
     outputs_size,
     product_roundings,
     read_out,
+    step_roundings,
     sum_rounding,
+    through_roundings,
     times,
 )
 from .summation import ARITHMETIC, Arithmetic
@@ -46,7 +49,7 @@ class Tables:
         end = np.concatenate(list(system.reached(system.b, chunk)))
         out = np.concatenate(list(system.seen(chunk + 1)))[1:]
         local, jump = system.c @ end, system.power(chunk)
-        if system.through is not None:
+        if system.through is not None and made == "once":
             local[0] += system.through
         found = cls(local, end, out, jump, (np.zeros(0),) * 4)
         if made == "own":
@@ -61,13 +64,33 @@ class Tables:
 def _cut(numbers: Array, dtype: str) -> Array:
     """How far numbers are from those of a dtype; of complex ones the farther part."""
     if np.iscomplexobj(numbers):
-        return np.maximum(_cut(numbers.real, dtype), _cut(numbers.imag, dtype))
-    return np.abs(numbers - numbers.astype(dtype).astype(np.float64)) + 64 * UNIT * np.abs(numbers)
+        return np.asarray(np.maximum(_cut(numbers.real, dtype), _cut(numbers.imag, dtype)))
+    return np.asarray(
+        np.abs(numbers - numbers.astype(dtype).astype(np.float64)) + 512 * UNIT * np.abs(numbers)
+    )
+
+
+Off = tuple[Array, Array, Array]
+"""How far `end`, `out` and the power of A may be off."""
 
 
 def _computed(system: Realisation, tables: Tables, dtype: str) -> tuple[Array, Array, Array, Array]:
-    """Tables by doubling: the t-th power is t products of complex numbers, however they are put together."""
-    arithmetic, poles = ARITHMETIC[dtype], system.poles
+    """How far tables computed by doubling in `dtype` may be off."""
+    arithmetic = ARITHMETIC[dtype]
+    found = _of_poles if system.poles is not None else _of_matrix
+    end, out, jump = found(system, tables, arithmetic)
+    local, exact = np.empty_like(tables.local), np.zeros_like(system.c[:, None, :])
+    for t, reached in enumerate(tables.end):
+        moved = np.abs(system.c) @ end[t]
+        size = np.abs(tables.local[t]) + moved
+        sums = product_roundings(system.c[:, None, :], (np.abs(reached) + end[t]).T, size, arithmetic, exact)
+        local[t] = moved + sums
+    return local, end, out, jump
+
+
+def _of_poles(system: Realisation, tables: Tables, arithmetic: Arithmetic) -> Off:
+    """The t-th power is t products of complex numbers, however they are put together."""
+    poles = system.poles
     assert poles is not None
     chunk, m = len(tables.end), len(poles)
     share = COMPLEX * arithmetic.unit * np.arange(chunk + 1)
@@ -77,17 +100,42 @@ def _computed(system: Realisation, tables: Tables, dtype: str) -> tuple[Array, A
     row = np.hypot(system.c[:, :m], system.c[:, m:])
     end = np.tile((share[:-1, None] * size[:-1])[:, :, None] * column, (1, 2, 1))
     out = np.tile((share[1:, None] * size[1:])[:, None, :] * row, (1, 1, 2))
-    local = np.empty_like(tables.local)
-    for t, found in enumerate(tables.end):
-        local[t] = np.abs(system.c) @ end[t]
-        local[t] += product_roundings(
-            system.c[:, None, :],
-            (np.abs(found) + end[t]).T,
-            np.abs(tables.local[t]) + local[t],
-            arithmetic,
-            np.zeros_like(system.c[:, None, :]),
-        )
-    return local, end, out, share[-1] * size[-1]
+    return end, out, share[-1] * size[-1]
+
+
+def _of_matrix(system: Realisation, tables: Tables, arithmetic: Arithmetic) -> Off:
+    """In norms: a product of matrices in any order errs by at most γₙ times both norms (Higham 2002, §3.5)."""
+    assert system.matrix is not None
+    matrix, chunk, n = system.matrix, len(tables.end), system.states
+    gamma = n * arithmetic.unit / (1 - n * arithmetic.unit)
+    norms, errors = [float(np.linalg.norm(matrix))], [0.0]
+    power = matrix
+    for _ in range(chunk.bit_length()):
+        power, a, e = power @ power, norms[-1], errors[-1]
+        norms.append(float(np.linalg.norm(power)))
+        errors.append(2 * a * e + e * e + gamma * (a + e) ** 2)
+
+    def doubled(sizes: Array, first: float) -> Array:
+        """Of vectors[t, …] with these norms, the t-th made from one 2ᵏ before it."""
+        off = np.full_like(sizes, first)
+        for t in range(1, chunk):
+            k = t.bit_length() - 1
+            before, size = off[t - 2**k], sizes[t - 2**k]
+            off[t] = norms[k] * before + (errors[k] + gamma * (norms[k] + errors[k])) * (size + before)
+        return off
+
+    end = doubled(np.linalg.norm(tables.end, axis=1), 0.0)
+    first = gamma * norms[0] * float(np.linalg.norm(system.c, axis=1).max(initial=0.0))
+    out = doubled(np.linalg.norm(tables.out, axis=2), first)
+    jump, at = (0.0, 1.0), 0
+    for k in range(chunk.bit_length()):
+        if chunk >> k & 1:
+            off, size = jump
+            off = norms[k] * off + (errors[k] + gamma * (norms[k] + errors[k])) * (size + off)
+            at += 2**k
+            jump = off, float(np.linalg.norm(np.linalg.matrix_power(matrix, at)))
+    whole = np.full((n, n), jump[0])
+    return np.repeat(end[:, None], n, axis=1), np.repeat(out[:, :, None], n, axis=2), whole
 
 
 def chunk_roundings(
@@ -103,7 +151,9 @@ def chunk_roundings(
         read = found.read(np.inf)
         if sharp and system.has_shared_input and count > 1:
             read = np.minimum(read, found.read(_together(system, tables, count) + found.more_read))
-        return np.nan_to_num((found.chain + read).max(axis=0) * SAFE, nan=np.inf)
+        if made == "own":  # else D is part of the tables
+            read = read + through_roundings(system, found.whole, ARITHMETIC[dtype])
+        return np.asarray(np.nan_to_num((found.chain + read).max(axis=0) * SAFE, nan=np.inf))
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,3 +236,36 @@ def _flat_product(table: Array, off: Array, arithmetic: Arithmetic) -> tuple[Arr
     flat, far = (x.transpose(1, 0, 2).reshape(x.shape[1], -1) for x in (table, off))
     size = np.abs(flat).sum(axis=1)
     return product_roundings(flat, np.ones(1), size, arithmetic, far), size
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """The largest roundings of any output per unit input by how the program may run: step by step, in chunks whose
+    tables are rounded once from float64 (`chunk_ssm`), and in chunks with tables of its own dtype."""
+
+    step: float
+    once: float
+    own: float
+
+    @property
+    def worst(self) -> float:
+        return max(self.step, self.once, self.own)
+
+
+def emitted_roundings(
+    system: Realisation, length: int, dtype: str, chunk: int = 64, *, sharp: bool = False
+) -> Emitted:
+    """What roundings add at most, in chunks of `chunk` steps and of all sizes that the cost model chooses among; a
+    `chunk` of 1 leaves out chunks."""
+    step = float(step_roundings(system, length, dtype, sharp=sharp).max(initial=0.0))
+    if chunk <= 1 or length <= 1:
+        return Emitted(step, 0.0, 0.0)
+    sizes = sorted({min(c, length) for c in (*CHUNKS, chunk)})
+    once, own = (
+        max(
+            float(chunk_roundings(system, length, c, dtype, made, sharp=sharp).max(initial=0.0))
+            for c in sizes
+        )
+        for made in ("once", "own")
+    )
+    return Emitted(step, once, own)

@@ -77,7 +77,7 @@ def entering_roundings(columns: Array | None, states: int, arithmetic: Arithmeti
     return product_roundings(columns, np.ones(1), whole, arithmetic, np.zeros_like(columns))
 
 
-def _with_input(system: Realisation, y: Array, arithmetic: Arithmetic) -> Array:
+def through_roundings(system: Realisation, y: Array, arithmetic: Arithmetic) -> Array:
     """The roundings of y + D u for outputs of at most y[…, O]."""
     d = system.through
     if d is None:
@@ -216,9 +216,22 @@ def _step_parts(system: Realisation, length: int, dtype: str) -> Parts:
     errors = made(more, at)[np.searchsorted(at, np.arange(length))]
     whole = outputs_size(system, length) + np.abs(system.c) @ (reach.start + more)
     read = product_roundings(system.c, reach.states[-1] + more, whole, arithmetic, np.zeros_like(system.c))
-    added = _with_input(system, whole, arithmetic)
+    added = through_roundings(system, whole, arithmetic)
     chain = read_out(system, errors) + lasting(system, length, begun)
     return Parts(chain, read + added, added, fixed, reach.states[-1], more, whole)
+
+
+def rounded_sizes(row: Realisation, length: int) -> tuple[Weighted, Array]:
+    """Of one output, what its states' roundings are in proportion to: all that is rounded in size, times its gain;
+    and the gains of errors in a state, [length, S]."""
+    assert row.poles is not None
+    m = len(row.poles)
+    gain = np.abs(np.concatenate(list(row.seen(length))))[::-1, 0]
+    later = np.concatenate([gain[1:], np.zeros((1, 2 * m))])
+    re, im = (np.abs(np.tile(p, 2)) for p in (row.poles.real, row.poles.imag))
+    other = np.concatenate([later[:, m:], later[:, :m]], axis=1)
+    state = row.b[:m, 0] + 1j * row.b[m:, 0]
+    return Weighted(row.poles, state, gain + re * later + im * other, later * (im > 0)), gain
 
 
 def _under_one_input(
@@ -226,16 +239,10 @@ def _under_one_input(
 ) -> tuple[float, float]:
     """Chain and reading of an output: each product and sum errs by u times its size at most, and one input
     brings all states to theirs."""
-    assert system.poles is not None
-    arithmetic, m = ARITHMETIC[dtype], len(system.poles)
+    arithmetic = ARITHMETIC[dtype]
     row = replace(system, c=system.c[output : output + 1])
-    gain = np.abs(np.concatenate(list(row.seen(length))))[::-1, 0]
-    later = np.concatenate([gain[1:], np.zeros((1, 2 * m))])
-    re, im = (np.abs(np.tile(p, 2)) for p in (system.poles.real, system.poles.imag))
-    other = np.concatenate([later[:, m:], later[:, :m]], axis=1)
-    weights, turned = gain + re * later + im * other, later * (im > 0)
-    state = system.b[:m, 0] + 1j * system.b[m:, 0]
-    whole = Weighted(system.poles, state, weights, turned)
+    whole, gain = rounded_sizes(row, length)
+    weights, turned = whole.weights, whole.turned
     # what roundings add to the states is as large as `more`, whatever the input
     apart = float(gain.sum(axis=0) @ (parts.fixed + 4 * arithmetic.unit * arithmetic.least))
     apart += arithmetic.unit * float(weights.sum(axis=0) @ parts.more)
