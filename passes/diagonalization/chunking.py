@@ -23,8 +23,9 @@ from ..manager.pass_ import Context, Result
 from ..rewriting import Procedure, Site
 from ..rewriting.rewriting_pass import result_of
 from ..rewriting.sweep import rewrite
-from .certificates import UNIT
+from .chunk_roundings import chunk_roundings
 from .layers import Numbers, numbers_of, operand
+from .realisation import Realisation
 from .system import Array, discretise
 
 LARGEST = 64_000_000
@@ -84,8 +85,12 @@ class ChunkSsm:
         if isinstance(weights, str):
             return weights
         results = _written(node, weights, operand(node, "D") if tables.through is None else None)
-        bounds[results[0]] = UNIT[numbers.dtype] * tables.growth(
-            chunk, length if isinstance(length, int) else self.length
+        bounds[results[0]] = tables.roundings(
+            chunk,
+            length if isinstance(length, int) else self.length,
+            numbers.dtype,
+            initial=initial is not None,
+            last=site.readers(node.outputs[1]) > 0,
         )
         return results
 
@@ -231,18 +236,32 @@ class Powers:
     def _split(self, table: Array, axis: int) -> Array:
         return np.concatenate([table.real, table.imag], axis=axis) if self.poles is not None else table
 
-    def growth(self, chunk: int, length: int) -> float:
-        """What rounding tables and products may add per unit input, in units of the roundoff: each term
-        of Σ |c| |A|ˡ |b| is rounded once a chunk crossed, and once for every sum that it enters."""
-        size = np.abs(self.poles if self.poles is not None else np.asarray(self.matrix))
-        column, row = np.abs(self.b), np.abs(self.c)
-        total = np.zeros(row.shape[:2])
-        depth = np.log2(chunk * self.b.shape[2] + 2 * self.b.shape[1]) * 4 + 12
-        with np.errstate(over="ignore", invalid="ignore"):
-            for step in range(length):
-                total = total + (row @ column).sum(axis=2) * (depth + 8 * step / chunk)
-                column = size[:, :, None] * column if self.poles is not None else size @ column
-        return float(2 * total.max()) if np.isfinite(total).all() else float("inf")
+    def roundings(
+        self, chunk: int, length: int, dtype: str, *, initial: bool = False, last: bool = False
+    ) -> float:
+        """What rounding tables and products may add at most per unit of the input and of an `initial` state, to
+        outputs and to the `last` state."""
+        worst = 0.0
+        for group in range(self.groups):
+            system = self.realisation(group)
+            identity = np.eye(system.states)
+            read = np.concatenate([system.c, identity]) if last else system.c
+            through = system.through
+            if through is not None and last:
+                through = np.concatenate([through, np.zeros((system.states, through.shape[1]))])
+            system = replace(system, c=read, through=through, start=identity if initial else None)
+            worst = max(worst, float(chunk_roundings(system, length, chunk, dtype).max(initial=0.0)))
+        return worst
+
+    def realisation(self, group: int) -> Realisation:
+        """One group in the coordinates of the tables."""
+        b, c = self.b[group], self.c[group]
+        through = None if self.through is None else self.through[group]
+        if self.poles is None:
+            assert self.matrix is not None
+            return Realisation(b, c, None, self.matrix[group], through=through)
+        rows = np.concatenate([2 * c.real, -2 * c.imag], axis=1)
+        return Realisation(np.concatenate([b.real, b.imag]), rows, self.poles[group], through=through)
 
 
 def _diagonal(numbers: Numbers, disc: str) -> Powers:

@@ -18,11 +18,13 @@ from ..rewriting.rewriting_pass import result_of
 from ..rewriting.sweep import rewrite
 from .alternatives import ALTERNATIVES, Setting, alternatives
 from .candidates import CANDIDATES, Draws
-from .certificates import UNIT, Certificate, absolute_gain
+from .certificates import Certificate, absolute_gain
 from .choice import Outcome, Wanted, diagonalise
+from .chunk_roundings import emitted_roundings
 from .diagonal import Diagonal, diagonal_kernel
-from .growth import dense_growth
 from .layers import Numbers, diagonal_node, numbers_of, operand
+from .realisation import Realisation
+from .roundings import step_roundings
 from .system import System, kernel
 
 FORMS_TAKEN = ("dense", "block", "dplr")
@@ -137,9 +139,7 @@ class _Session:
         length = self._length(node)
         setting = Setting(numbers, form, disc, length, layer_of(node, length, None))
         before = best_plan(setting.layer, options.target).cost
-        least = UNIT[numbers.dtype] * max(
-            dense_growth(setting.discrete(g), length) for g in range(numbers.groups)
-        )
+        least = own_roundings(setting, numbers.dtype)
         said = [bad.reason]
         for found in alternatives(setting, options.alternatives):
             certificate = found.certificate
@@ -153,7 +153,7 @@ class _Session:
                 y = found.build(node, site)
                 if y is None:
                     return "its matrices are too large for a body"
-                unreliable = UNIT["float64"] * least / UNIT[numbers.dtype] > limit
+                unreliable = own_roundings(setting, "float64") > limit
                 self.bounds[y] = np.inf if unreliable else certificate.total
                 self.unread.add(_unread(node))
                 by = "; certified in 50 digits: float64 loses the old form" if unreliable else ""
@@ -172,6 +172,7 @@ class _Session:
             candidates=options.candidates,
             draws=Draws(self.seed, options.best_of, options.steps),
             lasting=not isinstance(_steps(node), int),
+            heads=numbers.groups,
         )
         found: list[Outcome] = []
         for group in range(numbers.groups):
@@ -225,20 +226,22 @@ class _Session:
         self, node: Node, outcomes: Sequence[Outcome], forms: Sequence[Diagonal], bound: float, *, last: bool
     ) -> float:
         """The bound with what initial states add, and what the last state may be off by."""
-        length = self._length(node)
-        unit = UNIT[node.outputs[0].tensor.dtype.name]
+        chunk, dtype = self.options.chunk, node.outputs[0].tensor.dtype.name
+        initial = operand(node, "initial") is not None
         for outcome, form in zip(outcomes, forms, strict=True):
             assert outcome.discrete is not None and outcome.certificate is not None
-            total = outcome.certificate.total
-            if operand(node, "initial") is not None:
-                total += state_gain(outcome.discrete, form, length)
+            a, order, length = outcome.discrete.a, outcome.discrete.order, self._length(node)
+            states = Diagonal(form.poles, form.b, form.vectors, 1.0, form.vectors, form.entering)
+            pairs = [(outcome.discrete, form, outcome.certificate.gain)]
             if last:
-                whole = System(outcome.discrete.a, outcome.discrete.b, np.eye(outcome.discrete.order))
-                states = Diagonal(form.poles, form.b, form.vectors, 1.0, form.vectors, form.entering)
-                moved = kernel(whole, length) - diagonal_kernel(states, length)
-                slack = 64 * unit * np.sum(np.abs(form.vectors)) * np.abs(form.b).sum() * length
-                total = max(total, absolute_gain(moved) + slack) + state_gain(whole, states, length)
-            bound = max(bound, float(total))
+                whole = System(a, outcome.discrete.b, np.eye(order))
+                moved = absolute_gain(kernel(whole, length) - diagonal_kernel(states, length))
+                pairs.append((whole, states, moved))
+            for system, near, gain in pairs:
+                start = np.concatenate([form.entering.real, form.entering.imag]) if initial else None
+                realised = replace(Realisation.of(near), start=start)
+                total = gain + emitted_roundings(realised, length, dtype, chunk).worst
+                bound = max(bound, total + (state_gain(system, near, length) if initial else 0.0))
         return bound
 
     def with_bounds(self, result: Result) -> Result:
@@ -262,6 +265,12 @@ def _unread(node: Node) -> Value:
     """What stands for a last state that nothing reads."""
     attributes = {**node.attributes, "certificate_kind": "unread"}
     return make_node(node.operator, node.inputs, attributes).outputs[1]
+
+
+def own_roundings(setting: Setting, dtype: str) -> float:
+    """What the layer as it is rounds at most, step by step, per unit input."""
+    systems = (Realisation.of(setting.discrete(g)) for g in range(setting.numbers.groups))
+    return max(float(step_roundings(s, setting.length, dtype).max(initial=0.0)) for s in systems)
 
 
 def state_gain(system: System, form: Diagonal, length: int) -> float:

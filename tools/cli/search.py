@@ -165,7 +165,11 @@ def _leave_enumeration(found: Enumeration, out: Path, as_json: bool) -> None:
 
     if len(found.counts) < found.largest:
         click.echo("\nstopped; run it again to go on", err=True)
-    provenance = {"search": f"exhaustive to {len(found.counts)} operations", "prior": found.prior, "seed": found.seed}
+    provenance = {
+        "search": f"exhaustive to {len(found.counts)} operations",
+        "prior": found.prior,
+        "seed": found.seed,
+    }
     leave(found.target, found.front, out, provenance)
     facts: dict[str, object] = {"counts": list(found.counts), "fitted": list(found.fitted)}
     _report(found.front, as_json, found.summary(), facts, found.target, out)
