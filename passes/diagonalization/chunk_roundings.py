@@ -194,8 +194,11 @@ def _chunk_parts(system: Realisation, tables: Tables, count: int, dtype: str) ->
     ends = reach.states[chunk - 1 :: chunk]
 
     def made(more: Array, at: Array) -> Array:
-        moved = ends[at] - ends[0] + reach.start + moved_size(jump, more)
-        moving = moving_roundings(jump, _before(ends, reach, at) + more, moved, arithmetic, tables.off[3])
+        first = (at == 0)[:, None]
+        moved = ends[at] - ends[0] + reach.start
+        moved = moved + np.where(first, moved_size(jump, begun), moved_size(jump, more))
+        before = _before(ends, reach, at) + np.where(first, begun, more)
+        moving = moving_roundings(jump, before, moved, arithmetic, tables.off[3])
         return fixed + moving + sum_rounding(moved + moving, fed + fixed, ends[at] + more, arithmetic)
 
     at = times(system, count)

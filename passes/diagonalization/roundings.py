@@ -127,9 +127,12 @@ def _absolute_powers(matrix: Array, count: int) -> tuple[Array, Array]:
 def enlarged(system: Realisation, steps: int, made: Callable[[Array], Array]) -> Array:
     """What roundings may add to the states: more with more ≥ Σ |Aᵗ| made(more), which holds then by induction
     over the steps; infinite where none is found."""
-    more = 2 * _spread(system, steps, made(np.zeros(system.states)))
-    enough = _spread(system, steps, made(more)) <= more
-    return np.where(np.all(enough), more, np.inf)
+    more = np.zeros(system.states)
+    for _ in range(4):
+        more = 2 * _spread(system, steps, made(more))
+        if np.all(_spread(system, steps, made(more)) <= more):
+            return np.asarray(more)
+    return np.full(system.states, np.inf)
 
 
 def read_out(system: Realisation, made: Array) -> Array:
@@ -204,8 +207,12 @@ def _step_parts(system: Realisation, length: int, dtype: str) -> Parts:
     entering = reach.states[0] - reach.start
 
     def made(more: Array, at: Array) -> Array:
-        moved = reach.states[at] - entering + moved_size(system, more)
-        moving = moving_roundings(system, reach.before(at) + more, moved, arithmetic, exact)
+        first = (at == 0)[:, None]
+        moved = (
+            reach.states[at] - entering + np.where(first, moved_size(system, begun), moved_size(system, more))
+        )
+        before = reach.before(at) + np.where(first, begun, more)
+        moving = moving_roundings(system, before, moved, arithmetic, exact)
         return (
             fixed
             + moving
