@@ -264,11 +264,17 @@ def emitted_roundings(
     if chunk <= 1 or length <= 1:
         return Emitted(step, 0.0, 0.0)
     sizes = sorted({min(c, length) for c in (*CHUNKS, chunk)})
-    once, own = (
-        max(
-            float(chunk_roundings(system, length, c, dtype, made, sharp=sharp).max(initial=0.0))
-            for c in sizes
-        )
+    plain = {
+        made: [float(chunk_roundings(system, length, c, dtype, made).max(initial=0.0)) for c in sizes]
         for made in ("once", "own")
-    )
-    return Emitted(step, once, own)
+    }
+    once, sharper = max(plain["once"]), 0.0
+    if sharp:  # the largest, until none that is left is larger
+        for bound, c in sorted(zip(plain["once"], sizes, strict=True), reverse=True):
+            if bound <= sharper:
+                break
+            sharper = max(
+                sharper, float(chunk_roundings(system, length, c, dtype, sharp=True).max(initial=0.0))
+            )
+        once = min(once, sharper)
+    return Emitted(step, once, max(plain["own"]))
