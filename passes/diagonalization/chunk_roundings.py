@@ -194,8 +194,11 @@ def _chunk_parts(system: Realisation, tables: Tables, count: int, dtype: str) ->
     ends = reach.states[chunk - 1 :: chunk]
 
     def made(more: Array, at: Array) -> Array:
-        moved = ends[at] - ends[0] + reach.start + moved_size(jump, more)
-        moving = moving_roundings(jump, _before(ends, reach, at) + more, moved, arithmetic, tables.off[3])
+        first = (at == 0)[:, None]
+        moved = ends[at] - ends[0] + reach.start
+        moved = moved + np.where(first, moved_size(jump, begun), moved_size(jump, more))
+        before = _before(ends, reach, at) + np.where(first, begun, more)
+        moving = moving_roundings(jump, before, moved, arithmetic, tables.off[3])
         return fixed + moving + sum_rounding(moved + moving, fed + fixed, ends[at] + more, arithmetic)
 
     at = times(system, count)
@@ -261,11 +264,17 @@ def emitted_roundings(
     if chunk <= 1 or length <= 1:
         return Emitted(step, 0.0, 0.0)
     sizes = sorted({min(c, length) for c in (*CHUNKS, chunk)})
-    once, own = (
-        max(
-            float(chunk_roundings(system, length, c, dtype, made, sharp=sharp).max(initial=0.0))
-            for c in sizes
-        )
+    plain = {
+        made: [float(chunk_roundings(system, length, c, dtype, made).max(initial=0.0)) for c in sizes]
         for made in ("once", "own")
-    )
-    return Emitted(step, once, own)
+    }
+    once, sharper = max(plain["once"]), 0.0
+    if sharp:  # the largest, until none that is left is larger
+        for bound, c in sorted(zip(plain["once"], sizes, strict=True), reverse=True):
+            if bound <= sharper:
+                break
+            sharper = max(
+                sharper, float(chunk_roundings(system, length, c, dtype, sharp=True).max(initial=0.0))
+            )
+        once = min(once, sharper)
+    return Emitted(step, once, max(plain["own"]))

@@ -210,8 +210,12 @@ def _step_parts(system: Realisation, length: int, dtype: str) -> Parts:
     entering = reach.states[0] - reach.start
 
     def made(more: Array, at: Array) -> Array:
-        moved = reach.states[at] - entering + moved_size(system, more)
-        moving = moving_roundings(system, reach.before(at) + more, moved, arithmetic, exact)
+        first = (at == 0)[:, None]
+        moved = (
+            reach.states[at] - entering + np.where(first, moved_size(system, begun), moved_size(system, more))
+        )
+        before = reach.before(at) + np.where(first, begun, more)
+        moving = moving_roundings(system, before, moved, arithmetic, exact)
         return (
             fixed
             + moving
