@@ -18,7 +18,8 @@ CHUNKS = (8, 16, 32, 64, 128)
 class Layer:
     """One layer: `states` real states a group (two a pair), `diagonal` how they move on, `constant`
     whether its matrices are known ahead, so that tables of their powers cost nothing; `block` above 0
-    the order of the blocks of a block-diagonal matrix."""
+    the order of the blocks of a block-diagonal matrix; `rank` above 0 that of what a diagonal is less, which steps
+    keep and powers don't."""
 
     batch: int
     groups: int
@@ -29,6 +30,12 @@ class Layer:
     diagonal: bool
     constant: bool = True
     block: int = 0
+    rank: int = 0
+
+    @property
+    def dense(self) -> Layer:
+        """As powers of its matrix are, and steps may be."""
+        return replace(self, diagonal=False, rank=0) if self.rank else self
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,8 @@ CACHE = 2**21
 """Numbers of tables that stay in a cache from one run to the next."""
 AROUND, PAIRS = 10, 7
 """Operators around the carry of chunks; and of a stream, whose state of pairs comes in and goes out at each step."""
+LOW_RANK = 4
+"""Operators that a low rank adds to a step."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,7 @@ def step_cost(layer: Layer, rates: Rates) -> float:
     )  # heads enter and leave element by element
     read = 4 * layer.states * rates.element if single else _product(layer, rates.vector)
     operators = (rates.diagonal_step if layer.diagonal else rates.step) + (3 if single else 0)
+    operators += LOW_RANK if layer.rank else 0
     each = operators * rates.operator + rows * (_moved(layer, rates) + read)
     pairs = PAIRS * rates.operator if layer.diagonal and layer.length == 1 else 0.0
     return rates.run + pairs + layer.length * each
@@ -100,7 +110,8 @@ def _product(layer: Layer, rate: float) -> float:
 def _moved(layer: Layer, rates: Rates) -> float:
     """One state on by one step."""
     if layer.diagonal:
-        return 3 * layer.states * rates.element
+        products = 2 * layer.states * layer.rank * rates.vector + (2 * rates.matrix if layer.rank > 1 else 0)
+        return 3 * layer.states * rates.element + products
     block = layer.block or layer.states
     return layer.states * block * rates.vector + (layer.states / block) * rates.matrix
 
@@ -153,14 +164,22 @@ def plans(layer: Layer, backend: str) -> list[Plan]:
     """Every plan that the backend has, the cheapest first. ONNX Runtime's DFT is not offered: it is
     tens of times slower than chunks."""
     rates = RATES[backend]
-    found = [Plan("step", 1, layer.diagonal, step_cost(layer, rates))]
+    found = [best_step(layer, backend)]
+    dense = layer.dense
     for chunk in CHUNKS:
         if layer.length > 1 and chunk < 2 * layer.length:
             taken = min(chunk, layer.length)
-            found.append(Plan("chunk", taken, layer.diagonal, chunk_cost(layer, taken, rates)))
+            found.append(Plan("chunk", taken, dense.diagonal, chunk_cost(dense, taken, rates)))
     if backend == "torch":
-        found.append(Plan("fft", 1, layer.diagonal, fft_cost(layer, rates)))
+        found.append(Plan("fft", 1, dense.diagonal, fft_cost(dense, rates)))
     return sorted(found, key=lambda p: p.cost)
+
+
+def best_step(layer: Layer, backend: str) -> Plan:
+    """One step after the other: a diagonal less a low rank may be cheaper as one matrix."""
+    forms = [layer, layer.dense] if layer.rank else [layer]
+    found = [Plan("step", 1, f.diagonal, step_cost(f, RATES[backend])) for f in forms]
+    return min(found, key=lambda p: p.cost)
 
 
 def best_plan(layer: Layer, backend: str) -> Plan:

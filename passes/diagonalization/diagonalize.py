@@ -22,7 +22,7 @@ from .certificates import UNIT, Certificate, absolute_gain
 from .choice import Outcome, Wanted, diagonalise
 from .diagonal import Diagonal, diagonal_kernel
 from .growth import dense_growth
-from .layers import Numbers, diagonal_node, numbers_of, operand
+from .layers import Numbers, diagonal_node, kept_rank, numbers_of, operand
 from .system import System, kernel
 
 FORMS_TAKEN = ("dense", "block", "dplr")
@@ -291,6 +291,7 @@ def layer_of(node: Node, length: int, forms: Sequence[Diagonal] | None) -> Layer
         states *= int(str(d))
     if forms is not None:
         states = 2 * max(len(f.poles) for f in forms)
+    rank = kept_rank(node) if forms is None else 0
     return Layer(
         batch if isinstance(batch, int) else 1,
         int(str(dims[0])),
@@ -298,7 +299,8 @@ def layer_of(node: Node, length: int, forms: Sequence[Diagonal] | None) -> Layer
         int(str(c.tensor.shape[1])),
         states,
         steps if isinstance(steps, int) else length,
-        diagonal=forms is not None,
+        diagonal=forms is not None or rank > 0,
+        rank=rank,
     )
 
 

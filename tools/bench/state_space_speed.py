@@ -62,9 +62,10 @@ def layer(
     inputs: int = 1,
     outputs: int = 1,
     carried: bool = False,
+    rank: int = 0,
 ) -> Program:
     """A stable layer with constant matrices, u[1, groups · inputs, length]; `carried` with a state that comes in and
-    goes out, as from one call to the next."""
+    goes out, as from one call to the next; `rank` above 0 with a diagonal less that rank."""
     draws = np.random.default_rng(0)
     if dense:
         a = draws.standard_normal((groups, states, states)).astype(np.float32) * (0.5 / np.sqrt(states))
@@ -76,13 +77,17 @@ def layer(
         shapes = {"B": (groups, m, inputs, 2), "C": (groups, outputs, m, 2)}
     weights: dict[str, Array] = {"A": a}
     weights |= {n: (draws.standard_normal(s) / states).astype(np.float32) for n, s in shapes.items()}
+    if rank:
+        low = (groups, states // 2, rank, 2)
+        weights |= {n: draws.standard_normal(low) * 0.05 / np.sqrt(states) for n in "PQ"}
     weights = {n: x.astype(np.float32) for n, x in weights.items()}
     u = leaf("Input", "u", TensorType(FLOAT32, (1, groups * inputs, length)))
     w = [leaf("Weight", n, TensorType(FLOAT32, x.shape)) for n, x in weights.items()]
-    form = "dense" if dense else "diagonal"
+    form = "dense" if dense else "dplr" if rank else "diagonal"
     state = (1, groups, states) if dense else (1, groups, states // 2, 2)
     before = leaf("Input", "x", TensorType(FLOAT32, state)) if carried else None
-    y, last = apply_all("LtiSsm", u, *w, None, None, before, domain="graphwright", form=form, mode="step")
+    operands = (u, *w[:3], None, None, before, *w[3:])
+    y, last = apply_all("LtiSsm", *operands, domain="graphwright", form=form, mode="step")
     if before is None:
         return Program("layer", Graph((u,), (y,)), ("y",), weights=Weights(weights))
     return Program("layer", Graph((u, before), (y, last)), ("y", "last"), weights=Weights(weights))
