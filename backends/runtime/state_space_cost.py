@@ -42,8 +42,8 @@ class Layer:
 class Rates:
     """Of one backend on one core, in ns: a multiply-accumulate of a large product, one of a small
     product or of a matrix with a vector, an elementwise operation on one number, the overhead of one
-    operator, of each matrix in a batched product, and of a run; `table` reading a number of a table once, `spilled`
-    what one more costs that no cache keeps.
+    operator, of each matrix in a batched product, and of a run; `table` what a product spends on a number of a table
+    however many rows it has (it copies its right operand), `spilled` what one more costs that no cache keeps.
     The rest count the operators of a chunk's and of a step's body; `blocked` if groups are done block by block."""
 
     product: float
@@ -63,7 +63,7 @@ class Rates:
 
 RATES: Mapping[str, Rates] = {
     "torch": Rates(0.035, 0.15, 0.6, 4500.0, 0.0, 54000.0, 0.06, 0.0, 6, 6, 3, 9),
-    "onnx": Rates(0.0241, 0.0577, 0.119, 505.0, 141.0, 7530.0, 0.0328, 0.963, 4, 3, 4, 4, blocked=True),
+    "onnx": Rates(0.0189, 0.0531, 0.121, 463.0, 140.0, 7640.0, 0.122, 0.86, 4, 3, 4, 4, blocked=True),
 }
 
 
@@ -123,8 +123,11 @@ def chunk_cost(layer: Layer, chunk: int, rates: Rates) -> float:
     count, rows = ceil(layer.length / chunk), layer.batch * layer.groups
     wide, deep = layer.inputs * chunk, layer.outputs * chunk
     local = wide * deep + (0 if count == 1 else (wide + deep) * layer.states)
-    total = rates.run + rows * count * local * rates.product
-    total += layer.groups * (local * rates.table + (1 if count == 1 else 3) * rates.matrix)
+    total = rates.run + layer.groups * (1 if count == 1 else 3) * rates.matrix
+    if layer.batch * count == 1:  # matrices with a vector, which no product copies
+        total += rows * local * rates.vector
+    else:
+        total += rows * count * local * rates.product + layer.groups * local * rates.table
     total += max(0, layer.groups * local - CACHE) * rates.spilled
     if count > 1:
         operators = (rates.diagonal_carry if layer.diagonal else rates.carry) * rates.operator

@@ -73,6 +73,8 @@ class ChunkSsm:
         numbers = numbers_of(node, site)
         if isinstance(numbers, str):
             return numbers
+        if not all(np.isfinite(a).all() for a in numbers.arrays.values()):
+            return "its matrices hold NaN or infinities"
         u = node.inputs[0]
         assert u is not None
         tables = replace(Powers.of(node, numbers), through=_through(node, site))
@@ -197,8 +199,9 @@ class Powers:
         real = 2 * states if self.poles is not None else states
         if groups * (inputs * chunk * (outputs * chunk + real) + outputs * chunk * real) > LARGEST:
             return f"its tables for chunks of {chunk} steps hold more than {LARGEST} numbers"
-        jump = self.jump(chunk, UNIT[dtype] * LEAST_JUMP)
-        arrays = [self.local(chunk), self.end(chunk), self.out(chunk, jump)]
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            jump = self.jump(chunk, UNIT[dtype] * LEAST_JUMP)
+            arrays = [self.local(chunk), self.end(chunk), self.out(chunk, jump)]
         arrays += [jump.real, jump.imag] if self.poles is not None else [jump[:, None]]
         with np.errstate(over="ignore"):
             arrays = [np.ascontiguousarray(a, dtype) for a in arrays]
