@@ -127,7 +127,7 @@ def onnx_run(program: Program) -> Run:
     return lambda: session.run(None, feeds)
 
 
-def least(programs: Mapping[str, Program], others: Mapping[str, Run], budget: float) -> dict[str, float]:
+def fastest(programs: Mapping[str, Program], others: Mapping[str, Run], budget: float) -> dict[str, float]:
     """The least CPU seconds of each: of a program in two sessions, since a session's buffers lie where they happen to
     lie, in pages that share a cache well or badly, as long as it lives."""
     runs = {f"{name}/{i}": onnx_run(p) for i in range(SESSIONS) for name, p in programs.items()}
@@ -187,7 +187,7 @@ def beside(width: int, length: int = 4096) -> Iterator[Goal]:
     }
     if find_spec("s5") is None:
         yield Goal("G7", f"H={width}: s5-pytorch", "not installed (pip install --no-deps s5-pytorch)")
-    taken = least(programs, torch_runs(width, length), 40.0)
+    taken = fastest(programs, torch_runs(width, length), 40.0)
     for name, seconds in taken.items():
         text = f"{seconds * 1e3:9.2f} ms, {seconds * 1e9 / (width * length):7.1f} ns an element"
         yield Goal("", f"H={width}, L={length}: {name}", text)
@@ -205,7 +205,7 @@ def lengths(width: int) -> Iterator[Goal]:
     programs = {"product": _product()}
     for length in (1024, 4096, 16384):
         programs[str(length)] = chunks(layer(width, STATES, length, dense=False))
-    taken = least(programs, {}, 36.0)
+    taken = fastest(programs, {}, 36.0)
     rate = taken.pop("product") * 1e9 / 512**3  # ns a multiply-accumulate
     for steps, seconds in taken.items():
         each = seconds * 1e9 / (width * int(steps))
