@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.linalg
+import torch
 
 from graphwright.backends.onnx.backend import OnnxBackend
 from graphwright.backends.onnx.emitting import state_space as emitting
 from graphwright.backends.reference import ReferenceEvaluator
 from graphwright.backends.runtime.state_space_cost import Layer, Plan, best_plan, best_step
+from graphwright.backends.torch_fx.emitter import emit
 from graphwright.backends.torch_fx.evaluator import TorchEvaluator
 from graphwright.backends.torch_fx.lowerings import state_space as lowering
 from graphwright.graph.ir import Graph, Program, Value, apply_all, leaf
@@ -96,6 +98,24 @@ def test_steps_are_those_of_the_whole_matrix(
     }.items():
         for left, right in zip(found, wanted, strict=True):
             np.testing.assert_allclose(left, right, rtol=1e-10, atol=1e-10, err_msg=name)
+
+
+@pytest.mark.parametrize("disc", ["none", "bilinear"])
+def test_steps_train(disc: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradients of all operands against finite differences."""
+    monkeypatch.setattr(lowering, "best_step", always_low_rank)
+    given = {n: a[:, :2] if n == "u" else a for n, a in low_rank(1, 2, disc, 3).items()}
+    given = {n: a[:2] for n, a in given.items()}
+    given["initial"] = given["initial"][:, :2]
+    results, leaves = call(given, disc)
+    module = emit(Program("p", Graph(tuple(leaves.values()), results), ("y", "last")))
+    subjects = [torch.tensor(a, requires_grad=True) for a in given.values()]
+
+    def run(*arrays: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        found = module(*arrays)
+        return found["y"], found["last"]
+
+    assert torch.autograd.gradcheck(run, subjects)
 
 
 @pytest.mark.parametrize("disc", ["none", "bilinear"])
