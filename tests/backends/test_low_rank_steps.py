@@ -115,7 +115,7 @@ def test_steps_train(disc: str, monkeypatch: pytest.MonkeyPatch) -> None:
         found = module(*arrays)
         return found["y"], found["last"]
 
-    assert torch.autograd.gradcheck(run, subjects)
+    assert torch.autograd.gradcheck(run, subjects, fast_mode=True)
 
 
 @pytest.mark.parametrize("disc", ["none", "bilinear"])
