@@ -220,7 +220,8 @@ def dplr(setting: Setting) -> Alternative | None:
     ]
     certificate = setting.certificate("dplr", held, 1.0)
     gain, values = certificate.gain, list(arrays.values())
-    layer = replace(setting.layer, states=2 * len(whole[0].form.poles), diagonal=False)
+    rank = 0 if setting.disc == "zoh" else whole[0].p.shape[1]
+    layer = replace(setting.layer, states=2 * len(whole[0].form.poles), diagonal=rank > 0, rank=rank)
     return Alternative(
         "dplr", certificate, (layer,), lambda node, site: _one(node, site, "dplr", values, gain)
     )

@@ -23,13 +23,17 @@ from ..manager.pass_ import Context, Result
 from ..rewriting import Procedure, Site
 from ..rewriting.rewriting_pass import result_of
 from ..rewriting.sweep import rewrite
+from .certificates import UNIT
 from .chunk_roundings import chunk_roundings
-from .layers import Numbers, numbers_of, operand
+from .layers import Numbers, kept_rank, numbers_of, operand
 from .realisation import Realisation
 from .system import Array, discretise
 
 LARGEST = 64_000_000
 """Numbers of all tables of one layer: more are not stored."""
+LEAST_JUMP = 2.0**-6
+"""Roundings of a state that a power of a pole may be off by: a chunk's outputs are read from states that are one
+chunk ahead, which a smaller power would lose. `growth` counts more for every chunk."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ class ChunkSsm:
         numbers = numbers_of(node, site)
         if isinstance(numbers, str):
             return numbers
+        if not all(np.isfinite(a).all() for a in numbers.arrays.values()):
+            return "its matrices hold NaN or infinities"
         u = node.inputs[0]
         assert u is not None
         tables = replace(Powers.of(node, numbers), through=_through(node, site))
@@ -99,7 +105,7 @@ class ChunkSsm:
             return min(self.chunk, length)
         u = node.inputs[0]
         assert u is not None
-        batch = u.tensor.shape[0]
+        batch, rank = u.tensor.shape[0], kept_rank(node)
         layer = Layer(
             batch if isinstance(batch, int) else 1,
             tables.groups,
@@ -107,7 +113,8 @@ class ChunkSsm:
             tables.c.shape[1],
             2 * tables.b.shape[1] if tables.poles is not None else tables.b.shape[1],
             length,
-            tables.poles is not None,
+            tables.poles is not None or rank > 0,
+            rank=rank,
         )
         best = plans(layer, self.target)[0]
         return min(best.chunk, length) if best.mode == "chunk" else 1
@@ -181,9 +188,13 @@ class Powers:
             found.append(row)
         return np.stack(found)
 
-    def jump(self, steps: int) -> Array:
+    def jump(self, steps: int, least: float = 0.0) -> Array:
+        """Aᵗ; of poles none smaller than `least`, so that it can be taken back."""
         if self.poles is not None:
-            return np.asarray(self.poles**steps)
+            power = np.asarray(self.poles**steps)
+            size = np.abs(power)
+            held = size < least
+            return np.where(held, least * np.where(size > 0, power / np.where(size > 0, size, 1), 1), power)
         assert self.matrix is not None
         return np.linalg.matrix_power(self.matrix, steps)
 
@@ -194,8 +205,9 @@ class Powers:
         real = 2 * states if self.poles is not None else states
         if groups * (inputs * chunk * (outputs * chunk + real) + outputs * chunk * real) > LARGEST:
             return f"its tables for chunks of {chunk} steps hold more than {LARGEST} numbers"
-        arrays = [self.local(chunk), self.end(chunk), self.out(chunk)]
-        jump = self.jump(chunk)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            jump = self.jump(chunk, UNIT[dtype] * LEAST_JUMP)
+            arrays = [self.local(chunk), self.end(chunk), self.out(chunk, jump)]
         arrays += [jump.real, jump.imag] if self.poles is not None else [jump[:, None]]
         with np.errstate(over="ignore"):
             arrays = [np.ascontiguousarray(a, dtype) for a in arrays]
@@ -209,7 +221,7 @@ class Powers:
             system = Recurrence(end, out, (rest[0], rest[1]))
         else:
             system = Recurrence(end, out, None, rest[0])
-        return ChunkTables(local, end, out, system, inputs, outputs, chunk)
+        return ChunkTables(local, end, out, system, inputs, outputs, chunk, ahead=self.poles is not None)
 
     def local(self, chunk: int) -> Array:
         """K[t - s] from (I, s) to (O, t): [G, I T, O T]."""
@@ -226,10 +238,11 @@ class Powers:
         table = self._split(self.reached(chunk)[::-1], 2)
         return table.transpose(1, 3, 0, 2).reshape(self.groups, self.b.shape[2] * chunk, -1)
 
-    def out(self, chunk: int) -> Array:
-        """From the state before a chunk to (O, t): [G, S, O T]."""
+    def out(self, chunk: int, jump: Array) -> Array:
+        """From the state before a chunk, with poles from `jump` times it, to (O, t): [G, S, O T]."""
         table = self.seen(chunk)
         if self.poles is not None:
+            table = table / jump[None, :, None, :]
             table = np.concatenate([2 * table.real, -2 * table.imag], axis=3)
         return table.transpose(1, 3, 2, 0).reshape(self.groups, table.shape[3], -1)
 

@@ -22,7 +22,7 @@ from .certificates import Certificate, absolute_gain
 from .choice import Outcome, Wanted, diagonalise
 from .chunk_roundings import emitted_roundings
 from .diagonal import Diagonal, diagonal_kernel
-from .layers import Numbers, diagonal_node, numbers_of, operand
+from .layers import Numbers, diagonal_node, kept_rank, numbers_of, operand
 from .realisation import Realisation
 from .roundings import step_roundings
 from .system import System, kernel
@@ -300,6 +300,7 @@ def layer_of(node: Node, length: int, forms: Sequence[Diagonal] | None) -> Layer
         states *= int(str(d))
     if forms is not None:
         states = 2 * max(len(f.poles) for f in forms)
+    rank = kept_rank(node) if forms is None else 0
     return Layer(
         batch if isinstance(batch, int) else 1,
         int(str(dims[0])),
@@ -307,7 +308,8 @@ def layer_of(node: Node, length: int, forms: Sequence[Diagonal] | None) -> Layer
         int(str(c.tensor.shape[1])),
         states,
         steps if isinstance(steps, int) else length,
-        diagonal=forms is not None,
+        diagonal=forms is not None or rank > 0,
+        rank=rank,
     )
 
 

@@ -73,6 +73,14 @@ def operand(node: Node, name: str) -> Value | None:
     return node.inputs[index] if index < len(node.inputs) else None
 
 
+def kept_rank(node: Node) -> int:
+    """Of what a step takes from a diagonal, 0 for none; an exponential makes it a full matrix."""
+    p = operand(node, "P")
+    if p is None or node.attribute("disc") == "zoh":
+        return 0
+    return int(str(p.tensor.shape[2]))
+
+
 def pairs(arrays: Sequence[Array], dtype: str) -> Array:
     """Complex arrays of one shape as a stack with a last axis of 2."""
     stacked = np.stack(arrays)
