@@ -28,21 +28,51 @@ from .summation import ARITHMETIC, Arithmetic
 from .system import Array
 
 UNIT = 2.0**-53
+LEAST_JUMP = 2.0**-6
+"""Roundings of a state that a power of a pole may be off by. Tables made once read outputs from states that are moved
+on by one chunk, which a smaller power would lose."""
 COMPLEX = 2 * np.sqrt(2.0)
 """A product of complex numbers errs by at most so many units of roundoff of its modulus, fused or not
 (Higham 2002, lemma 3.5)."""
 
 
+def held_powers(poles: Array, steps: int, dtype: str) -> Array:
+    """The powers of the poles that a program of `dtype` moves states on by: none too small to be taken back."""
+    least, power = ARITHMETIC[dtype].unit * LEAST_JUMP, np.asarray(poles**steps)
+    size = np.abs(power)
+    return np.where(size < least, least * np.where(size > 0, power / np.where(size > 0, size, 1), 1), power)
+
+
+@dataclass(frozen=True, eq=False)
+class Moved:
+    """Outputs read from states that are moved on already: `out`[T, O, S] from `powers` times the state before
+    (`jump`), and how far the program's numbers may lie from each."""
+
+    out: Array
+    jump: Realisation
+    off: tuple[Array, Array]
+
+    @classmethod
+    def of(cls, out: Array, system: Realisation, chunk: int, dtype: str) -> Moved:
+        assert system.poles is not None
+        m, held = len(system.poles), held_powers(system.poles, chunk, dtype)
+        table = (out[..., :m] - 1j * out[..., m:]) / held
+        moved = np.concatenate([table.real, -table.imag], axis=2)
+        return cls(moved, replace(system, poles=held), (_cut(moved, dtype), _cut(held, dtype)))
+
+
 @dataclass(frozen=True, eq=False)
 class Tables:
     """`local`[T, O, I] within a chunk, `end`[T, S, I] to its end by the steps that are left, `out`[T, O, S] from
-    the state before it, `jump` with Aᵀ; each with how far the program's numbers may lie from it."""
+    the state before it, `jump` with Aᵀ; each with how far the program's numbers may lie from it. `moved` where
+    outputs are read from Aᵀ times the state before."""
 
     local: Array
     end: Array
     out: Array
     jump: Realisation
     off: tuple[Array, Array, Array, Array]
+    moved: Moved | None = None
 
     @classmethod
     def of(cls, system: Realisation, chunk: int, dtype: str, made: str) -> Tables:
@@ -56,9 +86,13 @@ class Tables:
             return replace(found, off=_computed(system, found, dtype))
         # computed in float64 in sums that may cancel
         lost = 4 * UNIT * (chunk + system.states) * (np.abs(system.c) @ np.abs(end)) + UNIT * np.abs(local)
-        numbers = jump.matrix if jump.matrix is not None else jump.poles
-        assert numbers is not None
-        return replace(found, off=(_cut(local, dtype) + lost, *(_cut(x, dtype) for x in (end, out, numbers))))
+        cut = (_cut(local, dtype) + lost, _cut(end, dtype), _cut(out, dtype))
+        if jump.matrix is not None:
+            return replace(found, off=(*cut, _cut(jump.matrix, dtype)))
+        moved = Moved.of(out, system, chunk, dtype)
+        assert moved.jump.poles is not None and jump.poles is not None
+        off = moved.off[1] + np.abs(moved.jump.poles - jump.poles)
+        return replace(found, off=(*cut, off), moved=moved)
 
 
 def _cut(numbers: Array, dtype: str) -> Array:
@@ -159,23 +193,26 @@ def chunk_roundings(
 @dataclass(frozen=True, eq=False)
 class ChunkParts:
     """`chain`[T, O] of the roundings in states; of those in the outputs, `inner` within the chunk, of which the sum
-    is one more term, of at most `local`[O], of what the state before, of at most `before`[S], adds. `whole`[T, O]
-    is what outputs are at most, `more_read`[O] what roundings add to the terms of their sums."""
+    is one more term, of at most `local`[O], of what the state before adds: `out`[T, O, S], off by `off`, times a
+    state of at most `before`[S], whose own roundings as it is moved on add `carried`[T, O]. `whole`[T, O] is what
+    outputs are at most, `more_read`[O] what roundings add to the terms of their sums."""
 
     chain: Array
     inner: Array
     local: Array
+    out: Array
+    off: Array
     before: Array
+    carried: Array
     whole: Array
     more_read: Array
-    tables: Tables
     arithmetic: Arithmetic
 
     def read(self, together: Array | float) -> Array:
         """[T, O], where what states add to an output is at most `together`[O] in size."""
         if not np.any(self.before):
             return np.broadcast_to(self.inner, self.whole.shape)
-        arithmetic, out, off = self.arithmetic, self.tables.out, self.tables.off[2]
+        arithmetic, out, off = self.arithmetic, self.out, self.off
         moved = arithmetic.products(out, self.before, off).sum(axis=2)
         rounded = (off @ self.before) + arithmetic.unit * (together + out.shape[2] * arithmetic.least)
         terms = (np.abs(out) + off) * self.before
@@ -183,7 +220,7 @@ class ChunkParts:
         summed = arithmetic.sums(
             np.concatenate([terms, inner], axis=2), self.whole, together + self.local + self.inner
         )
-        return np.asarray(self.inner + np.minimum(moved, rounded) + summed)
+        return np.asarray(self.inner + self.carried + np.minimum(moved, rounded) + summed)
 
 
 def _chunk_parts(system: Realisation, tables: Tables, count: int, dtype: str) -> ChunkParts:
@@ -211,8 +248,21 @@ def _chunk_parts(system: Realisation, tables: Tables, count: int, dtype: str) ->
     rest = np.abs(tables.out) @ (reach.start + more)
     inner, local = _flat_product(tables.local, tables.off[0], arithmetic)
     whole = outputs_size(system, count * chunk) + rest
-    far = (tables.off[2] @ before).max(axis=0)
-    return ChunkParts(chain, inner, local, before, whole, rest.max(axis=0) + far, tables, arithmetic)
+    out, off, size, carried = _read(tables, before, arithmetic)
+    far = (off @ size + carried).max(axis=0)
+    more_read = rest.max(axis=0) + far
+    return ChunkParts(chain, inner, local, out, off, size, carried, whole, more_read, arithmetic)
+
+
+def _read(tables: Tables, before: Array, arithmetic: Arithmetic) -> tuple[Array, Array, Array, Array]:
+    """What outputs are read by and how far that is off, what they are read from in size, for states of at most
+    `before`, and what its own roundings add."""
+    moved = tables.moved
+    if moved is None:
+        return tables.out, tables.off[2], before, np.zeros(tables.out.shape[:2])
+    size = moved_size(moved.jump, before)
+    made = moving_roundings(moved.jump, before[None], size[None], arithmetic, moved.off[1])[0]
+    return moved.out, moved.off[0], size + made, (np.abs(moved.out) + moved.off[0]) @ made
 
 
 def _together(system: Realisation, tables: Tables, count: int) -> Array:

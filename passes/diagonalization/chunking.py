@@ -23,17 +23,13 @@ from ..manager.pass_ import Context, Result
 from ..rewriting import Procedure, Site
 from ..rewriting.rewriting_pass import result_of
 from ..rewriting.sweep import rewrite
-from .certificates import UNIT
-from .chunk_roundings import chunk_roundings
-from .layers import Numbers, kept_rank, numbers_of, operand
+from .chunk_roundings import chunk_roundings, held_powers
+from .layers import Numbers, kept_rank, label, numbers_of, operand
 from .realisation import Realisation
 from .system import Array, discretise
 
 LARGEST = 64_000_000
 """Numbers of all tables of one layer: more are not stored."""
-LEAST_JUMP = 2.0**-6
-"""Roundings of a state that a power of a pole may be off by: a chunk's outputs are read from states that are one
-chunk ahead, which a smaller power would lose. `growth` counts more for every chunk."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +58,24 @@ class ChunkSsm:
 
     def run(self, program: Program, context: Context) -> Result:
         bounds: dict[Value, float] = {}
+        notes: list[str] = []
+        read: set[Node] = set()
 
         def chunk(node: Node, site: Site) -> Sequence[Value] | str | None:
-            return self._chunked(node, site, bounds)
+            if site.readers(node.outputs[1]):
+                read.add(node)
+            found = self._chunked(node, site, bounds)
+            if isinstance(found, str):
+                notes.append(f"{label(node)} left as it is: {found}")
+            return found
 
         rewritten = rewrite(program, (Procedure("chunked", ("LtiSsm",), chunk),), self.name, context.firings)
-        result = result_of(rewritten)
-        sites = tuple(replace(r, bound=bounds.get(r.new[0])) for r in result.replacements)
-        return replace(result, replacements=sites)
+        result = result_of(rewritten, tuple(dict.fromkeys(notes)))
+        sites = []
+        for r in result.replacements:  # without a last state that nothing reads
+            count = 2 if r.old[0].node in read else 1
+            sites.append(replace(r, old=r.old[:count], new=r.new[:count], bound=bounds.get(r.new[0])))
+        return replace(result, replacements=tuple(sites))
 
     def _chunked(self, node: Node, site: Site, bounds: dict[Value, float]) -> Sequence[Value] | str:
         numbers = numbers_of(node, site)
@@ -188,13 +194,10 @@ class Powers:
             found.append(row)
         return np.stack(found)
 
-    def jump(self, steps: int, least: float = 0.0) -> Array:
-        """Aᵗ; of poles none smaller than `least`, so that it can be taken back."""
+    def jump(self, steps: int, dtype: str) -> Array:
+        """Aᵗ; of poles none that is too small for `dtype` to be taken back."""
         if self.poles is not None:
-            power = np.asarray(self.poles**steps)
-            size = np.abs(power)
-            held = size < least
-            return np.where(held, least * np.where(size > 0, power / np.where(size > 0, size, 1), 1), power)
+            return held_powers(self.poles, steps, dtype)
         assert self.matrix is not None
         return np.linalg.matrix_power(self.matrix, steps)
 
@@ -206,7 +209,7 @@ class Powers:
         if groups * (inputs * chunk * (outputs * chunk + real) + outputs * chunk * real) > LARGEST:
             return f"its tables for chunks of {chunk} steps hold more than {LARGEST} numbers"
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            jump = self.jump(chunk, UNIT[dtype] * LEAST_JUMP)
+            jump = self.jump(chunk, dtype)
             arrays = [self.local(chunk), self.end(chunk), self.out(chunk, jump)]
         arrays += [jump.real, jump.imag] if self.poles is not None else [jump[:, None]]
         with np.errstate(over="ignore"):

@@ -22,7 +22,7 @@ from .certificates import Certificate, absolute_gain
 from .choice import Outcome, Wanted, diagonalise
 from .chunk_roundings import emitted_roundings
 from .diagonal import Diagonal, diagonal_kernel
-from .layers import Numbers, diagonal_node, kept_rank, numbers_of, operand
+from .layers import Numbers, diagonal_node, kept_rank, label, numbers_of, operand
 from .realisation import Realisation
 from .roundings import step_roundings
 from .system import System, kernel
@@ -311,7 +311,3 @@ def layer_of(node: Node, length: int, forms: Sequence[Diagonal] | None) -> Layer
         diagonal=forms is not None or rank > 0,
         rank=rank,
     )
-
-
-def label(node: Node) -> str:
-    return f"LtiSsm {node.attribute('form')} {node.inputs[1].type if node.inputs[1] else ''}"

@@ -167,3 +167,7 @@ def _left(state: Value, node: Node, site: Site, forms: Sequence[Diagonal], dtype
     rows = apply("MatMul", apply("Reshape", state, _shape(0, groups, 1, 2 * m)), weight)
     dims = [d for d in node.outputs[1].tensor.shape[1:] if isinstance(d, int)]
     return apply("Reshape", rows, _shape(0, *dims))
+
+
+def label(node: Node) -> str:
+    return f"LtiSsm {node.attribute('form')} {node.inputs[1].type if node.inputs[1] else ''}"
