@@ -22,6 +22,7 @@ SECTIONS = (
     "delay",
     "spikes",
     "function_search",
+    "function_families",
     "function_search_seeds",
     "state_space_goals",
     "functions",
