@@ -4,7 +4,7 @@ come near what is known."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -14,9 +14,10 @@ from .archive import Archive, Entry
 from .batch import Batch
 from .cost import Cost
 from .fitting import Problem, fit
+from .float32_kernels import rounded_error
 from .polish import settled
 from .straight_line import StraightLine
-from .target import Target
+from .target import FLOAT32, Target
 
 Array = np.ndarray[Any, Any]
 Child = tuple[StraightLine, tuple[float | None, ...]]
@@ -103,6 +104,8 @@ class Race:
 
     def _settled(self, entry: Entry) -> Entry:
         """The entry with its error over many nodes; one that rounding hides is first fitted in long doubles."""
+        if self.target.arithmetic == FLOAT32:
+            return replace(entry, error=rounded_error(entry.program, entry.constants, self.target))
         precise = entry.error < _PRECISE or self.target.vanishes
         constants, error = settled(entry.program, [float(c) for c in entry.constants], self.target, precise)
         return Entry(entry.program, constants, error, entry.cost)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 RELATIVE, ABSOLUTE = "relative", "absolute"
+REAL, FLOAT32 = "real", "float32"
 _NEAR = (10, 20, 30)
 """Distances of nodes beside a zero: 2^-10, …"""
 
@@ -25,13 +26,16 @@ _NEAR = (10, 20, 30)
 @dataclass(frozen=True)
 class Target:
     """A function on [low, high] with the error to make small. `relative`: |f - y| / |y|; `absolute`:
-    |f - y|. `source`: the text of an FPCore, which is then the function, and `function` its name."""
+    |f - y|. `source`: the text of an FPCore, which is then the function, and `function` its name. `arithmetic`: `real`,
+    or `float32`, in which programs are then executed: constants are fitted as for real numbers, and errors are units
+    in the last place times 2^-24."""
 
     function: str
     low: float
     high: float
     error: str = RELATIVE
     source: str = ""
+    arithmetic: str = REAL
 
     def __post_init__(self) -> None:
         if not self.source and self.function not in FUNCTIONS:

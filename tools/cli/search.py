@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,10 +39,11 @@ def command() -> None:
 )
 @click.option(
     "--cost",
-    type=click.Choice(["operations", "multiply-add", "no-multiply-add"]),
+    type=click.Choice(["operations", "multiply-add", "no-multiply-add", "time"]),
     default="operations",
     show_default=True,
-    help="What a program costs: operations, or a target's costs with or without fused multiply-adds.",
+    help="What a program costs: operations, a target's costs with or without fused multiply-adds, or the time of its"
+    " float32 kernel (errors are then those of float32, and --ops limits operations).",
 )
 @click.option("--core", help="Which FPCore of a file, by its name.")
 @click.option("--empty", is_flag=True, help="Begin from x alone, not from the textbook forms and ladders.")
@@ -100,6 +102,8 @@ def function_command(
     from ..search.function_search import begin, front, run
 
     target, out = _target(function, domain, error, core), Path(folder)
+    if cost == "time":
+        target, measure = replace(target, arithmetic="float32"), True
     with executor_of(workers) as executor:
         if exhaustive is not None:
             found = enumerate_programs(
@@ -165,7 +169,11 @@ def _leave_enumeration(found: Enumeration, out: Path, as_json: bool) -> None:
 
     if len(found.counts) < found.largest:
         click.echo("\nstopped; run it again to go on", err=True)
-    provenance = {"search": f"exhaustive to {len(found.counts)} operations", "prior": found.prior, "seed": found.seed}
+    provenance = {
+        "search": f"exhaustive to {len(found.counts)} operations",
+        "prior": found.prior,
+        "seed": found.seed,
+    }
     leave(found.target, found.front, out, provenance)
     facts: dict[str, object] = {"counts": list(found.counts), "fitted": list(found.fitted)}
     _report(found.front, as_json, found.summary(), facts, found.target, out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from ...backends.runtime.cache import write_atomically
 from ...graph.diagnostics import fail
 from ...passes.functions.archive import Archive, Entry
 from ...passes.functions.classical import forms
-from ...passes.functions.cost import Cost, CostTable, OperationCount
+from ...passes.functions.cost import Cost, CostTable, KernelTime, OperationCount
 from ...passes.functions.evolution import Executor, Search
 from ...passes.functions.island import Settings
 from ...passes.functions.ladders import ladders
@@ -34,7 +34,9 @@ COSTS: Mapping[str, Cost] = {
     "multiply-add": CostTable(),
     "no-multiply-add": CostTable(fused=False),
 }
-"""Objectives by name: the count of operations; costs of a target with or without fused multiply-adds."""
+"""Objectives by name: the count of operations; costs of a target with or without fused multiply-adds. A further one,
+TIME, is the measured time of a program's float32 kernel; errors are then those of float32."""
+TIME = "time"
 _BITS = 110
 
 
@@ -80,7 +82,7 @@ def begin(
     """The search of the folder's journal, or a new one; `classical`: planted with the textbook forms and ladders.
     Raises SpecError: G1503 where the journal is of another search."""
     path = folder / JOURNAL
-    new = Search(target, settings, seed, COSTS[cost])
+    new = Search(target, settings, seed, _cost(cost, settings))
     if fresh or not path.exists():
         if classical:
             new.plant((f.program, f.constants, f.error) for f in forms(target, settings.most, new.cost))
@@ -132,7 +134,8 @@ def save(search: Search, folder: Path, classical: bool = False) -> None:
         "target": asdict(search.target),
         "settings": asdict(search.settings),
         "seed": search.seed,
-        "cost": next(name for name, cost in COSTS.items() if cost == search.cost),
+        "cost": next((name for name, cost in COSTS.items() if cost == search.cost), TIME),
+        **_times(search.cost),
         "classical": classical,
         "epoch": search.epoch,
         "fitted": search.fitted,
@@ -145,8 +148,20 @@ def save(search: Search, folder: Path, classical: bool = False) -> None:
     write_atomically(folder / JOURNAL, json.dumps(data).encode("utf-8"))
 
 
+def _cost(name: str, settings: Settings) -> Cost:
+    return KernelTime(int(settings.most)) if name == TIME else COSTS[name]
+
+
+def _times(cost: Cost) -> dict[str, Any]:
+    """What was measured: a search that goes on keeps its times, for other ones would be another search."""
+    return {"times": list(cost.times.items()), "unit": cost.unit} if isinstance(cost, KernelTime) else {}
+
+
 def _search(data: Mapping[str, Any]) -> Search:
-    cost = COSTS[data["cost"]]
+    cost = _cost(data["cost"], Settings(**data["settings"]))
+    if isinstance(cost, KernelTime):
+        times = {int(key): float(time) for key, time in data["times"]}
+        cost = replace(cost, times=times, unit=float(data["unit"]))
     archive = Archive()
     for instructions, constants, error in data["entries"]:
         program = StraightLine(tuple((int(o), int(a), int(b)) for o, a, b in instructions))
