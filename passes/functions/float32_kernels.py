@@ -75,7 +75,7 @@ def rounded_values(program: StraightLine, constants: Sequence[float], x: Array) 
             _, left, right = program.instructions[fused[i] - 1]
             other = operand(b if fused[i] == a else a)
             total = np.float64(operand(left)) * np.float64(operand(right)) + np.float64(other)
-            values.append(total.astype(np.float32))
+            values.append(np.asarray(total, np.float32))
         else:
             values.append(_NUMPY[operation](operand(a), operand(b)))
     return values[-1]

@@ -97,7 +97,11 @@ def _samples(target: Target, count: int, closest: int) -> tuple[Array, Array]:
 
     with mpmath.workprec(120):
         xs = [_long(x) for x in _nodes(target, count, closest)]
-        ys = [_long(target.exact(_multiple(x))) for x in xs]
+        exact = [target.exact(_multiple(x)) for x in xs]
+        ys = [_long(y) for y in exact]
+    for at, wanted, rounded in zip(xs, exact, ys, strict=True):
+        if not np.isfinite(rounded) or (rounded == 0) != (wanted == 0):
+            raise fail("G1502", f"{target.function} at {float(at):.6g} is beyond what a float64 holds")
     x, y = np.array(xs, np.longdouble), np.array(ys, np.longdouble)
     keep = y != 0 if target.error == RELATIVE else np.ones(len(y), bool)
     if 2 * np.count_nonzero(keep) < len(keep):
@@ -132,6 +136,8 @@ def _long(value: mpf) -> np.longdouble:
     import mpmath
 
     high = float(value)
+    if not np.isfinite(high):
+        return np.longdouble(high)
     return np.longdouble(high) + np.longdouble(float(value - mpmath.mpf(high)))
 
 
