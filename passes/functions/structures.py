@@ -14,7 +14,7 @@ Rows = list[Instruction]
 
 
 def structures(
-    operations: int, *, odd: bool = False, after: Sequence[Instruction] = ()
+    operations: int, *, odd: bool = False, after: Sequence[Instruction] = (), constants: int = 0
 ) -> Iterator[StraightLine]:
     """All programs of just so many operations that no shorter one or none given before can stand for, constants being
     free: no v + v (v times 2), no sum with a constant of a sum with one, no product likewise, instructions in one
@@ -22,12 +22,13 @@ def structures(
 
     With `odd`, those that say themselves that they are odd functions: x is odd, sums join what is of one parity,
     constants are added to even values alone, and the result is odd. With `after`, those that go on from these
-    instructions by so many operations, all of these being used."""
+    instructions by so many operations, all of these being used. `constants`: those with at least so many, beside those
+    of `after`."""
     begun = _numbered(after)
     seen: set[int] = set()
     parities = _parities(begun) if odd else None
     anonymous = [(o, max(a, _C), max(b, _C)) for o, a, b in begun]
-    for rows in _extended(anonymous, operations, parities, len(begun)):
+    for rows in _extended(anonymous, operations, parities, len(begun), constants):
         made = canonical(_numbered(rows))
         if made is None or made[0].operations != len(begun) + operations:
             continue
@@ -37,8 +38,11 @@ def structures(
             yield made[0]
 
 
-def _extended(rows: Rows, left: int, odd: tuple[bool, ...] | None, begun: int) -> Iterator[Rows]:
-    """`odd`: of each value whether it is odd rather than even; None where parity does not matter."""
+def _extended(
+    rows: Rows, left: int, odd: tuple[bool, ...] | None, begun: int, constants: int
+) -> Iterator[Rows]:
+    """`odd`: of each value whether it is odd rather than even; None where parity does not matter. `constants`: so many
+    are lacking."""
     if not left:
         if odd is None or odd[-1]:
             yield rows
@@ -50,9 +54,10 @@ def _extended(rows: Rows, left: int, odd: tuple[bool, ...] | None, begun: int) -
         parity = None if odd is None else _parity(row, odd)
         if odd is not None and parity is None:
             continue
-        more = [*rows, row]
-        if _unread(more) <= left:
-            yield from _extended(more, left - 1, None if odd is None else (*odd, bool(parity)), begun)
+        more, lacking = [*rows, row], constants - (_C in row[1:])
+        if _unread(more) <= left and lacking < left:
+            parities = None if odd is None else (*odd, bool(parity))
+            yield from _extended(more, left - 1, parities, begun, lacking)
 
 
 def _parity(row: Instruction, odd: Sequence[bool]) -> bool | None:

@@ -23,6 +23,7 @@ SECTIONS = (
     "spikes",
     "spikes_recipes",
     "function_search",
+    "function_families",
     "function_search_seeds",
     "state_space_goals",
     "functions",

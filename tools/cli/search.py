@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,10 +39,11 @@ def command() -> None:
 )
 @click.option(
     "--cost",
-    type=click.Choice(["operations", "multiply-add", "no-multiply-add"]),
+    type=click.Choice(["operations", "multiply-add", "no-multiply-add", "time"]),
     default="operations",
     show_default=True,
-    help="What a program costs: operations, or a target's costs with or without fused multiply-adds.",
+    help="What a program costs: operations, a target's costs with or without fused multiply-adds, or the time of its"
+    " float32 kernel (errors are then those of float32, and --ops limits operations).",
 )
 @click.option("--core", help="Which FPCore of a file, by its name.")
 @click.option("--empty", is_flag=True, help="Begin from x alone, not from the textbook forms and ladders.")
@@ -97,9 +99,15 @@ def function_command(
     from ...passes.functions.island import Settings
     from ..search.enumeration import enumerate_programs
     from ..search.executors import executor_of
-    from ..search.function_search import begin, front, run
+    from ..search.function_search import begin, front, run, save
 
     target, out = _target(function, domain, error, core), Path(folder)
+    _refuse_idle(
+        exhaustive, prior, cost, {"seconds": seconds, "epochs": epochs, "measure": measure, "plot": plot}
+    )
+    if cost == "time":
+        target, measure = replace(target, arithmetic="float32"), True
+    out.mkdir(parents=True, exist_ok=True)
     with executor_of(workers) as executor:
         if exhaustive is not None:
             found = enumerate_programs(
@@ -115,6 +123,7 @@ def function_command(
             _leave_enumeration(found, out, as_json)
             return
         search = begin(target, Settings(most=ops), seed, out, fresh=fresh, cost=cost, classical=not empty)
+        save(search, out, not empty)
         try:
             run(
                 search,
@@ -132,6 +141,15 @@ def function_command(
         from ..search.front_plot import draw
 
         draw(target, front(search), out / f"{target.name}.png")
+
+
+def _refuse_idle(exhaustive: int | None, prior: str, cost: str, others: dict[str, object]) -> None:
+    """UsageError for options that would change nothing."""
+    if exhaustive is None and prior != "none":
+        raise click.UsageError("--prior belongs to --exhaustive")
+    idle = [f"--{name}" for name, value in others.items() if value]
+    if exhaustive is not None and (idle or cost != "operations"):
+        raise click.UsageError(f"--exhaustive goes without {idle[0] if idle else '--cost'}")
 
 
 def _leave_search(search: Search, seed: int, out: Path, as_json: bool, measure: bool) -> None:

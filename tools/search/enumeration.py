@@ -27,7 +27,7 @@ from ...passes.functions.race import Child, Race, Stage
 from ...passes.functions.straight_line import ADD, DIV, StraightLine
 from ...passes.functions.structures import structures
 from ...passes.functions.target import Target
-from .function_search import Found, finished
+from .function_search import Found, finished, read_entry, write_entry
 
 JOURNAL = "enumeration.json"
 PRIORS = ("none", "odd", "mobius")
@@ -198,17 +198,7 @@ def _save(state: Enumeration, folder: Path) -> None:
         "fitted": state.fitted,
         "position": state.position,
         "position_fitted": state.position_fitted,
-        "kept": {
-            size: [
-                [
-                    [list(i) for i in e.program.instructions],
-                    [str(np.longdouble(c)) for c in e.constants],
-                    e.error,
-                ]
-                for e in kept
-            ]
-            for size, kept in state.kept.items()
-        },
+        "kept": {size: [write_entry(e) for e in kept] for size, kept in state.kept.items()},
     }
     write_atomically(folder / JOURNAL, json.dumps(data).encode("utf-8"))
 
@@ -236,9 +226,5 @@ def _read(data: dict[str, Any]) -> Enumeration:
     state.counts, state.fitted = (list(map(int, data[name])) for name in ("counts", "fitted"))
     state.position, state.position_fitted = int(data["position"]), int(data["position_fitted"])
     for size, kept in data["kept"].items():
-        for instructions, constants, error in kept:
-            program = StraightLine(tuple((int(o), int(a), int(b)) for o, a, b in instructions))
-            values = tuple(map(np.longdouble, constants))
-            entry = Entry(program, values, float(error), float(program.operations))
-            state.kept.setdefault(int(size), []).append(entry)
+        state.kept[int(size)] = [read_entry(one, OperationCount()) for one in kept]
     return state
