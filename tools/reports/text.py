@@ -7,7 +7,7 @@ from typing import Any
 
 LOSSY = " drops by at most "
 """What the text of a Budget contract has in it."""
-NOTED = frozenset({"lower_quantized", "diagonalize"})
+NOTED = frozenset({"lower_quantized", "diagonalize", "substitute_functions"})
 """Passes whose notes say what came of each layer: there are few, and people look for them."""
 
 
