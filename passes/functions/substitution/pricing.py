@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from ....backends.onnx.emitting.function_programs import unprintable
 from ....graph.ir import Node, consumers
 from .library import ORIGINAL
 from .matches import FUNCTIONS
@@ -53,6 +54,8 @@ def verdict(found: Chosen, places: Mapping[Node, Place], target: str, measure: b
 
 
 def _by_measuring(found: Chosen, places: Mapping[Node, Place], target: str) -> Comparison | str:
+    if target == "onnx" and (problem := unprintable(found.text())):
+        return f"the original: {problem}"
     place = places[next(iter(found.entries))]
     dims = place.match.result.tensor.dims
     columns = dims[-1] if dims and isinstance(dims[-1], int) else 64

@@ -50,5 +50,5 @@ def _error(place: Place, entry: Entry) -> str:
     error = consequence(place, entry)
     if place.amplification is None:
         return f"error {error:.2g} of {place.allowed:.2g} allowed in its result"
-    share = error / place.allowed if place.allowed else 0.0
-    return f"moves an output by {error:.2g} of {place.allowed:.2g} allowed ({share:.0%} of its share)"
+    share = (error / place.allowed) ** 2
+    return f"moves an output by {error:.2g}, {share:.1%} of the budget (in squares)"

@@ -15,6 +15,7 @@ from ....graph.ir import Graph, Node, Program, Value
 from ...manager.contract import Bounded, Contract
 from ...manager.evaluation import Samples, default_evaluator
 from ...manager.pass_ import Context, Replacement, Result
+from .allotment import allotted
 from .amplification import Amplification, amplification
 from .calls import limits, parents, unbounded
 from .library import FOLDER, Entry, choices, library, unit
@@ -32,9 +33,11 @@ OWN_FACTOR = 4.0
 """How much further than on the samples a form of several operators may be off on other numbers."""
 COVERED = 0.99
 """The share of the numbers seen that a domain must hold."""
+UNKNOWN = Amplification(math.inf, math.inf)
+"""Of a program without a gradient."""
 PRINTED = ("float32", "float64")
 """The dtypes that kernels have."""
-TARGETS: Mapping[str, str] = {"torch": "native", "onnx": "onnx"}
+TARGETS: Mapping[str, str] = {"torch": "native", "onnx": "onnx", "export": "export"}
 """The backend that a compile emits for -> the target."""
 
 
@@ -102,19 +105,30 @@ class SubstituteFunctions:
         entries = library(Path(self.library) if self.library else FOLDER)
         above = parents(program)
         places = [replace(p, reason=self._refusal(program, above, p, found)) for p in found.places]
-        open_places = [p for p in places if not p.reason]
-        sizes = self._amplified(program, open_places, samples, context)
-        share = self.budget / (CONFIDENCE * math.sqrt(max(len(open_places), 1))) if self.budget else 0.0
-        result = []
+        sizes = self._amplified(program, [p for p in places if not p.reason], samples, context)
+        offered = []
         for place in places:
-            if not place.reason:
-                if self.budget is None:
-                    place = replace(place, allowed=self.ulp * unit(place.largest, place.dtype))
-                else:
-                    factor = (sizes or {}).get((place.graph, place.match.result))
-                    factor = factor or Amplification(math.inf, math.inf)
-                    place = replace(place, allowed=share, amplification=factor)
-                place = _choose(place, found.seen(place), entries, target)
+            if self.budget is None:
+                place = replace(place, allowed=self.ulp * unit(place.largest, place.dtype))
+            elif not place.reason:
+                factor = (sizes or {}).get((place.graph, place.match.result), UNKNOWN)
+                place = replace(place, allowed=self.budget / CONFIDENCE, amplification=factor)
+            offered.append(_offered(place, found.seen(place), entries, target))
+        return self._within_budget(offered)
+
+    def _within_budget(self, offered: Sequence[tuple[Place, list[Entry]]]) -> list[Place]:
+        """The places, each with one of the programs that it is offered."""
+        errors = [[consequence(p, e) for e in entries] for p, entries in offered]
+        total = self.budget / CONFIDENCE if self.budget is not None else math.inf
+        result = []
+        for (place, entries), row, k in zip(offered, errors, allotted(errors, total), strict=True):
+            if k is not None:
+                place = replace(place, entry=entries[k])
+            elif entries:
+                least = min(row)
+                least_name = entries[row.index(least)].program.name
+                reason = f"{least_name} would move an output by {least:.2g}, too much beside the others for {total:.2g}"
+                place = replace(place, reason=reason)
             result.append(place)
         return result
 
@@ -166,6 +180,9 @@ class SubstituteFunctions:
 
     def _verdict(self, graph: Graph, region: Region, here: Mapping[Node, Place], target: str) -> Verdict:
         entries = {n: e for n in region.matches if (e := here[n].entry) is not None}
+        if target == "export":
+            reason = "an exported file holds standard operators only; kernels run in modules (target: native)"
+            return Verdict(None, reason)
         made = Chosen(graph, region, entries, steps=target == "onnx")
         return verdict(made, here, target, self.costs == "measured")
 
@@ -180,12 +197,18 @@ def _at_sizes(program: Program, sizes: Mapping[str, int], seed: int) -> tuple[Sa
         return ()
 
 
-def _choose(place: Place, arrays: Sequence[np.ndarray[Any, Any]], entries: Sequence[Entry], target: str) -> Place:
-    """The place with the cheapest program within its error whose domain holds what was seen."""
+def _offered(
+    place: Place, arrays: Sequence[np.ndarray[Any, Any]], entries: Sequence[Entry], target: str
+) -> tuple[Place, list[Entry]]:
+    """The programs whose domain holds what was seen and which are within the place's error, the cheapest first; or,
+    without any, the place with the reasons."""
+    if place.reason:
+        return place, []
     known = choices(place.match.function, place.dtype, target, entries)
     if not known:
-        return replace(place, reason=f"no certified program for {place.match.function} in {place.dtype}")
-    reasons = []
+        what = f"{place.match.function} in {place.dtype}"
+        return replace(place, reason=f"no certified program for {what}"), []
+    fits, reasons = [], []
     for entry in known:
         error = consequence(place, entry)
         if not error <= place.allowed:
@@ -193,8 +216,10 @@ def _choose(place: Place, arrays: Sequence[np.ndarray[Any, Any]], entries: Seque
         elif not entry.covers(*place.range.proven) and (share := _share(entry, arrays)) < COVERED:
             reasons.append(f"{entry.program.name} covers {share:.0%} of the numbers seen")
         else:
-            return replace(place, entry=entry)
-    return replace(place, reason="; ".join(reasons))
+            fits.append(entry)
+    if fits:
+        return place, fits
+    return replace(place, reason="; ".join(reasons)), []
 
 
 def _share(entry: Entry, arrays: Sequence[np.ndarray[Any, Any]]) -> float:
@@ -211,8 +236,7 @@ def _share(entry: Entry, arrays: Sequence[np.ndarray[Any, Any]]) -> float:
 def _replacements(
     chosen: Sequence[Chosen], places: Mapping[tuple[Graph, Node], Place], main: Graph
 ) -> tuple[Replacement, ...]:
-    """Of each region both forms, on the operands that it had; and of each place in a larger region its program alone,
-    against the bound that its certificate gives."""
+    """Of each place its program alone, on the operand that it had, against the bound that its certificate gives."""
     found = []
     for made in chosen:
         in_body = made.graph is not main
@@ -221,10 +245,6 @@ def _replacements(
             value = Chosen(made.graph, single(place.match), {node: entry}).node([place.match.operand])
             bound = _bound(place, entry)
             found.append(Replacement((place.match.result,), (value,), "programs", bound=bound, in_body=in_body))
-        if len(made.region.nodes) > sum(len(m.nodes) for m in made.region.matches.values()):
-            value = made.node(made.region.inputs)
-            old = (made.region.result,)
-            found.append(Replacement(old, (value,), "programs", bound=math.inf, in_body=in_body))
     return tuple(found)
 
 

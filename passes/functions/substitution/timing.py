@@ -24,9 +24,9 @@ from ....graph.types.dimensions import symbol
 Array = np.ndarray[Any, Any]
 Call = Callable[[], object]
 
-COUNTS = (64, 512, 4096, 32768, 262144)
+COUNTS = (64, 256, 1024, 2048, 4096, 8192, 16384, 32768, 262144)
 """Numbers of elements that are measured; between them times lie on lines."""
-LONGEST, ROUNDS = 20e6, 40
+LONGEST, ROUNDS = 10e6, 40
 """Nanoseconds and calls after which a form has been measured enough."""
 GAIN = 0.95
 """What the programs' time must be of the region's own."""
