@@ -80,7 +80,7 @@ class TorchEvaluator:
         gradients: bool = False,
     ) -> list[torch.Tensor]:
         """The outputs of `graph`, and `see` called with each graph and wanted value, in it and in each call of its
-        bodies, as tensors through which gradients flow where they are asked for. Raises SpecError as `evaluate` does."""
+        bodies, as tensors; gradients flow through them where they are asked for. Raises SpecError as `evaluate`."""
         planner = _Planner(frozenset(given), float64, observer=_Observer(wanted, see))
         plan = planner.plan(graph.outputs)
         read = _read(graph.outputs, given)
@@ -130,7 +130,9 @@ class _Observer:
         for value in wanted:
             if value in values:
                 self.see(graph, value, values[value])
-        plan.run(values, (lambda v: self.see(graph, v, values[v]) if v in wanted else None) if wanted else None)
+        plan.run(
+            values, (lambda v: self.see(graph, v, values[v]) if v in wanted else None) if wanted else None
+        )
 
 
 def _converted(value: Any, float64: bool) -> Any:

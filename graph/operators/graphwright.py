@@ -128,7 +128,9 @@ _ELEMENTWISE = Operator(
                 "softmax", "int", 0, "1: the program at X less its maximum along the last axis, over its sum"
             ),
             _attribute("least", "int", 0, "tensors of fewer elements are computed by the body"),
-            _attribute("steps", "int", 0, "1: also where there are no kernels the steps are computed, not the body"),
+            _attribute(
+                "steps", "int", 0, "1: also where there are no kernels the steps are computed, not the body"
+            ),
             AttributeSpec(
                 "certificates", "strings", doc="Program, bound and digest of each certificate used."
             ),

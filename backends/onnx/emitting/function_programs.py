@@ -17,8 +17,6 @@ from ....graph.types import TensorType
 from ...native.elementwise import Elementwise, Operand, Step, from_lines
 
 
-
-
 def elementwise(node: Node) -> Sequence[Value]:
     """Raises SpecError (G1130) where its steps are asked for and one has no form."""
     if not node.attribute("steps"):

@@ -62,10 +62,13 @@ def prepared(lines: tuple[str, ...], softmax: bool) -> Prepared:
 _PREPARED: dict[int, Prepared] = {}
 
 
-@_UNTYPED.compiler.assume_constant_result  # the handle is a number in compiled graphs
 def _handle(lines: tuple[str, ...], softmax: bool) -> int:
     found = prepared(lines, softmax)
     return -1 if found.kernel is None else found.handle
+
+
+_CONSTANT_HANDLE: Callable[[tuple[str, ...], bool], int] = _UNTYPED.compiler.assume_constant_result(_handle)
+"""A number in compiled graphs."""
 
 
 def elementwise(
@@ -88,7 +91,7 @@ def elementwise(
         if least and first.numel() < least:
             return _whole(body, operands)
         if torch.compiler.is_compiling():
-            handle = _handle(lines, bool(softmax))
+            handle = _CONSTANT_HANDLE(lines, bool(softmax))
             if handle >= 0:
                 opaque: Tensor = torch.ops.graphwright.elementwise(list(operands), handle)
                 return opaque

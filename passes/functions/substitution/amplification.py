@@ -37,7 +37,9 @@ def amplification(
     from ....backends.torch_fx import TorchEvaluator
 
     found = {(g, v): Amplification() for g, values in places.items() for v in values}
-    wanted = tuple(v for v in program.graph.outputs if isinstance(v.type, TensorType) and v.type.dtype.is_float)
+    wanted = tuple(
+        v for v in program.graph.outputs if isinstance(v.type, TensorType) and v.type.dtype.is_float
+    )
     if not wanted:
         return found
     generator = np.random.default_rng(seed)
@@ -82,7 +84,9 @@ def _measured(
         gradients = torch.autograd.grad(flat[element], tensors, retain_graph=True, allow_unused=True)
         by_tensor = {id(t): g for t, g in zip(tensors, gradients, strict=True) if g is not None}
         for key, rows in met.items():
-            found[key] = found[key].joined(_total([(t, by_tensor[id(t)]) for t in rows if id(t) in by_tensor]))
+            found[key] = found[key].joined(
+                _total([(t, by_tensor[id(t)]) for t in rows if id(t) in by_tensor])
+            )
     return found
 
 

@@ -53,7 +53,11 @@ class Match:
     @property
     def written(self) -> str:
         """How people call it: the operator, or the function and how it is written."""
-        return f"{'softmax' if self.is_softmax else self.function} ({self.form})" if self.form else self.node.name
+        return (
+            f"{'softmax' if self.is_softmax else self.function} ({self.form})"
+            if self.form
+            else self.node.name
+        )
 
     @property
     def name(self) -> str:
@@ -100,7 +104,11 @@ _SIGMOID = (
 
 def _gelus() -> Iterator[Form]:
     for erf, constants in _ERF:
-        for text in ("Mul(Mul(0.5, x), Add(1, {}))", "Mul(x, Mul(0.5, Add(1, {})))", "Mul(0.5, Mul(x, Add(1, {})))"):
+        for text in (
+            "Mul(Mul(0.5, x), Add(1, {}))",
+            "Mul(x, Mul(0.5, Add(1, {})))",
+            "Mul(0.5, Mul(x, Add(1, {})))",
+        ):
             yield Form("gelu", text.format(erf), constants)
         yield Form("gelu", f"Div(Mul(x, Add(1, {erf})), 2)", constants)
         yield Form("gelu", f"Mul(x, Add(0.5, Mul(0.5, {erf})))", constants)
@@ -156,13 +164,20 @@ def matches(graph: Graph) -> tuple[Match, ...]:
             continue
         for candidate in (*_written(node), *_operator(node)):
             inner = set(candidate.nodes)
-            closed = all(readers[n.outputs[0]] <= inner and n.outputs[0] not in outputs for n in inner - {node})
+            closed = all(
+                readers[n.outputs[0]] <= inner and n.outputs[0] not in outputs for n in inner - {node}
+            )
             if closed and taken.isdisjoint(inner):
                 taken |= inner
                 order = tuple(sorted(candidate.nodes, key=place.__getitem__))
                 found.append(
                     Match(
-                        candidate.function, candidate.operand, order, candidate.is_softmax, candidate.form, candidate.safe
+                        candidate.function,
+                        candidate.operand,
+                        order,
+                        candidate.is_softmax,
+                        candidate.form,
+                        candidate.safe,
                     )
                 )
                 break
@@ -231,7 +246,11 @@ def _constants_fit(form: Form, bound: Mapping[str, Value], type: TensorType) -> 
         unit = float(np.spacing(np.asarray(abs(wanted), _carrier(type))))
         if found is None or abs(found - wanted) > _CLOSE * unit:
             return False
-    return all(_is_last_axis(bound[name], type) for name in ("a", "b") if name in bound and form.function == "softmax")
+    return all(
+        _is_last_axis(bound[name], type)
+        for name in ("a", "b")
+        if name in bound and form.function == "softmax"
+    )
 
 
 def _carrier(type: TensorType) -> np.dtype[np.generic]:

@@ -141,9 +141,7 @@ def _observed(
             pass  # what was seen before counts
         for key, rows in calls.items():
             met[key] += [np.asarray(r) for r in rows]
-    return {
-        (g, m): [_shifted_rows(a) if m.is_softmax else a for a in met[g, m.operand]] for g, m in placed
-    }
+    return {(g, m): [_shifted_rows(a) if m.is_softmax else a for a in met[g, m.operand]] for g, m in placed}
 
 
 def _shifted_rows(array: Array) -> Array:
@@ -160,9 +158,7 @@ def own_error(match: Match, arrays: Sequence[Array]) -> float:
     for array in arrays[:16]:
         if array.size and not match.is_softmax:
             given = {match.operand: array}
-            (narrow,), (wide,) = (
-                evaluator.evaluate([match.result], given, float64=w) for w in (False, True)
-            )
+            (narrow,), (wide,) = (evaluator.evaluate([match.result], given, float64=w) for w in (False, True))
             with np.errstate(invalid="ignore"):
                 off = np.abs(narrow.astype(np.float64) - wide)
             most = max(most, float(off[np.isfinite(off)].max(initial=0.0)))

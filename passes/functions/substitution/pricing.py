@@ -49,7 +49,9 @@ def verdict(found: Chosen, places: Mapping[Node, Place], target: str, measure: b
     if least <= compared.counts[0]:
         return Verdict(found, text)
     if target == "onnx":
-        return Verdict(None, f"the original is no slower on onnx below {least:,} elements, and their number is open")
+        return Verdict(
+            None, f"the original is no slower on onnx below {least:,} elements, and their number is open"
+        )
     return Verdict(replace(found, least=least), f"{text}, the original below {least:,}")
 
 
@@ -91,5 +93,11 @@ def _by_table(found: Chosen, target: str) -> Comparison | str:
 
 
 def _original(node: Node, target: str) -> float:
-    name = "softmax" if node.name == "Softmax" else "exp2" if node.name == "Pow" else FUNCTIONS.get(node.name, "")
+    name = (
+        "softmax"
+        if node.name == "Softmax"
+        else "exp2"
+        if node.name == "Pow"
+        else FUNCTIONS.get(node.name, "")
+    )
     return ORIGINAL[target].get(name, PASS)

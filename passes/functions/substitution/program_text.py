@@ -8,12 +8,16 @@ from ....backends.native.elementwise import Elementwise, Operand, Step
 from ....graph.ir import Node, Value
 from ..elementwise import elementwise
 from ..program import FunctionProgram
+from .infinities import Ends
 from .matches import number_of
 from .regions import ARITHMETIC, Region
 
 
-def region_program(region: Region, programs: Mapping[Node, FunctionProgram]) -> Elementwise:
-    """The program over the region's inputs `x0`, `x1`, …."""
+def region_program(
+    region: Region, programs: Mapping[Node, FunctionProgram], at_ends: Mapping[Node, Ends]
+) -> Elementwise:
+    """The program over the region's inputs `x0`, `x1`, …; `at_ends` are results at infinite operands that a program
+    has not of itself."""
     names: dict[Value, Operand] = {v: f"x{i}" for i, v in enumerate(region.inputs)}
     steps: list[Step] = []
     tables: dict[str, tuple[float, ...]] = {}
@@ -26,6 +30,11 @@ def region_program(region: Region, programs: Mapping[Node, FunctionProgram]) -> 
             steps += part.steps
             tables.update(part.tables)
             names[node.outputs[0]] = part.result
+            for k, (x, value) in enumerate(at_ends.get(node, ())):
+                met, made = f"n{number}_met{k}", f"n{number}_end{k}"
+                steps.append(Step(met, "eq", (operand, x), "bool"))
+                steps.append(Step(made, "where", (met, value, names[node.outputs[0]]), dtype))
+                names[node.outputs[0]] = made
         elif node not in written:
             operands = tuple(_operand(v, names) for v in node.inputs if v is not None)
             steps.append(Step(f"n{number}", ARITHMETIC[node.name], operands, dtype))

@@ -100,7 +100,9 @@ def _grow(
             inner = None if value is None else value.node
             if value is None or inner is None or value not in sole or inner in members:
                 continue
-            fits = not ends[inner].is_softmax if inner in ends else inner not in inside and _is_arithmetic(inner)
+            fits = (
+                not ends[inner].is_softmax if inner in ends else inner not in inside and _is_arithmetic(inner)
+            )
             if fits and value.type == root.outputs[0].type:
                 members.add(inner)
                 stack.append(inner)

@@ -9,6 +9,7 @@ from ....backends.native.elementwise import Elementwise
 from ....graph.ir import Graph, Node, Origin, Program, Value, argument, bodies, make_node, rebuild
 from ....graph.operators.attributes import Attribute, make_attribute
 from ....graph.operators.table import operator
+from .infinities import Ends
 from .library import Entry
 from .program_text import region_program
 from .regions import Region
@@ -17,16 +18,17 @@ from .regions import Region
 @dataclass(frozen=True)
 class Chosen:
     """A region of a graph with the program of each place in it, by its last node. `least`: fewer elements are left to
-    the region itself; `steps`: runtimes without kernels compute the steps."""
+    the region itself; `steps`: runtimes without kernels compute the steps; `at_ends`: results at infinite operands."""
 
     graph: Graph
     region: Region
     entries: Mapping[Node, Entry]
     least: int = 0
     steps: bool = False
+    at_ends: Mapping[Node, Ends] = field(default_factory=dict)
 
     def text(self) -> Elementwise:
-        return region_program(self.region, {n: e.program for n, e in self.entries.items()})
+        return region_program(self.region, {n: e.program for n, e in self.entries.items()}, self.at_ends)
 
     def node(self, inputs: Sequence[Value]) -> Value:
         """The region by programs, over these inputs."""

@@ -18,6 +18,7 @@ from ...manager.pass_ import Context, Replacement, Result
 from .allotment import allotted
 from .amplification import Amplification, amplification
 from .calls import limits, parents, unbounded
+from .infinities import ends
 from .library import FOLDER, Entry, choices, library, unit
 from .places import Found, Place, consequence, find, samples_of, site_error
 from .pricing import Verdict, verdict
@@ -183,7 +184,8 @@ class SubstituteFunctions:
         if target == "export":
             reason = "an exported file holds standard operators only; kernels run in modules (target: native)"
             return Verdict(None, reason)
-        made = Chosen(graph, region, entries, steps=target == "onnx")
+        at_ends = {n: ends(here[n].match, e, here[n].range.proven) for n, e in entries.items()}
+        made = Chosen(graph, region, entries, steps=target == "onnx", at_ends=at_ends)
         return verdict(made, here, target, self.costs == "measured")
 
 
@@ -242,9 +244,13 @@ def _replacements(
         in_body = made.graph is not main
         for node, entry in made.entries.items():
             place = places[made.graph, node]
-            value = Chosen(made.graph, single(place.match), {node: entry}).node([place.match.operand])
+            value = Chosen(made.graph, single(place.match), {node: entry}, at_ends=made.at_ends).node(
+                [place.match.operand]
+            )
             bound = _bound(place, entry)
-            found.append(Replacement((place.match.result,), (value,), "programs", bound=bound, in_body=in_body))
+            found.append(
+                Replacement((place.match.result,), (value,), "programs", bound=bound, in_body=in_body)
+            )
     return tuple(found)
 
 

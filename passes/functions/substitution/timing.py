@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from time import perf_counter_ns
+from time import perf_counter_ns, thread_time_ns
 from typing import Any
 
 import numpy as np
@@ -24,9 +24,11 @@ from ....graph.types.dimensions import symbol
 Array = np.ndarray[Any, Any]
 Call = Callable[[], object]
 
+VERSION = 1
+"""Of how times are measured: those of another are not read."""
 COUNTS = (64, 256, 1024, 2048, 4096, 8192, 16384, 32768, 262144)
 """Numbers of elements that are measured; between them times lie on lines."""
-LONGEST, ROUNDS = 10e6, 40
+LONGEST, ROUNDS = 20e6, 40
 """Nanoseconds and calls after which a form has been measured enough."""
 GAIN = 0.95
 """What the programs' time must be of the region's own."""
@@ -61,8 +63,7 @@ class Comparison:
 
     def _between(self, times: Sequence[float], count: int) -> float:
         if count > self.counts[-1]:
-            slope = (times[-1] - times[-2]) / (self.counts[-1] - self.counts[-2])
-            return times[-1] + slope * (count - self.counts[-1])
+            return times[-1] * count / self.counts[-1]
         return float(np.interp(count, self.counts, times))
 
 
@@ -82,7 +83,9 @@ def measured(target: str, body: Graph, programs: Graph, context: Surroundings) -
     """The comparison of both forms of a region, from the file of this machine where it was made before; or why the
     target can't compute the programs."""
     form = hashlib.sha256("\n".join((graph_digest(body), graph_digest(programs))).encode()).hexdigest()
-    key = json.dumps([_machine(target), target, form, context.before, context.after, context.columns])
+    key = json.dumps(
+        [VERSION, _machine(target), target, form, context.before, context.after, context.columns]
+    )
     path = _folder() / f"times-{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
     found = _read(path)
     if found is None:
@@ -153,17 +156,20 @@ def _compared(target: str, body: Graph, programs: Graph, context: Surroundings) 
 
 
 def _interleaved(calls: Sequence[Call]) -> list[float]:
-    """The least nanoseconds of each, in turn, so that what else the machine does meets both."""
+    """The least nanoseconds of each, in turn: of the thread where one computes, so that what else the machine does
+    counts for little."""
+    import torch
+
+    clock = thread_time_ns if torch.get_num_threads() == 1 else perf_counter_ns
     best = [float("inf")] * len(calls)
     spent = 0.0
-    for _ in range(3):
-        for call in calls:
-            call()
+    for call in (*calls, *calls, *calls):
+        call()
     for _ in range(ROUNDS):
         for i, call in enumerate(calls):
-            start = perf_counter_ns()
+            start = clock()
             call()
-            time = perf_counter_ns() - start
+            time = clock() - start
             best[i] = min(best[i], time)
             spent += time
         if spent > LONGEST * len(calls):
@@ -269,7 +275,7 @@ def _onnx(form: Graph, context: Surroundings) -> Runner:
     return bind
 
 
-_RUNNERS: dict[str, Callable[[Graph, Context], Runner]] = {
+_RUNNERS: dict[str, Callable[[Graph, Surroundings], Runner]] = {
     "native": _eager,
     "inductor": _inductor,
     "onnx": _onnx,
