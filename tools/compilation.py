@@ -101,7 +101,7 @@ def compile_program(
     check_backend(backend)
     program = initialize(program, seed)
     manager = PassManager(reproducers=folder / "reproducers", progress=progress)
-    context = replace(context or Context(seed=seed), backend=backend)
+    context = replace(context or Context(seed=seed), backend="export" if backend == "torch" else backend)
     record = manager.run(program, steps, context, verify)
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=".emitted-") as emitted:

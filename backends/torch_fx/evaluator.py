@@ -6,7 +6,7 @@ If, Loop and Scan get their own plan, made once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,6 +69,27 @@ class TorchEvaluator:
 
         return run
 
+    def observe(
+        self,
+        graph: Graph,
+        given: Mapping[Value, Array],
+        wanted: Mapping[Graph, Collection[Value]],
+        see: Callable[[Graph, Value, torch.Tensor], None],
+        *,
+        float64: bool = False,
+        gradients: bool = False,
+    ) -> list[torch.Tensor]:
+        """The outputs of `graph`, and `see` called with each graph and wanted value, in it and in each call of its
+        bodies, as tensors; gradients flow through them where they are asked for. Raises SpecError as `evaluate`."""
+        planner = _Planner(frozenset(given), float64, observer=_Observer(wanted, see))
+        plan = planner.plan(graph.outputs)
+        read = _read(graph.outputs, given)
+        values = {v: _converted(to_torch(a), float64) for v, a in given.items() if v in read}
+        with torch.set_grad_enabled(gradients):
+            assert planner.observer is not None
+            planner.observer.run(plan, values, graph)
+        return [values[v] for v in graph.outputs]
+
     def record_bodies(
         self, outputs: Sequence[Value], given: Mapping[Value, Array], steps: int
     ) -> list[tuple[Graph, list[dict[Value, Array]]]]:
@@ -94,6 +115,24 @@ class Recorder:
         seen = self.calls.setdefault(graph, [])
         if len(seen) < self.steps and all(isinstance(v.type, TensorType) for v in graph.inputs):
             seen.append({v: from_torch(x, v.type) for v, x in zip(graph.inputs, operands, strict=True)})
+
+
+@dataclass(frozen=True)
+class _Observer:
+    """Who is shown which values of which graphs."""
+
+    wanted: Mapping[Graph, Collection[Value]]
+    see: Callable[[Graph, Value, torch.Tensor], None]
+
+    def run(self, plan: _Plan, values: dict[Value, Any], graph: Graph) -> None:
+        """Runs the plan of the graph from its inputs in `values`."""
+        wanted = self.wanted.get(graph, ())
+        for value in wanted:
+            if value in values:
+                self.see(graph, value, values[value])
+        plan.run(
+            values, (lambda v: self.see(graph, v, values[v]) if v in wanted else None) if wanted else None
+        )
 
 
 def _converted(value: Any, float64: bool) -> Any:
@@ -148,12 +187,16 @@ class _Body:
     plan: _Plan
     results: tuple[tuple[str, tuple[int | None, ...]], ...]
     recorder: Recorder | None = None
+    observer: _Observer | None = None
 
     def __call__(self, *operands: Any) -> tuple[Any, ...]:
         if self.recorder is not None:
             self.recorder.note(self.graph, operands)
         values = dict(zip(self.graph.inputs, operands, strict=True))
-        self.plan.run(values)
+        if self.observer is not None:
+            self.observer.run(self.plan, values, self.graph)
+        else:
+            self.plan.run(values)
         return tuple(values[v] for v in self.graph.outputs)
 
 
@@ -176,6 +219,7 @@ class _Planner:
     float64: bool
     constants: dict[Value, Any] = field(default_factory=dict)
     recorder: Recorder | None = None
+    observer: _Observer | None = None
 
     def plan(self, outputs: Sequence[Value], keep: bool = True) -> _Plan:
         """`keep` False frees the outputs too."""
@@ -217,8 +261,10 @@ class _Planner:
         )
 
     def _body(self, graph: Graph) -> _Body:
-        planner = _Planner(frozenset(graph.inputs), self.float64, recorder=self.recorder)
-        return _Body(graph, planner.plan(graph.outputs), result_types(graph), self.recorder)
+        planner = _Planner(
+            frozenset(graph.inputs), self.float64, recorder=self.recorder, observer=self.observer
+        )
+        return _Body(graph, planner.plan(graph.outputs), result_types(graph), self.recorder, self.observer)
 
 
 def _plan(outputs: Sequence[Value], given: frozenset[Value], float64: bool) -> _Plan:

@@ -127,6 +127,10 @@ _ELEMENTWISE = Operator(
             _attribute(
                 "softmax", "int", 0, "1: the program at X less its maximum along the last axis, over its sum"
             ),
+            _attribute("least", "int", 0, "tensors of fewer elements are computed by the body"),
+            _attribute(
+                "steps", "int", 0, "1: also where there are no kernels the steps are computed, not the body"
+            ),
             AttributeSpec(
                 "certificates", "strings", doc="Program, bound and digest of each certificate used."
             ),
@@ -134,7 +138,7 @@ _ELEMENTWISE = Operator(
     },
     infer=_approximated,
     doc="""A function computed element by element by a program with certificates, up to their bounds. `body`
-is the function itself: what runs in float64, and where a backend has no elementwise programs.""",
+is the function itself: what runs in another dtype, for few elements, and where a backend has no kernel.""",
 )
 
 _LTI_SSM = Operator(

@@ -41,7 +41,7 @@ def contract_at(region: Region, contract: Contract) -> Contract:
     if isinstance(contract, Exact) and replacement.sense:
         return Exact(replacement.sense)
     if isinstance(contract, Bounded) and replacement.bound is not None:
-        return Bounded(contract.metric, min(replacement.bound, contract.limit))
+        return Bounded(contract.metric, replacement.bound)
     return contract
 
 

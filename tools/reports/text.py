@@ -7,7 +7,7 @@ from typing import Any
 
 LOSSY = " drops by at most "
 """What the text of a Budget contract has in it."""
-NOTED = frozenset({"lower_quantized", "raise_ssm", "diagonalize", "chunk_ssm"})
+NOTED = frozenset({"lower_quantized", "raise_ssm", "diagonalize", "chunk_ssm", "substitute_functions"})
 """Passes whose notes say what came of each layer: there are few, and people look for them."""
 
 

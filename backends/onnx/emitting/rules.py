@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from ....graph.ir import Node, Value, apply, substitute
+from ....graph.ir import Node, Value, apply
 from .changed_meanings import CHANGED
 from .codes import dequantize_codes, fake_quantize, quantize_codes
 from .compositions import COMPOSED
+from .function_programs import elementwise
 from .hyperbolic import HYPERBOLIC
 from .islands import bool_island, float_island, integer_island
 from .linear_algebra import cholesky, log_det_spd, solve, solve_spd, triangular_solve
@@ -26,13 +27,6 @@ def _one(function: Callable[..., Value]) -> Rule:
     return lambda node: (function(*node.inputs),)
 
 
-def _body(node: Node) -> Sequence[Value]:
-    """What the node stands for: its program would be a node a step, each a pass over memory."""
-    graph = node.attribute("body")
-    given = (v for v in node.inputs if v is not None)
-    return substitute(graph.outputs, dict(zip(graph.inputs, given, strict=True)))
-
-
 OWN: Mapping[str, Rule] = {
     "StopGradient": _one(lambda x: apply("Identity", x)),
     "Cholesky": _one(cholesky),
@@ -44,7 +38,7 @@ OWN: Mapping[str, Rule] = {
     "Dequantize": dequantize_codes,
     "FakeQuantize": fake_quantize,
     **STATE_SPACE,
-    "Elementwise": _body,
+    "Elementwise": elementwise,
 }
 
 

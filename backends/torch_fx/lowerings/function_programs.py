@@ -1,10 +1,13 @@
-"""Elementwise programs with torch: by the native kernel where tensors are on the processor, else step by step
-in operators, which is what is differentiated and exported, and what other devices run."""
+"""Elementwise programs with torch: by the native kernel where tensors are on the processor, else as what they
+stand for, which is what is differentiated and exported, and what other devices run. Programs that say so are
+computed step by step there, in torch's operators."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any
 
 import torch
@@ -26,39 +29,93 @@ _UNTYPED: Any = torch
 """torch, for its functions without types."""
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A program's text, the dtype of its numbers, and the whole number that stands for it in compiled graphs, the
+    same in every process."""
+
+    lines: tuple[str, ...]
+    softmax: bool
+    dtype: torch.dtype
+    handle: int
+
+    @cached_property
+    def kernel(self) -> Kernel | None:
+        """None where no compiler makes it."""
+        try:
+            found = kernel(self.lines, self.softmax)
+            found.address  # noqa: B018  # compiles
+        except SpecError:
+            return None
+        return found
+
+
+@cache
+def prepared(lines: tuple[str, ...], softmax: bool) -> Prepared:
+    """The program, findable by its handle."""
+    digest = hashlib.sha256("\n".join((str(softmax), *lines)).encode()).digest()
+    found = Prepared(lines, softmax, _DTYPES[lines[0].split()[0]], int.from_bytes(digest[:7], "big"))
+    _PREPARED[found.handle] = found
+    return found
+
+
+_PREPARED: dict[int, Prepared] = {}
+
+
+def _handle(lines: tuple[str, ...], softmax: bool) -> int:
+    found = prepared(lines, softmax)
+    return -1 if found.kernel is None else found.handle
+
+
+_CONSTANT_HANDLE: Callable[[tuple[str, ...], bool], int] = _UNTYPED.compiler.assume_constant_result(_handle)
+"""A number in compiled graphs."""
+
+
 def elementwise(
     *operands: Tensor,
     body: Callable[..., Any],
     program: Sequence[str],
     softmax: int = 0,
     certificates: Sequence[str] = (),
+    least: int = 0,
+    steps: int = 0,
 ) -> Tensor:
-    """The program at every element. In another dtype than the program's (a shadow run) it is the body."""
+    """The program at every element, by its kernel. In another dtype than the program's (a shadow run), for fewer than
+    `least` elements, and where there is no kernel, it is the body (with `steps`: the steps)."""
     first = operands[0]
     lines = tuple(program)
-    if first.dtype is not _DTYPES[lines[0].split()[0]]:
-        result: Tensor = body(*operands)[0]
-        return result
+    if first.dtype is not _DTYPES[lines[0].split(" ", 1)[0]]:
+        return _whole(body, operands)
     differentiated = torch.is_grad_enabled() and any(o.requires_grad for o in operands)
     if first.device.type == "cpu" and not differentiated and not torch.compiler.is_exporting():
+        if least and first.numel() < least:
+            return _whole(body, operands)
         if torch.compiler.is_compiling():
-            opaque: Tensor = torch.ops.graphwright.elementwise(list(operands), list(lines), bool(softmax))
-            return opaque
-        return computed(operands, lines, bool(softmax))
-    return step_by_step(from_lines(lines), operands, bool(softmax))
+            handle = _CONSTANT_HANDLE(lines, bool(softmax))
+            if handle >= 0:
+                opaque: Tensor = torch.ops.graphwright.elementwise(list(operands), handle)
+                return opaque
+        else:
+            found = prepared(lines, bool(softmax)).kernel
+            if found is not None:
+                return called(found, operands)
+    if steps:
+        return step_by_step(from_lines(lines), operands, bool(softmax))
+    return _whole(body, operands)
 
 
-def computed(operands: Sequence[Tensor], program: Sequence[str], softmax: bool) -> Tensor:
-    """By the kernel where there is one."""
-    found = native(tuple(program), softmax)
-    return (
-        step_by_step(from_lines(tuple(program)), operands, softmax)
-        if found is None
-        else called(found, operands)
-    )
+def _whole(body: Callable[..., Any], operands: Sequence[Tensor]) -> Tensor:
+    result: Tensor = body(*operands)[0]
+    return result
 
 
-def _shape(operands: Sequence[Tensor], program: Sequence[str], softmax: bool) -> Tensor:
+def _computed(operands: Sequence[Tensor], handle: int) -> Tensor:
+    found = _PREPARED[handle].kernel
+    assert found is not None
+    return called(found, operands)
+
+
+def _shape(operands: Sequence[Tensor], handle: int) -> Tensor:
     return torch.empty_like(_UNTYPED.broadcast_tensors(*operands)[0], memory_format=torch.contiguous_format)
 
 
@@ -66,8 +123,8 @@ def _register() -> None:
     """The kernel's call as an operator that torch.compile leaves alone: traced, each fused product and sum
     would go through float64."""
     library = _UNTYPED.library.Library("graphwright", "FRAGMENT")
-    library.define("elementwise(Tensor[] operands, str[] program, bool softmax) -> Tensor")
-    library.impl("elementwise", computed, "CPU")
+    library.define("elementwise(Tensor[] operands, int program) -> Tensor")
+    library.impl("elementwise", _computed, "CPU")
     library._register_fake("elementwise", _shape)
     _LIBRARIES.append(library)
 
@@ -76,30 +133,19 @@ _LIBRARIES: list[Any] = []
 _register()
 
 
-@cache
-def native(lines: tuple[str, ...], softmax: bool) -> Kernel | None:
-    """The compiled kernel, or None where no compiler makes it."""
-    try:
-        found = kernel(lines, softmax)
-        found.address  # noqa: B018  # compiles
-    except SpecError:
-        return None
-    return found
-
-
 def called(kernel: Kernel, operands: Sequence[Tensor]) -> Tensor:
     """The kernel on tensors of one shape, or of shapes that broadcast."""
-    given = [o.detach() for o in operands]
-    if any(o.shape != given[0].shape for o in given):
-        given = list(_UNTYPED.broadcast_tensors(*given))
-    given = [o.contiguous() for o in given]
+    first, *others = operands
+    if any(o.shape != first.shape for o in others):
+        first, *others = _UNTYPED.broadcast_tensors(*operands)
+    given = [o.contiguous() for o in (first, *others)]
     out = torch.empty_like(given[0], memory_format=torch.contiguous_format)
-    pointers = [o.data_ptr() for o in (*given, out)]
+    count, pointers = out.numel(), [o.data_ptr() for o in given]
     if kernel.rows:
         columns = out.shape[-1] if out.dim() else 1
-        kernel.address(out.numel() // max(columns, 1), columns, *pointers)
+        kernel.address(count // max(columns, 1), columns, *pointers, out.data_ptr())
     else:
-        kernel.address(out.numel(), *pointers)
+        kernel.address(count, *pointers, out.data_ptr())
     return out
 
 

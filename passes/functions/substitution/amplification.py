@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ....graph.ir import Graph, Program, Value, apply, leaf, rebuild
+from ....graph.diagnostics import SpecError
+from ....graph.ir import Graph, Program, Value
 from ....graph.types import TensorType
 from ...manager.evaluation import Samples, leaf_arrays
 
-Array = np.ndarray[Any, Any]
 ELEMENTS = 6
 """Elements of the outputs whose gradients are taken a sample: the largest, and others drawn."""
 
 
 @dataclass(frozen=True)
 class Amplification:
-    """The largest over output elements j of sqrt(sum over the site's elements i of (dy_j / ds_i)²): what
-    independent errors of size 1 at them are expected to add up to. `relative` counts errors of the size of
-    each element."""
+    """The largest over output elements j of sqrt(sum over the place's elements i of (dy_j / ds_i)²), in every call
+    of the body that it lies in: what independent errors of size 1 there are expected to add up to. `relative` counts
+    errors of the size of each element."""
 
     absolute: float = 0.0
     relative: float = 0.0
@@ -31,74 +31,70 @@ class Amplification:
 
 
 def amplification(
-    program: Program, sites: Sequence[Value], samples: Sequence[Samples], seed: int
-) -> dict[Value, Amplification] | None:
-    """For each site; None where the program has no gradient."""
+    program: Program, places: Mapping[Graph, Sequence[Value]], samples: Sequence[Samples], seed: int
+) -> dict[tuple[Graph, Value], Amplification] | None:
+    """For each value of the graph or of a body; None where the program has no gradient."""
     from ....backends.torch_fx import TorchEvaluator
 
-    outputs, shifts = _shifted(program, sites)
-    wanted = [v for v in outputs if isinstance(v.type, TensorType) and v.type.dtype.name == "float32"]
-    found = dict.fromkeys(sites, Amplification())
+    found = {(g, v): Amplification() for g, values in places.items() for v in values}
+    wanted = tuple(
+        v for v in program.graph.outputs if isinstance(v.type, TensorType) and v.type.dtype.is_float
+    )
     if not wanted:
         return found
     generator = np.random.default_rng(seed)
-    evaluator = TorchEvaluator()
+    graph = Graph(program.graph.inputs, wanted)
+    placed = {(graph if g is program.graph else g): tuple(values) for g, values in places.items()}
     for sample in samples:
-        given = leaf_arrays(program, sample.feeds)
-        values = evaluator.evaluate(list(sites), given)
-        leaves = [v for v in Graph((), tuple(wanted)).nodes if v.outputs and v.outputs[0] in given]
-        arguments = [n.outputs[0] for n in leaves]
-        run = evaluator.function(wanted, [*arguments, *shifts])
         try:
-            gradients = _gradients(run, [given[v] for v in arguments], values, generator)
-        except (RuntimeError, NotImplementedError):
+            sizes = _measured(TorchEvaluator(), graph, leaf_arrays(program, sample.feeds), placed, generator)
+        except (RuntimeError, NotImplementedError, SpecError):
             return None
-        for site, size in zip(sites, gradients, strict=True):
-            found[site] = found[site].joined(size)
+        for (place, value), size in sizes.items():
+            key = (program.graph if place is graph else place), value
+            found[key] = found[key].joined(size)
     return found
 
 
-def _shifted(program: Program, sites: Sequence[Value]) -> tuple[tuple[Value, ...], list[Value]]:
-    """The outputs with a leaf added at every site."""
-    moved: dict[Value, Value] = {}
-    shifts: dict[Value, Value] = {}
-    chosen = set(sites)
-    for node in program.graph.nodes:
-        new = rebuild(node, [None if v is None else moved.get(v, v) for v in node.inputs])
-        for old, value in zip(node.outputs, new.outputs, strict=True):
-            if old in chosen:
-                shift = leaf("Input", f"shift_{len(shifts)}", old.type)
-                shifts[old] = shift
-                value = apply("Add", value, shift)
-            moved[old] = value
-    return tuple(moved[v] for v in program.graph.outputs), [shifts[s] for s in sites]
-
-
-def _gradients(
-    run: Any, arrays: Sequence[Array], values: Sequence[Array], generator: np.random.Generator
-) -> list[Amplification]:
+def _measured(
+    evaluator: Any,
+    graph: Graph,
+    given: Mapping[Value, np.ndarray[Any, Any]],
+    places: Mapping[Graph, Sequence[Value]],
+    generator: np.random.Generator,
+) -> dict[tuple[Graph, Value], Amplification]:
+    """On one sample."""
     import torch
 
-    from ....backends.torch_fx.arrays import to_torch
+    met: dict[tuple[Graph, Value], list[Any]] = {(g, v): [] for g, values in places.items() for v in values}
 
-    shifts = [torch.zeros(v.shape, dtype=torch.float64, requires_grad=True) for v in values]
-    results = [r.reshape(-1) for r in run(*map(to_torch, arrays), *shifts)]
-    flat = torch.cat([r for r in results if r.numel()])
+    def see(place: Graph, value: Value, tensor: Any) -> None:
+        if not tensor.requires_grad:
+            tensor.requires_grad_()
+        met[place, value].append(tensor)
+
+    outputs = evaluator.observe(graph, given, places, see, float64=True, gradients=True)
+    flat = torch.cat([r.reshape(-1) for r in outputs if r.numel()])
+    found = dict.fromkeys(met, Amplification())
     if not flat.requires_grad:
-        return [Amplification()] * len(shifts)
-    chosen = {int(flat.detach().abs().argmax())}
-    chosen.update(generator.integers(0, flat.numel(), ELEMENTS - 1).tolist())
-    sizes = [to_torch(v).to(torch.float64) for v in values]
-    most = [Amplification()] * len(shifts)
+        return found
+    chosen = {int(flat.detach().abs().argmax()), *generator.integers(0, flat.numel(), ELEMENTS - 1).tolist()}
+    tensors = list({id(t): t for rows in met.values() for t in rows}.values())
     for element in sorted(chosen):
-        gradients = torch.autograd.grad(flat[element], shifts, retain_graph=True, allow_unused=True)
-        most = [
-            m if g is None else m.joined(Amplification(_norm(g), _norm(g * size)))
-            for m, g, size in zip(most, gradients, sizes, strict=True)
-        ]
-    return most
+        gradients = torch.autograd.grad(flat[element], tensors, retain_graph=True, allow_unused=True)
+        by_tensor = {id(t): g for t, g in zip(tensors, gradients, strict=True) if g is not None}
+        for key, rows in met.items():
+            found[key] = found[key].joined(
+                _total([(t, by_tensor[id(t)]) for t in rows if id(t) in by_tensor])
+            )
+    return found
 
 
-def _norm(gradient: Any) -> float:
-    """Infinite elements count for nothing: no error reaches them."""
-    return float(gradient.nan_to_num(0.0, 0.0, 0.0).norm())
+def _total(calls: Sequence[tuple[Any, Any]]) -> Amplification:
+    """Of every call together. Infinite elements count for nothing: no error reaches them."""
+    absolute = relative = 0.0
+    for tensor, gradient in calls:
+        clean = gradient.nan_to_num(0.0, 0.0, 0.0)
+        absolute += float(clean.square().sum())
+        relative += float((clean * tensor.detach().nan_to_num(0.0, 0.0, 0.0)).square().sum())
+    return Amplification(absolute**0.5, relative**0.5)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ....graph.ir import Node, Program, Value
+from ....graph.ir import Graph, Node, Program, Value
 from ....graph.types import TensorType
 
 Interval = tuple[float, float]
@@ -18,21 +18,123 @@ EVERYTHING: Interval = (-math.inf, math.inf)
 
 @dataclass(frozen=True)
 class Range:
-    """`proven` holds for every input that the program may get, `seen` on the samples."""
+    """`proven` holds for every input that the program may get, `seen` on the samples; `source` says where the proven
+    one comes from: declared (of an input), interval, or nothing."""
 
     proven: Interval
     seen: Interval
+    source: str = ""
+
+
+Intervals = dict[Graph, dict[Value, Interval]]
+"""For each graph, the main one and the bodies, the interval of each of its floating-point values."""
 
 
 def proven(program: Program) -> dict[Value, Interval]:
     """The interval of every floating-point value of the main graph."""
-    found: dict[Value, Interval] = {}
-    for node in program.graph.nodes:
-        operands = [_operand(v, found) for v in node.inputs]
-        for value in node.outputs:
-            if isinstance(value.type, TensorType) and value.type.dtype.is_float:
-                found[value] = _leaf(program, value) if value.is_leaf else _of(node, operands)
+    return everywhere(program)[program.graph]
+
+
+def everywhere(program: Program) -> Intervals:
+    """Those of the main graph and of its bodies, at every depth: what holds in each of a body's calls."""
+    found: Intervals = {}
+    _through(program.graph, {}, found, program)
     return found
+
+
+def _through(
+    graph: Graph, given: Mapping[Value, Interval], found: Intervals, program: Program | None = None
+) -> dict[Value, Interval]:
+    """The intervals of one call of the graph, joined in `found` with those of other calls."""
+    values: dict[Value, Interval] = dict(given)
+    for node in graph.nodes:
+        floats = [isinstance(v.type, TensorType) and v.type.dtype.is_float for v in node.outputs]
+        if not any(floats):
+            continue
+        operands = [_operand(v, values) for v in node.inputs]
+        results = _controlled(node, operands, found) if "control" in node.operator.traits else None
+        for i, value in enumerate(node.outputs):
+            if not floats[i] or value in given:
+                continue
+            if results is not None:
+                values[value] = results[i]
+            elif value.is_leaf:
+                values[value] = _leaf(program, value) if program is not None else _operand(value, {})
+            else:
+                values[value] = _of(node, operands)
+    known = found.setdefault(graph, {})
+    known.update({v: _joined(known.get(v, i), i) for v, i in values.items()})
+    return values
+
+
+def _joined(a: Interval, b: Interval) -> Interval:
+    return min(a[0], b[0]), max(a[1], b[1])
+
+
+# --- bodies -------------------------------------------------------------------------------------------
+
+_PATIENCE = 3
+"""Calls of a loop's body after which the ends that still move are given up."""
+
+
+def _controlled(node: Node, operands: Sequence[Interval], found: Intervals) -> list[Interval] | None:
+    """The results of If, Scan and Loop. What a loop carries is widened until a call leaves it within."""
+    if node.name == "If":
+        branches = [node.attribute("then_branch"), node.attribute("else_branch")]
+        ends = [_results(b, operands[1:], found) for b in branches]
+        return [_joined(a, b) for a, b in zip(*ends, strict=True)]
+    captures = node.attribute("captures", 0)
+    if node.name == "Scan":
+        count = len(operands) - node.attribute("num_scan_inputs") - captures
+        return _carried(node.attribute("body"), (), operands[:count], operands[count:], found)
+    if node.name == "Loop":
+        count = len(operands) - captures
+        head = (EVERYTHING, EVERYTHING)  # the iteration's number and the condition are no floats
+        return _carried(node.attribute("body"), head, operands[2:count], operands[count:], found)
+    for body in (a.value for a in node.attributes.values() if a.kind == "graph"):
+        _results(body, [EVERYTHING] * len(body.inputs), found)
+    return None
+
+
+def _carried(
+    body: Graph,
+    head: Sequence[Interval],
+    start: Sequence[Interval],
+    rest: Sequence[Interval],
+    found: Intervals,
+) -> list[Interval]:
+    """The carried values after any number of calls, and what the calls give beside."""
+    state, skip = list(start), 1 if head else 0
+    scratch: Intervals = {}
+    for step in range(_PATIENCE + 2 * len(state) + 1):
+        results = _results(body, [*head, *state, *rest], scratch)
+        after = [_joined(a, b) for a, b in zip(state, results[skip:], strict=False)]
+        if after == state:
+            break
+        state = after if step < _PATIENCE else [_widened(a, b) for a, b in zip(state, after, strict=True)]
+    results = _results(body, [*head, *state, *rest], found)
+    return [*state, *results[skip + len(state) :]]
+
+
+def _widened(before: Interval, after: Interval) -> Interval:
+    """The ends that moved are given up."""
+    return (
+        before[0] if after[0] >= before[0] else -math.inf,
+        before[1] if after[1] <= before[1] else math.inf,
+    )
+
+
+def _results(body: Graph, operands: Sequence[Interval], found: Intervals) -> list[Interval]:
+    given = {
+        v: i
+        for v, i in zip(body.inputs, operands, strict=False)
+        if isinstance(v.type, TensorType) and v.type.dtype.is_float
+    }
+    values = _through(body, given, found)
+    return [_operand(v, values) for v in body.outputs]
+
+
+# --- operators ----------------------------------------------------------------------------------------
 
 
 def _operand(value: Value | None, found: Mapping[Value, Interval]) -> Interval:
@@ -100,6 +202,21 @@ def _exp(x: Interval) -> Interval:
     return (math.exp(min(x[0], 700.0)), math.exp(x[1]) if x[1] < 700 else math.inf)
 
 
+def _log(x: Interval) -> Interval:
+    return (math.log(x[0]) if x[0] > 0 else -math.inf, math.log(x[1]) if x[1] > 0 else -math.inf)
+
+
+def _quotient(a: Interval, b: Interval) -> Interval:
+    if b[0] <= 0 <= b[1]:
+        return EVERYTHING
+    return _product(a, (1 / b[1] if math.isfinite(b[1]) else 0.0, 1 / b[0] if math.isfinite(b[0]) else 0.0))
+
+
+def _gated(x: Interval) -> Interval:
+    """x times a number in 0 to 1, above -1/2."""
+    return (-0.5 if x[0] < 0 else 0.0), max(x[1], 0.0)
+
+
 def _size(x: Interval) -> Interval:
     return (0.0 if x[0] <= 0 <= x[1] else min(abs(x[0]), abs(x[1]))), max(abs(x[0]), abs(x[1]))
 
@@ -113,6 +230,11 @@ _RULES: Mapping[str, Callable[..., Interval]] = {
     "Relu": lambda a: (max(a[0], 0.0), max(a[1], 0.0)),
     "Clip": _clip,
     "Exp": _exp,
+    "Log": _log,
+    "Div": _quotient,
+    "Reciprocal": lambda a: _quotient((1.0, 1.0), a),
+    "Softplus": lambda a: (max(a[0], 0.0), max(a[1], 0.0) + 0.7),
+    **dict.fromkeys(("Gelu", "Swish"), _gated),
     "Max": lambda *a: (max(x[0] for x in a), max(x[1] for x in a)),
     "Min": lambda *a: (min(x[0] for x in a), min(x[1] for x in a)),
     "Sqrt": lambda a: (math.sqrt(max(a[0], 0.0)), math.sqrt(a[1]) if a[1] > 0 else 0.0),

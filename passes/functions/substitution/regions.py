@@ -1,29 +1,13 @@
-"""Regions: operators that a function program can stand for, and the arithmetic around them that one loop does."""
+"""Regions: places that programs stand for, and the arithmetic around them that one loop does."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from ....graph.ir import Graph, Node, Program, Value, argument, consumers, rebuild
+from ....graph.ir import Graph, Node, Value, argument, consumers, rebuild
 from ....graph.types import TensorType
-
-FUNCTIONS: Mapping[str, str] = {
-    "Exp": "exp",
-    "Log": "log",
-    "Sin": "sin",
-    "Cos": "cos",
-    "Tanh": "tanh",
-    "Erf": "erf",
-    "Sigmoid": "sigmoid",
-    "Gelu": "gelu",
-    "Swish": "silu",
-    "Softplus": "softplus",
-    "Softmax": "exp",
-}
-"""Operator -> the function that a program must be for; Pow of the number 2 is exp2."""
+from .matches import Match, number_of
 
 ARITHMETIC: Mapping[str, str] = {
     "Add": "add",
@@ -39,11 +23,11 @@ ARITHMETIC: Mapping[str, str] = {
 @dataclass(frozen=True)
 class Region:
     """`nodes` in order, the last one's result is the region's; `inputs` come from outside and have one type;
-    `functions` are those of the nodes that programs stand for."""
+    `matches` are the places in it that programs stand for, by their last node."""
 
     nodes: tuple[Node, ...]
     inputs: tuple[Value, ...]
-    functions: Mapping[Node, str] = field(default_factory=dict)
+    matches: Mapping[Node, Match] = field(default_factory=dict)
 
     @property
     def result(self) -> Value:
@@ -51,7 +35,7 @@ class Region:
 
     @property
     def is_softmax(self) -> bool:
-        return self.nodes[-1].name == "Softmax"
+        return any(m.is_softmax for m in self.matches.values())
 
     def body(self) -> Graph:
         """The region as a closed graph."""
@@ -63,67 +47,34 @@ class Region:
         return Graph(arguments, (moved[self.result],))
 
 
-def function_of(node: Node) -> str | None:
-    """The function that the node is, element by element; None for any other operator or form."""
-    if not node.operator.domain and node.name == "Pow":
-        return "exp2" if _is_power_of_two(node) else None
-    name = FUNCTIONS.get(node.name) if not node.operator.domain else None
-    if name is None or not isinstance(node.outputs[0].type, TensorType):
-        return None
-    if node.name == "Gelu" and node.attribute("approximate") != "none":
-        return None
-    if node.name == "Swish" and node.attribute("alpha") != 1.0:
-        return None
-    if node.name == "Softmax":
-        rank = node.outputs[0].type.rank if node.outputs[0].type.dims is not None else 0
-        if not rank or node.attribute("axis") % rank != rank - 1:
-            return None
-    return name
+def single(found: Match) -> Region:
+    """The place by itself."""
+    return Region(found.nodes, (found.operand,), {found.node: found})
 
 
-def operand_of(node: Node) -> Value:
-    """What the function of a node is taken of."""
-    found = node.inputs[1 if node.name == "Pow" else 0]
-    assert found is not None
-    return found
-
-
-def _is_power_of_two(node: Node) -> bool:
-    base, exponent = node.inputs
-    assert base is not None
-    assert exponent is not None
-    return number_of(base) == 2.0 and exponent.type == node.outputs[0].type
-
-
-def number_of(value: Value) -> float | None:
-    """The number of a scalar constant."""
-    array = value.constant
-    if array is None or array.size != 1 or array.dtype.kind != "f":
-        return None
-    found = float(array.reshape(()))
-    return found if np.isfinite(found) else None
-
-
-def regions(program: Program, wanted: frozenset[Node], fuse: bool = True) -> tuple[Region, ...]:
-    """One region for each wanted node, or, with `fuse`, for each tree of arithmetic that holds some; in the
-    order of the graph. What is read elsewhere too ends a region."""
-    nodes = program.graph.nodes
+def regions(graph: Graph, wanted: Sequence[Match], fuse: bool = True) -> tuple[Region, ...]:
+    """One region for each place, or, with `fuse`, for each tree of arithmetic that holds some; in the order of the
+    graph. What is read elsewhere too ends a region."""
+    nodes = graph.nodes
     readers = consumers(nodes)
-    outputs = set(program.graph.outputs)
+    outputs = set(graph.outputs)
     sole = {v for v, used in readers.items() if len(used) == 1 and v not in outputs}
     place = {node: i for i, node in enumerate(nodes)}
+    ends = {m.node: m for m in wanted}
+    inside = {n for m in wanted for n in m.nodes}
     taken: set[Node] = set()
     found: list[Region] = []
     for node in reversed(nodes):
-        if node in taken:
+        if node in taken or (node in inside and node not in ends):
             continue
-        if node not in wanted and not (fuse and _is_arithmetic(node)):
+        if node not in ends and not (fuse and _is_arithmetic(node)):
             continue
-        members = _grow(node, sole, wanted, fuse)
+        steps = _grow(node, sole, ends, inside, fuse)
+        members = {n for s in steps for n in (ends[s].nodes if s in ends else (s,))}
         taken.update(members)
-        functions = {n: f for n in members if n in wanted and (f := function_of(n)) is not None}
-        if functions:
-            found.append(_region(sorted(members, key=place.__getitem__), functions))
+        held = {s: ends[s] for s in steps if s in ends}
+        if held:
+            found.append(_region(sorted(members, key=place.__getitem__), held))
     return tuple(reversed(found))
 
 
@@ -132,29 +83,35 @@ def _is_arithmetic(node: Node) -> bool:
     if node.name not in ARITHMETIC or node.operator.domain:
         return False
     type = node.outputs[0].type
-    if not isinstance(type, TensorType) or type.dtype.name != "float32" or not type.dims:
+    if not isinstance(type, TensorType) or type.dtype.name not in ("float32", "float64") or not type.dims:
         return False
     return all(v is not None and (v.type == type or number_of(v) is not None) for v in node.inputs)
 
 
-def _grow(root: Node, sole: set[Value], wanted: frozenset[Node], fuse: bool) -> set[Node]:
-    """The nodes that only the root needs and one loop with it can do."""
+def _grow(
+    root: Node, sole: set[Value], ends: Mapping[Node, Match], inside: set[Node], fuse: bool
+) -> set[Node]:
+    """The last nodes of places, and the arithmetic, that only the root needs and one loop with it can do."""
     members = {root}
-    stack = [root] if fuse and root.name != "Softmax" else []
+    stack = [root] if fuse and not (root in ends and ends[root].is_softmax) else []
     while stack:
-        for value in stack.pop().inputs:
+        step = stack.pop()
+        for value in [ends[step].operand] if step in ends else step.inputs:
             inner = None if value is None else value.node
             if value is None or inner is None or value not in sole or inner in members:
                 continue
-            fits = (inner in wanted and inner.name != "Softmax") or _is_arithmetic(inner)
+            fits = (
+                not ends[inner].is_softmax if inner in ends else inner not in inside and _is_arithmetic(inner)
+            )
             if fits and value.type == root.outputs[0].type:
                 members.add(inner)
                 stack.append(inner)
     return members
 
 
-def _region(order: Sequence[Node], functions: Mapping[Node, str]) -> Region:
+def _region(order: Sequence[Node], held: Mapping[Node, Match]) -> Region:
     made = {v for n in order for v in n.outputs}
-    outside = [v for n in order for v in n.inputs if v is not None and v not in made]
-    inputs = dict.fromkeys(v for v in outside if number_of(v) is None)
-    return Region(tuple(order), tuple(inputs), functions)
+    read = [v for n in order for v in n.inputs if v is not None and v not in made]
+    type = order[-1].outputs[0].type
+    inputs = dict.fromkeys(v for v in read if v.type == type and number_of(v) is None)
+    return Region(tuple(order), tuple(inputs), held)

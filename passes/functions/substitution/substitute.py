@@ -4,64 +4,55 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ....graph.ir import Node, Origin, Program, Value, make_node, rebuild
-from ....graph.operators.attributes import make_attribute
-from ....graph.operators.table import operator
-from ....graph.types import TensorType
+from ....graph.diagnostics import SpecError
+from ....graph.ir import Graph, Node, Program, Value
 from ...manager.contract import Bounded, Contract
-from ...manager.evaluation import Samples, Unevaluable, default_evaluator, draw_samples, evaluate, leaf_arrays
+from ...manager.evaluation import Samples, default_evaluator
 from ...manager.pass_ import Context, Replacement, Result
+from .allotment import allotted
 from .amplification import Amplification, amplification
-from .library import FOLDER, ORIGINAL, Entry, choices, library, unit
-from .program_text import region_program
-from .ranges import EVERYTHING, Range, proven, seen
-from .regions import Region, function_of, operand_of, regions
+from .calls import limits, parents, unbounded
+from .infinities import ends
+from .library import FOLDER, Entry, choices, library, unit
+from .places import Found, Place, consequence, find, samples_of, site_error
+from .pricing import Verdict, verdict
+from .regions import Region, regions, single
+from .replacing import Chosen, replaced
+from .report import note
 
 CONFIDENCE = 6.0
 """Standard deviations that the outputs' budget leaves for what independent errors add up to."""
-SMALL = 2048
-"""A tensor of fewer elements costs its call, whatever is computed."""
 OWN_UNITS = 3.0
 """Units in the last place that the operators themselves may be off."""
+OWN_FACTOR = 4.0
+"""How much further than on the samples a form of several operators may be off on other numbers."""
 COVERED = 0.99
 """The share of the numbers seen that a domain must hold."""
-
-
-@dataclass(frozen=True)
-class Site:
-    """One operator with what is known of it: what errors there become at the outputs (`amplification`; None
-    without a tolerance), the error that it may cause (`allowed`: of an output, or of its own result), and the
-    program that it gets, or why none."""
-
-    node: Node
-    function: str
-    range: Range
-    amplification: Amplification | None
-    allowed: float
-    entry: Entry | None = None
-    reason: str = ""
-
-    @property
-    def largest(self) -> float:
-        """The function's largest size where the operand was seen."""
-        return largest_result(self.node, self.function, self.range.seen)
+UNKNOWN = Amplification(math.inf, math.inf)
+"""Of a program without a gradient."""
+PRINTED = ("float32", "float64")
+"""The dtypes that kernels have."""
+TARGETS: Mapping[str, str] = {"torch": "native", "onnx": "onnx", "export": "export"}
+"""The backend that a compile emits for -> the target."""
 
 
 @dataclass(frozen=True)
 class SubstituteFunctions:
-    """Replaces Exp, Pow of 2, Log, Sin, Cos, Tanh, Erf, Sigmoid, Gelu, Swish, Softplus and Softmax, and the arithmetic
-    around them, by certified programs, for `target` (native: C kernels; inductor: torch's operators, to be
-    fused by torch.compile; onnx: nothing pays there).
+    """Replaces Exp, Pow of 2, Log, Sin, Cos, Tanh, Erf, Sigmoid, Gelu, Swish, Softplus and Softmax, also written out in
+    other operators (1 / (1 + exp(-x)), log(x) / log 2, 1 / sqrt(x)), and the arithmetic around them, in the main graph
+    and in bodies, by certified programs, where these are faster on `target` (native: C kernels; inductor: those
+    between what torch.compile makes; onnx: the standard's operators; auto: that of the backend).
 
     `tolerance` is the largest error that the outputs may get, absolutely: each operator gets a share by how much
     its errors are amplified on samples, and the cheapest program within it. Without one a program may be off by
-    `ulp` units in the last place. `library` names a folder of programs, by default the standard ones.
+    `ulp` units in the last place. `costs`: measured on this machine, once, or those of the table. `library` names a
+    folder of programs, by default the standard ones.
     """
 
     name: ClassVar[str] = "substitute_functions"
@@ -69,14 +60,15 @@ class SubstituteFunctions:
 
     tolerance: float | None = None
     ulp: float = 4.0
-    target: Literal["native", "inductor", "onnx"] = "native"
+    target: Literal["auto", "native", "inductor", "onnx"] = "auto"
+    costs: Literal["measured", "table"] = "measured"
     fuse: bool = True
     library: str = ""
 
     def __post_init__(self) -> None:
         if self.tolerance is not None and not 0 < self.tolerance < math.inf:
             raise ValueError("the tolerance is a positive number")
-        if not self.ulp > 0:
+        if not 0 < self.ulp < math.inf:
             raise ValueError("ulp is a positive number")
 
     @property
@@ -84,106 +76,152 @@ class SubstituteFunctions:
         return Bounded("max_abs", math.inf if self.tolerance is None else self.tolerance)
 
     def run(self, program: Program, context: Context) -> Result:
-        nodes = [n for n in program.graph.nodes if function_of(n) and _is_taken(n)]
-        if not nodes or self.target == "onnx":
-            notes = ("ONNX Runtime computes each operator faster than a program of them",) * bool(nodes)
-            return Result(program, notes=notes, visits=len(program.graph.nodes))
-        sites = self._sites(program, nodes, context)
-        chosen = {s.node: s for s in sites if s.entry is not None}
-        found = regions(program, frozenset(chosen), self.fuse)
-        made, replacements, names = _replaced(program, found, chosen, self.name)
-        notes = (*map(_note, sites), *(f"fused: {n}" for n in names))
-        hits = {"programs": len(chosen)} if chosen else {}
-        return Result(made, replacements, notes, hits, len(program.graph.nodes), len(nodes))
+        samples = samples_of(program, context)
+        found = find(program, samples, context)
+        target = TARGETS.get(context.backend, "native") if self.target == "auto" else self.target
+        places = self._with_programs(program, found, samples, context, target)
+        chosen, said = self._chosen(places, target)
+        taken = {(c.graph, n) for c in chosen for n in c.entries}
+        lines = []
+        for place in places:
+            key = place.graph, place.match.node
+            kept = place if key in taken else replace(place, entry=None)
+            lines.append(note(program, kept, place.reason or said[key]))
+        fused = [" ".join(n.name for n in c.region.nodes) for c in chosen if len(c.region.nodes) > 1]
+        return Result(
+            replaced(program, chosen, self.name),
+            _replacements(chosen, {(p.graph, p.match.node): p for p in places}, program.graph),
+            (*lines, *(f"fused: {names}" for names in fused)),
+            {"programs": len(taken)} if taken else {},
+            len(program.graph.nodes),
+            len(places),
+        )
 
-    # --- what each site may cost ---------------------------------------------------------------------
+    # --- which program each place may have --------------------------------------------------------
 
-    def _sites(self, program: Program, nodes: Sequence[Node], context: Context) -> list[Site]:
-        samples = _samples(program, context)
-        intervals = proven(program)
-        values = [n.outputs[0] for n in nodes]
-        arrays = _observed(program, nodes, samples)
-        sizes = amplification(program, values, samples, context.seed) if self.tolerance is not None else None
+    def _with_programs(
+        self, program: Program, found: Found, samples: Sequence[Samples], context: Context, target: str
+    ) -> list[Place]:
+        """Every place with the cheapest program within its error, or why there is none."""
         entries = library(Path(self.library) if self.library else FOLDER)
-        found = []
-        for node, value in zip(nodes, values, strict=True):
-            function = function_of(node)
-            operand = operand_of(node)
-            assert function is not None
-            known = (-math.inf, 0.0) if node.name == "Softmax" else intervals.get(operand, EVERYTHING)
-            lies = Range(known, seen(arrays[node]))
-            site = Site(
-                node, function, lies, None, self.ulp * unit(_largest(node, function, lies), "float32")
-            )
-            if self.tolerance is not None:
-                share = self.tolerance / (CONFIDENCE * math.sqrt(len(nodes)))
-                factor = (sizes or {}).get(value, Amplification(math.inf, math.inf))
-                site = replace(site, amplification=factor, allowed=share)
-            found.append(self._choose(site, arrays[node], entries))
-        return found
+        above = parents(program)
+        places = [replace(p, reason=self._refusal(program, above, p, found)) for p in found.places]
+        sizes = self._amplified(program, [p for p in places if not p.reason], samples, context)
+        offered = []
+        for place in places:
+            if self.tolerance is None:
+                place = replace(place, allowed=self.ulp * unit(place.largest, place.dtype))
+            elif not place.reason:
+                factor = (sizes or {}).get((place.graph, place.match.result), UNKNOWN)
+                place = replace(place, allowed=self.tolerance / CONFIDENCE, amplification=factor)
+            offered.append(_offered(place, found.seen(place), entries, target))
+        return self._within_budget(offered)
 
-    def _choose(self, site: Site, arrays: Sequence[np.ndarray[Any, Any]], entries: Sequence[Entry]) -> Site:
-        """The cheapest program within the site's error whose domain holds what was seen."""
-        original = ORIGINAL[self.target]["softmax" if site.node.name == "Softmax" else site.function]
-        known = choices(site.function, "float32", self.target, entries)
-        if not known:
-            return replace(site, reason=f"no certified program for {site.function}")
-        reasons = []
-        for entry in known:
-            error = consequence(site, entry)
-            if error > site.allowed:
-                reasons.append(f"{entry.program.name} is off by {error:.2g}, {site.allowed:.2g} is allowed")
-            elif (share := _share(entry, arrays)) < COVERED:
-                reasons.append(f"{entry.program.name} covers {share:.0%} of the numbers seen")
-            elif entry.cost(self.target) >= original:
-                reasons.append(f"{entry.program.name} costs {entry.cost(self.target):g}, it {original:g}")
-            else:
-                return replace(site, entry=entry)
-        return replace(site, reason=reasons[0])
+    def _within_budget(self, offered: Sequence[tuple[Place, list[Entry]]]) -> list[Place]:
+        """The places, each with one of the programs that it is offered."""
+        errors = [[consequence(p, e) for e in entries] for p, entries in offered]
+        total = self.tolerance / CONFIDENCE if self.tolerance is not None else math.inf
+        result = []
+        for (place, entries), row, k in zip(offered, errors, allotted(errors, total), strict=True):
+            if k is not None:
+                place = replace(place, entry=entries[k])
+            elif entries:
+                least = min(row)
+                least_name = entries[row.index(least)].program.name
+                reason = f"{least_name} would move an output by {least:.2g}, too much beside the others for {total:.2g}"
+                place = replace(place, reason=reason)
+            result.append(place)
+        return result
+
+    def _refusal(self, program: Program, above: Any, place: Place, found: Found) -> str:
+        """Why no program is looked for, whatever it costs."""
+        if place.dtype not in PRINTED:
+            return f"programs have no kernels in {place.dtype}"
+        if not place.match.result.tensor.dims:
+            return "a single number, or one of unknown rank"
+        arrays = found.seen(place)
+        if not any(a.size for a in arrays) and not all(map(math.isfinite, place.range.proven)):
+            return "it was not reached on the samples: nothing is known of its numbers"
+        low, high = place.match.safe
+        if not (low < place.range.seen[0] and place.range.seen[1] < high):
+            return f"as it is written it overflows on numbers seen, beyond {low:.4g} to {high:.4g}"
+        if self.tolerance is not None and place.in_body:
+            return unbounded(program, above, place.graph, place.match.result) or ""
+        return ""
+
+    def _amplified(
+        self, program: Program, places: Sequence[Place], samples: Sequence[Samples], context: Context
+    ) -> dict[tuple[Graph, Value], Amplification] | None:
+        """With a budget: what errors at the places become at the outputs, also in the longest loops."""
+        if self.tolerance is None or not places:
+            return None
+        values: dict[Graph, list[Value]] = {}
+        for place in places:
+            values.setdefault(place.graph, []).append(place.match.result)
+        ends = limits(program) if any(p.in_body for p in places) else {}
+        longest = _at_sizes(program, {**samples[-1].sizes, **ends}, context.seed) if ends else ()
+        return amplification(program, values, (*samples, *longest), context.seed)
+
+    # --- which of them pay -------------------------------------------------------------------------
+
+    def _chosen(
+        self, places: Sequence[Place], target: str
+    ) -> tuple[list[Chosen], dict[tuple[Graph, Node], str]]:
+        """The regions that programs make faster, and of each place what it costs."""
+        chosen: list[Chosen] = []
+        said: dict[tuple[Graph, Node], str] = {}
+        for graph in dict.fromkeys(p.graph for p in places):
+            here = {p.match.node: p for p in places if p.graph is graph and p.entry is not None}
+            for region in regions(graph, [p.match for p in here.values()], self.fuse):
+                found = self._verdict(graph, region, here, target)
+                said.update({(graph, n): found.text for n in region.matches})
+                if found.chosen is not None:
+                    chosen.append(found.chosen)
+        return chosen, said
+
+    def _verdict(self, graph: Graph, region: Region, here: Mapping[Node, Place], target: str) -> Verdict:
+        entries = {n: e for n in region.matches if (e := here[n].entry) is not None}
+        if target == "export":
+            reason = "an exported file holds standard operators only; kernels run in modules (target: native)"
+            return Verdict(None, reason)
+        at_ends = {n: ends(here[n].match, e, here[n].range.proven) for n, e in entries.items()}
+        made = Chosen(graph, region, entries, steps=target == "onnx", at_ends=at_ends)
+        return verdict(made, here, target, self.costs == "measured")
 
 
-def _is_taken(node: Node) -> bool:
-    """Float32, and large enough where its size is known."""
-    type = node.outputs[0].type
-    if not isinstance(type, TensorType) or type.dtype.name != "float32" or not type.dims:
-        return False
-    sizes = [d for d in type.dims if isinstance(d, int)]
-    return len(sizes) < len(type.dims) or math.prod(sizes) >= SMALL
+def _at_sizes(program: Program, sizes: Mapping[str, int], seed: int) -> tuple[Samples, ...]:
+    """One more sample, where its sizes are allowed together."""
+    from ....backends.runtime.samples import draw
+
+    try:
+        return (Samples(draw(program, seed, sizes, evaluator=default_evaluator()), sizes),)
+    except SpecError:
+        return ()
 
 
-def _samples(program: Program, context: Context) -> tuple[Samples, ...]:
-    """Calibration data where the step has some, else inputs drawn as the program declares them."""
-    batches = context.data.get(context.calibration or "calibration")
-    drawn = draw_samples(program, context.seed, default_evaluator())
-    if not batches:
-        return drawn
-    return (*(Samples({**drawn[0].feeds, **batch}) for batch in batches[:4]), *drawn)
-
-
-def _observed(
-    program: Program, nodes: Sequence[Node], samples: Sequence[Samples]
-) -> dict[Node, list[np.ndarray[Any, Any]]]:
-    """The operands of every node on the samples."""
-    values = list(dict.fromkeys(map(operand_of, nodes)))
-    found: dict[Node, list[np.ndarray[Any, Any]]] = {n: [] for n in nodes}
-    for sample in samples:
-        given = leaf_arrays(program, sample.feeds)
-        arrays = evaluate(default_evaluator(), [v for v in values if v not in given], given)
-        if isinstance(arrays, Unevaluable):
-            continue
-        made = dict(zip([v for v in values if v not in given], arrays, strict=True)) | given
-        for node in nodes:
-            operand = operand_of(node)
-            if operand in made:
-                array = made[operand]
-                found[node].append(_shifted_rows(array) if node.name == "Softmax" else array)
-    return found
-
-
-def _shifted_rows(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """What a softmax takes the exponential of."""
-    with np.errstate(invalid="ignore"):
-        return np.asarray(array - array.max(axis=-1, keepdims=True)) if array.size else array
+def _offered(
+    place: Place, arrays: Sequence[np.ndarray[Any, Any]], entries: Sequence[Entry], target: str
+) -> tuple[Place, list[Entry]]:
+    """The programs whose domain holds what was seen and which are within the place's error, the cheapest first; or,
+    without any, the place with the reasons."""
+    if place.reason:
+        return place, []
+    known = choices(place.match.function, place.dtype, target, entries)
+    if not known:
+        what = f"{place.match.function} in {place.dtype}"
+        return replace(place, reason=f"no certified program for {what}"), []
+    fits, reasons = [], []
+    for entry in known:
+        error = consequence(place, entry)
+        if not error <= place.allowed:
+            reasons.append(f"{entry.program.name} is off by {error:.2g}, {place.allowed:.2g} is allowed")
+        elif not entry.covers(*place.range.proven) and (share := _share(entry, arrays)) < COVERED:
+            reasons.append(f"{entry.program.name} covers {share:.0%} of the numbers seen")
+        else:
+            fits.append(entry)
+    if fits:
+        return place, fits
+    return replace(place, reason="; ".join(reasons)), []
 
 
 def _share(entry: Entry, arrays: Sequence[np.ndarray[Any, Any]]) -> float:
@@ -191,135 +229,31 @@ def _share(entry: Entry, arrays: Sequence[np.ndarray[Any, Any]]) -> float:
     low, high = entry.program.domain
     count = sum(a.size for a in arrays)
     inside = sum(int(np.count_nonzero((a >= low) & (a <= high) | np.isnan(a))) for a in arrays)
-    return inside / count if count else 1.0
+    return inside / count if count else 0.0
 
 
-_LARGEST = {"sin": 1.0, "cos": 1.0, "tanh": 1.0, "erf": 1.0, "sigmoid": 1.0}
+# --- what the manager checks --------------------------------------------------------------------------
 
 
-def _largest(node: Node, function: str, lies: Range) -> float:
-    return largest_result(node, function, lies.seen)
+def _replacements(
+    chosen: Sequence[Chosen], places: Mapping[tuple[Graph, Node], Place], main: Graph
+) -> tuple[Replacement, ...]:
+    """Of each place its program alone, on the operand that it had, against the bound that its certificate gives."""
+    found = []
+    for made in chosen:
+        in_body = made.graph is not main
+        for node, entry in made.entries.items():
+            place = places[made.graph, node]
+            value = Chosen(made.graph, single(place.match), {node: entry}, at_ends=made.at_ends).node(
+                [place.match.operand]
+            )
+            bound = _bound(place, entry)
+            found.append(
+                Replacement((place.match.result,), (value,), "programs", bound=bound, in_body=in_body)
+            )
+    return tuple(found)
 
 
-def largest_result(node: Node, function: str, lies: tuple[float, float]) -> float:
-    """The largest size of the function on an interval."""
-    low, high = lies
-    if node.name == "Softmax" or function in _LARGEST:
-        return 1.0
-    if function in ("exp", "exp2"):
-        return float(np.exp(min(high, 700.0))) if function == "exp" else 2.0 ** min(high, 1000.0)
-    if function in ("log", "log2"):
-        least = max(low, 1e-45)
-        return max(abs(math.log(least)), abs(math.log(max(high, least)))) * (1.5 if function == "log2" else 1)
-    return max(abs(low), abs(high)) + 1.0
-
-
-def consequence(site: Site, entry: Entry) -> float:
-    """The error that the program causes: in its own result, or, by its amplification, in an output."""
-    factor = site.amplification
-    if factor is None:
-        return entry.error(1.0) if site.node.name == "Softmax" else site_error(site, entry)
-    if entry.relative is None:
-        return factor.absolute * entry.certificate.bound
-    relative = 2 * entry.relative + 2.0**-22 if site.node.name == "Softmax" else entry.relative
-    return factor.relative * relative
-
-
-def site_error(site: Site, entry: Entry) -> float:
-    """The largest absolute error of the node with the program in it. A softmax is a quotient: the errors of a
-    term, of the sum (no larger, relatively) and of the quotient."""
-    if site.node.name == "Softmax":
-        return 2 * entry.error(1.0) + 4 * unit(0.5, "float32")
-    return entry.error(site.largest)
-
-
-def _note(site: Site) -> str:
-    place = f"{site.node.name} of {site.range.seen[0]:.4g} to {site.range.seen[1]:.4g}"
-    if site.entry is None:
-        return f"{place}: kept, {site.reason}"
-    proof = ", proven" if site.entry.covers(*site.range.proven) else ", guarded"
-    guard = "" if site.entry.is_total else proof
-    return f"{place}{guard}: {site.entry.name()}; error {consequence(site, site.entry):.2g} of {site.allowed:.2g}"
-
-
-# --- the new graph -----------------------------------------------------------------------------------
-
-
-@dataclass
-class _Rebuild:
-    """The graph with regions replaced, operands first."""
-
-    program: Program
-    by: str
-    moved: dict[Value, Value] = field(default_factory=dict)
-    origins: dict[Value, Origin] = field(default_factory=dict)
-
-    def old(self, node: Node) -> Node:
-        return rebuild(node, [None if v is None else self.moved.get(v, v) for v in node.inputs])
-
-    def put(self, node: Node, new: Sequence[Value]) -> None:
-        for old, value in zip(node.outputs, new, strict=True):
-            self.moved[old] = value
-            origin = self.program.origins.get(old)
-            if origin is not None and value not in self.program.origins:
-                self.origins.setdefault(value, origin)
-
-
-def _replaced(
-    program: Program, found: Sequence[Region], chosen: Mapping[Node, Site], by: str
-) -> tuple[Program, tuple[Replacement, ...], list[str]]:
-    ends = {region.nodes[-1]: region for region in found}
-    work = _Rebuild(program, by)
-    replacements: list[Replacement] = []
-    names: list[str] = []
-    for node in program.graph.nodes:
-        old = work.old(node)
-        work.put(node, old.outputs)
-        region = ends.get(node)
-        if region is None:
-            continue
-        entries = {n: chosen[n].entry for n in region.functions}
-        value = _elementwise(region, {n: e for n, e in entries.items() if e is not None}, work.moved)
-        replacements.append(Replacement(old.outputs, (value,), "programs", bound=_site_bound(region, chosen)))
-        work.moved[node.outputs[0]] = value
-        origin = program.origins.get(node.outputs[0], Origin())
-        work.origins[value] = origin.merge(Origin(), by)
-        names.append(" ".join(n.name for n in region.nodes)) if len(region.nodes) > 1 else None
-    if not replacements:
-        return program, (), []
-    outputs = tuple(work.moved.get(v, v) for v in program.graph.outputs)
-    return _finished(program, outputs, work), tuple(replacements), names
-
-
-def _finished(program: Program, outputs: tuple[Value, ...], work: _Rebuild) -> Program:
-    made = program.with_graph(outputs)
-    alive = {v for n in made.graph.nodes for v in n.outputs} | set(program.graph.inputs)
-    names = {n: work.moved.get(v, v) for n, v in program.names.items()}
-    origins = {**program.origins, **work.origins}
-    return replace(
-        made,
-        names={n: v for n, v in names.items() if v in alive},
-        origins={v: o for v, o in origins.items() if v in alive},
-    )
-
-
-def _elementwise(region: Region, entries: Mapping[Node, Entry], moved: Mapping[Value, Value]) -> Value:
-    text = region_program(region, {n: e.program for n, e in entries.items()})
-    attributes = {
-        "body": make_attribute("graph", region.body()),
-        "program": make_attribute("strings", text.lines()),
-        "certificates": make_attribute("strings", tuple(dict.fromkeys(e.name() for e in entries.values()))),
-        "softmax": make_attribute("int", int(region.is_softmax)),
-    }
-    inputs = [moved.get(v, v) for v in region.inputs]
-    return make_node(operator("Elementwise", "graphwright"), inputs, attributes).outputs[0]
-
-
-def _site_bound(region: Region, chosen: Mapping[Node, Site]) -> float | None:
-    """The certificate's error and the operator's own, where the region is that operator alone; regions of
-    several are held by the outputs' limit."""
-    if len(region.nodes) > 1:
-        return None
-    site = chosen[region.nodes[0]]
-    assert site.entry is not None
-    return site_error(site, site.entry) + OWN_UNITS * unit(site.largest, "float32")
+def _bound(place: Place, entry: Entry) -> float:
+    """The certificate's error, the operator's own, and that of a form of several operators."""
+    return site_error(place, entry) + OWN_UNITS * unit(place.largest, place.dtype) + OWN_FACTOR * place.own

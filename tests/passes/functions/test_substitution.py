@@ -42,9 +42,10 @@ def written(tmp_path, nodes, inputs="x: float32[batch, 64]", name="small"):
     return graphwright.load(path)
 
 
-def compiled(program, verify="each", **options):
-    pipeline = Pipeline((Step(SubstituteFunctions(**options)),))
-    return PassManager().run(program, pipeline, Context(), verify=verify)
+def compiled(program, verify="each", sizes=None, **options):
+    """By the table of costs, unless a test says otherwise: what pays is then the same on every machine."""
+    pipeline = Pipeline((Step(SubstituteFunctions(**{"costs": "table", **options})),))
+    return PassManager().run(program, pipeline, Context(sizes=sizes or {}), verify=verify)
 
 
 def elementwise_nodes(program):
@@ -163,14 +164,15 @@ def test_onnx_keeps_every_operator(tmp_path):
     program = written(tmp_path, ["y: tanh(exp(x))"])
     record = compiled(program, target="onnx")
     assert record.program is program
-    assert any("ONNX Runtime" in note for note in record.passes[0].notes)
+    assert len(record.passes[0].notes) == 2
+    assert all(": kept, " in note for note in record.passes[0].notes)
 
 
 def test_inductor_keeps_what_does_not_pay(tmp_path):
     program = written(tmp_path, ["y: exp(x)"])
     record = compiled(program, target="inductor", ulp=6)
     assert not elementwise_nodes(record.program)
-    assert any("costs" in note for note in record.passes[0].notes)
+    assert any("the original is no slower on inductor" in note for note in record.passes[0].notes)
 
 
 # --- what is wrong is caught -----------------------------------------------------------------------------
@@ -203,7 +205,7 @@ def test_a_wrong_constant_loses_the_certificate(tmp_path):
     program = written(tmp_path, ["y: exp(x)"])
     record = compiled(program, library=perturbed(tmp_path, "exp_quick", seal=False))
     assert not elementwise_nodes(record.program)
-    assert "no certified program for exp" in record.passes[0].notes[0]
+    assert "no certified program for exp in float32" in record.passes[0].notes[0]
 
 
 def test_a_false_certificate_breaks_the_contract(tmp_path):
