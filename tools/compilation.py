@@ -13,39 +13,28 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.runtime.comparison import allclose
 from ..backends.runtime.feeds import initialize, prepare
 from ..backends.runtime.samples import size_choices
 from ..graph.diagnostics import fail
 from ..graph.ir import Program
 from ..graph.spec.documents import Recipe
-from ..graph.types.dtypes import from_numpy
-from ..passes.manager.contract import Budget
+from ..passes.manager.contract import Bounded, Budget
 from ..passes.manager.manager import PassManager
 from ..passes.manager.pass_ import Context
 from ..passes.manager.pipeline import Pipeline, parse_passes, pipeline
 from ..passes.manager.record import CompileRecord
 from .artefacts import Array, check_backend, drawn_inputs, read_artefact, write_artefact
+from .output_checks import OutputCheck, checked
 
 STANDARD = ("freeze_parameters", "simplify")
 """The passes of a compile that names none: exact ones."""
 
 
 @dataclass(frozen=True)
-class OutputCheck:
-    """The emitted artefact against the program before any pass, on drawn inputs."""
-
-    output: str
-    sizes: Mapping[str, int]
-    max_abs: float
-    max_rel: float
-    ok: bool
-
-
-@dataclass(frozen=True)
 class Artefact:
     """What a compile wrote, and how it was checked. `latency_ms` holds the least CPU time of one
-    run before and after, where it was asked for; `bytes` is the size of all files emitted."""
+    run before and after, where it was asked for; `bytes` is the size of all files emitted. `checks` compare it
+    with the compiled program, `drift` with the one before any pass where passes may move the outputs."""
 
     path: Path
     bytes: int
@@ -54,6 +43,7 @@ class Artefact:
     emit_seconds: float
     latency_ms: Mapping[str, float]
     metrics: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    drift: tuple[OutputCheck, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -63,6 +53,7 @@ class Artefact:
             "latency_ms": dict(self.latency_ms),
             "metrics": {n: list(pair) for n, pair in self.metrics.items()},
             "checks": [asdict(c) for c in self.checks],
+            "drift": [asdict(c) for c in self.drift],
             **self.record.to_json(),
         }
 
@@ -118,14 +109,16 @@ def compile_program(
         path = write_artefact(record.program, Path(emitted), backend, opset, seed)
         seconds = process_time() - start
         lossy = any(isinstance(s.pass_.contract, Budget) for s in steps.steps)
-        original = record.program if lossy else program
-        checks = tuple(_check(original, record.program, path, seed, lossy)) if verify != "none" else ()
+        moved = lossy or any(isinstance(s.pass_.contract, Bounded) for s in steps.steps)
+        checks, drift = (
+            _check(program, record.program, path, seed, moved, lossy) if verify != "none" else ((), ())
+        )
         timing = _latency(program, record.program, backend, opset, seed) if latency or lossy else {}
         files = tuple((f.name, f.stat().st_size) for f in sorted(Path(emitted).iterdir()))
-        artefact = Artefact(folder / path.name, sum(n for _, n in files), record, checks, seconds, timing)
-        artefact = replace(artefact, metrics=_metrics(context, program, record.program))
+        size, measured = sum(n for _, n in files), _metrics(context, program, record.program)
+        artefact = Artefact(folder / path.name, size, record, checks, seconds, timing, measured, drift)
         _write_reports(artefact, folder)
-        _require_equal(checks, folder)
+        _require_equal(checks, program, folder)
         if path.suffix == ".onnx" and verify != "none":
             require_kernels(record.program, path)
         for name, _ in files:
@@ -154,34 +147,45 @@ def require_kernels(program: Program, path: Path) -> None:
         raise fail("G1046", f"the runtime has fewer integer kernels than planned: {', '.join(short)}")
 
 
-def _require_equal(checks: Sequence[OutputCheck], folder: Path) -> None:
+def _require_equal(checks: Sequence[OutputCheck], program: Program, folder: Path) -> None:
     wrong = next((c for c in checks if not c.ok), None)
-    if wrong is not None:
-        raise fail(
-            "G1180",
-            f"the emitted model's output '{wrong.output}' differs from the program's by {wrong.max_abs:.3g}",
-            hint=f"no model was written; the report in '{folder}' has the sizes; please report this",
+    if wrong is None:
+        return
+    hint = f"no model was written; the report in '{folder}' has the sizes; please report this"
+    message = f"the emitted model's output '{wrong.output}' differs from the program's by {wrong.max_abs:.3g}"
+    if wrong.nonfinite:
+        names = [n for n, a in program.weights.arrays.items() if a.dtype.kind == "f" and np.isnan(a).any()]
+        message = (
+            f"{wrong.nonfinite:,} of {wrong.count:,} numbers of output '{wrong.output}' are NaN or infinite in the "
+            "program, and other ones in the emitted model"
         )
+        hint = f"NaN is in {', '.join(names)}" if names else "a constant is NaN, or the numbers overflow"
+    raise fail("G1180", message, hint=f"{hint}; no model was written")
 
 
-LOSSY_TOLERANCE = 0.05
-"""Of the largest output: codes that two runtimes round apart, kernels that quantize activations."""
-
-
-def _check(before: Program, after: Program, path: Path, seed: int, lossy: bool) -> list[OutputCheck]:
-    """The program on torch and the written file on its own runtime, on the same drawn inputs. After a
-    lossy pass `before` is what the passes made: their budgets say how far that is from the start."""
+def _check(
+    before: Program, after: Program, path: Path, seed: int, moved: bool, lossy: bool
+) -> tuple[tuple[OutputCheck, ...], tuple[OutputCheck, ...]]:
+    """The program on torch and the written file on its own runtime, on the same drawn inputs. Where passes
+    moved the outputs, the file is compared with what they made (their contracts say how far that may be from
+    the start), and the second list says how far it is."""
     from .api import find_backend
 
     found: list[OutputCheck] = []
+    drift: list[OutputCheck] = []
     runtime = read_artefact(path, after)
     original = find_backend("torch").load(before)
+    compiled = find_backend("torch").load(after) if moved else original
     for sizes in size_choices(before, seed):
         feeds = prepare(before, drawn_inputs(before, seed, sizes), seed=seed)
-        expected, actual = original.run(feeds), runtime.run({**feeds, **_new_leaves(after, feeds)})
+        given = {**feeds, **_new_leaves(after, feeds)}
+        start, actual = original.run(feeds), runtime.run(given)
+        expected = compiled.run(given) if moved else start
         for name in before.output_names:
-            found.append(_compared(name, sizes, actual[name], expected[name], lossy))
-    return found
+            found.append(checked(name, sizes, actual[name], expected[name], lossy))
+            if moved:
+                drift.append(checked(name, sizes, actual[name], start[name], lossy))
+    return tuple(found), tuple(drift)
 
 
 def _new_leaves(program: Program, feeds: Mapping[str, Array]) -> dict[str, Array]:
@@ -197,25 +201,6 @@ def _runtime(backend: str, opset: int) -> Any:
     from ..backends.onnx.backend import OnnxBackend
 
     return OnnxBackend(opsets=(opset,))
-
-
-def _compared(
-    name: str, sizes: Mapping[str, int], actual: Array, expected: Array, lossy: bool = False
-) -> OutputCheck:
-    """Equal up to 1e-4 of the output's largest value, for two runtimes in float32."""
-    if not from_numpy(actual.dtype).is_float:
-        same = actual.shape == expected.shape and bool(np.all(actual == expected))
-        return OutputCheck(name, dict(sizes), 0.0 if same else 1.0, 0.0 if same else 1.0, same)
-    scale = float(np.max(np.abs(expected), initial=0.0))
-    if lossy:
-        worst = float(np.max(np.abs(actual - expected), initial=0.0))
-        share = worst / max(scale, 1e-30)
-        return OutputCheck(name, dict(sizes), worst, share, share <= LOSSY_TOLERANCE)
-    relative = 1e-4 if expected.dtype == np.float32 else 1e-2 if expected.dtype.itemsize == 2 else 1e-9
-    result = allclose(actual, expected, rtol=relative, atol=relative * max(1.0, scale), equal_nan=True)
-    return OutputCheck(
-        name, dict(sizes), float(result.max_abs), float(result.max_abs) / max(scale, 1e-30), bool(result)
-    )
 
 
 def _latency(before: Program, after: Program, backend: str, opset: int, seed: int) -> dict[str, float]:

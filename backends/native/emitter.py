@@ -33,6 +33,17 @@ def source(program: Elementwise, dialect: str, *, rows: bool = False) -> str:
     return "\n".join(parts)
 
 
+def collection(programs: Sequence[Elementwise], dialect: str) -> str:
+    """C99 source of many programs of one dtype, without tables and limited domains: `kernel_0`, `kernel_1`, …."""
+    made = [p.renamed("v_", [f"v_{name}" for name in p.inputs]) for p in programs]
+    printers = [_Printer(p, _dialect(dialect, p.dtype)) for p in made]
+    parts = [printers[0].head()]
+    for i, printer in enumerate(printers):
+        body = [f"#define of of_{i}", f"#define kernel kernel_{i}", printer.function(), printer.loop()]
+        parts += [*body, "#undef of", "#undef kernel"]
+    return "\n".join(parts)
+
+
 def unprintable(program: Elementwise) -> str | None:
     """Why a program has no C form."""
     if program.dtype not in DTYPES:

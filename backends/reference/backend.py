@@ -12,6 +12,8 @@ from ...graph.ir import Graph, Node, Program, Value, bodies, topological
 from ...graph.operators.leaves import LEAF_DOMAIN
 from ...graph.types.types import TensorType
 from ..runtime.protocols import Array, Feeds
+from ..runtime.run_failures import DATA_ERRORS, run_failure
+from .evaluator import ReferenceEvaluator
 from .operators import KERNELS
 from .walk import Walk
 
@@ -49,10 +51,14 @@ class ReferenceExecutable:
 
     def run(self, feeds: Feeds) -> dict[str, Array]:
         """Output name -> array, then state name -> its new value. Raises SpecError: G1339 for a
-        leaf without an array, G1330 and G1341 for one of another dtype or rank."""
+        leaf without an array, G1330 and G1341 for one of another dtype or rank, G1122 for a node that can't
+        compute what it is given."""
         program = self.program
         given = {v: self._array(v, feeds) for v in _leaves(program.graph)}
-        results = Walk(program.graph.outputs, given).run(given, False)
+        try:
+            results = Walk(program.graph.outputs, given).run(given, False)
+        except DATA_ERRORS as error:
+            raise run_failure(program, given, ReferenceEvaluator(), error) from None
         return dict(zip((*program.output_names, *program.updates), results, strict=True))
 
     def _array(self, leaf: Value, feeds: Feeds) -> Array:

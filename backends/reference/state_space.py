@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,19 +14,47 @@ def _complex(array: Array) -> Array:
     return np.asarray(array[..., 0] + 1j * array[..., 1])
 
 
+Move = Callable[[Array], Array]
+"""A x of states x[batch, G, K, n]."""
+
+
+def _both(array: Array, axis: int = 1) -> Array:
+    """Of kept poles those, and then their conjugates."""
+    kept = _complex(array)
+    return np.concatenate([kept, kept.conj()], axis=axis)
+
+
 def _dense(form: str, a: Array, p: Array | None, q: Array | None) -> Array:
     """A[G, K, n, n] over all states; for pairs over the kept poles and then their conjugates."""
     if form == "dense":
         return a[:, None]
     if form == "block":
         return a
-    poles = _complex(a)
-    both = np.concatenate([poles, poles.conj()], axis=1)
+    both = _both(a)
     matrix = both[..., None] * np.eye(both.shape[1])
     if p is not None and q is not None:
-        left, right = (np.concatenate([_complex(x), _complex(x).conj()], axis=1) for x in (p, q))
-        matrix = matrix - left @ np.swapaxes(right.conj(), 1, 2)
+        matrix = matrix - _both(p) @ np.swapaxes(_both(q).conj(), 1, 2)
     return np.asarray(matrix[:, None])
+
+
+def _low_rank(a: Array, p: Array, q: Array, b: Array, dt: Array | None) -> tuple[Move, Array]:
+    """A step of diag(A) - P Q*, which is O(n R), and B̄[G, 1, n, I]. With dt bilinear: (1 - A dt/2)⁻¹ by Woodbury's
+    identity keeps the form."""
+    poles, left, right = _both(a), _both(p), _both(q)
+    if dt is not None:
+        step = dt[:, None]
+        inverse = (1 / (1 - poles * step / 2))[..., None]
+        first, across = inverse * left * step[..., None] / 2, np.swapaxes(right.conj(), 1, 2)
+        gain = first @ np.linalg.inv(np.eye(left.shape[-1]) + across @ first)
+        b = inverse[:, None] * b * step[..., None, None]
+        b = b - (gain @ (across @ b[:, 0]))[:, None]
+        poles, left, right = 2 * inverse[..., 0] - 1, 2 * gain, inverse.conj() * right
+
+    def move(x: Array) -> Array:
+        read = np.einsum("gnr,bgkn->bgkr", right.conj(), x)
+        return np.asarray(poles[:, None] * x - np.einsum("gnr,bgkr->bgkn", left, read))
+
+    return move, b
 
 
 def _phi(x: Array) -> tuple[Array, Array]:
@@ -72,15 +100,19 @@ def _lti_ssm(node: Node, inputs: Sequence[Datum]) -> Sequence[Datum]:
     u, a, b, c, d, dt, initial, p, q = given
     assert u is not None and a is not None and b is not None and c is not None
     form: str = node.attribute("form")
-    pairs = form in ("diagonal", "dplr")
-    matrix = _dense(form, a, p, q)
+    pairs, disc = form in ("diagonal", "dplr"), node.attribute("disc")
     if pairs:
-        b, c = _complex(b), _complex(c)
-        b = np.concatenate([b, b.conj()], axis=1)[:, None]
-        c = np.concatenate([c, c.conj()], axis=2)[:, :, None]
+        b, c = _both(b)[:, None], _both(c, 2)[:, :, None]
     elif form == "dense":
         b, c = b[:, None], c[:, :, None]
-    matrix, b = _discrete(matrix, b, _step(form, dt), node.attribute("disc"))
+    if p is not None and q is not None and disc != "zoh":
+        move, b = _low_rank(a, p, q, b, dt)
+    else:
+        matrix, b = _discrete(_dense(form, a, p, q), b, _step(form, dt), disc)
+
+        def move(x: Array) -> Array:
+            return np.asarray(np.einsum("gkij,bgkj->bgki", matrix, x))
+
     batch, _, length = u.shape
     groups, blocks, n, count = b.shape
     fed = u.reshape(batch, groups, count, length)
@@ -90,7 +122,7 @@ def _lti_ssm(node: Node, inputs: Sequence[Datum]) -> Sequence[Datum]:
         x = np.concatenate([first, first.conj()], axis=-1)[:, :, None] if pairs else first.reshape(x.shape)
     y = np.zeros((batch, groups, c.shape[1], length))
     for t in range(length):
-        x = np.einsum("gkij,bgkj->bgki", matrix, x) + np.einsum("gkni,bgi->bgkn", b, fed[..., t])
+        x = move(x) + np.einsum("gkni,bgi->bgkn", b, fed[..., t])
         y[..., t] = np.einsum("gokn,bgkn->bgo", c, x).real
     y = y + _through(d, fed)
     return [like(y.reshape(batch, -1, length), inputs[0]), like(_last(x, form), inputs[0])]

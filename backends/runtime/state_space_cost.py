@@ -18,7 +18,8 @@ CHUNKS = (8, 16, 32, 64, 128)
 class Layer:
     """One layer: `states` real states a group (two a pair), `diagonal` how they move on, `constant`
     whether its matrices are known ahead, so that tables of their powers cost nothing; `block` above 0
-    the order of the blocks of a block-diagonal matrix."""
+    the order of the blocks of a block-diagonal matrix; `rank` above 0 that of what a diagonal is less, which steps
+    keep and powers don't."""
 
     batch: int
     groups: int
@@ -29,14 +30,20 @@ class Layer:
     diagonal: bool
     constant: bool = True
     block: int = 0
+    rank: int = 0
+
+    @property
+    def dense(self) -> Layer:
+        """As powers of its matrix are, and steps may be."""
+        return replace(self, diagonal=False, rank=0) if self.rank else self
 
 
 @dataclass(frozen=True)
 class Rates:
     """Of one backend on one core, in ns: a multiply-accumulate of a large product, one of a small
     product or of a matrix with a vector, an elementwise operation on one number, the overhead of one
-    operator, of each matrix in a batched product, and of a run; `table` reading a number of a table once, `spilled`
-    what one more costs that no cache keeps.
+    operator, of each matrix in a batched product, and of a run; `table` what a product spends on a number of a table
+    however many rows it has (it copies its right operand), `spilled` what one more costs that no cache keeps.
     The rest count the operators of a chunk's and of a step's body; `blocked` if groups are done block by block."""
 
     product: float
@@ -56,7 +63,7 @@ class Rates:
 
 RATES: Mapping[str, Rates] = {
     "torch": Rates(0.035, 0.15, 0.6, 4500.0, 0.0, 54000.0, 0.06, 0.0, 6, 6, 3, 9),
-    "onnx": Rates(0.0241, 0.0577, 0.119, 505.0, 141.0, 7530.0, 0.0328, 0.963, 4, 3, 4, 4, blocked=True),
+    "onnx": Rates(0.0189, 0.0531, 0.121, 463.0, 140.0, 7640.0, 0.122, 0.86, 4, 3, 4, 4, blocked=True),
 }
 
 
@@ -67,6 +74,8 @@ CACHE = 2**21
 """Numbers of tables that stay in a cache from one run to the next."""
 AROUND, PAIRS = 10, 7
 """Operators around the carry of chunks; and of a stream, whose state of pairs comes in and goes out at each step."""
+LOW_RANK = 4
+"""Operators that a low rank adds to a step."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,7 @@ def step_cost(layer: Layer, rates: Rates) -> float:
     )  # heads enter and leave element by element
     read = 4 * layer.states * rates.element if single else _product(layer, rates.vector)
     operators = (rates.diagonal_step if layer.diagonal else rates.step) + (3 if single else 0)
+    operators += LOW_RANK if layer.rank else 0
     each = operators * rates.operator + rows * (_moved(layer, rates) + read)
     pairs = PAIRS * rates.operator if layer.diagonal and layer.length == 1 else 0.0
     return rates.run + pairs + layer.length * each
@@ -100,7 +110,8 @@ def _product(layer: Layer, rate: float) -> float:
 def _moved(layer: Layer, rates: Rates) -> float:
     """One state on by one step."""
     if layer.diagonal:
-        return 3 * layer.states * rates.element
+        products = 2 * layer.states * layer.rank * rates.vector + (2 * rates.matrix if layer.rank > 1 else 0)
+        return 3 * layer.states * rates.element + products
     block = layer.block or layer.states
     return layer.states * block * rates.vector + (layer.states / block) * rates.matrix
 
@@ -112,8 +123,11 @@ def chunk_cost(layer: Layer, chunk: int, rates: Rates) -> float:
     count, rows = ceil(layer.length / chunk), layer.batch * layer.groups
     wide, deep = layer.inputs * chunk, layer.outputs * chunk
     local = wide * deep + (0 if count == 1 else (wide + deep) * layer.states)
-    total = rates.run + rows * count * local * rates.product
-    total += layer.groups * (local * rates.table + (1 if count == 1 else 3) * rates.matrix)
+    total = rates.run + layer.groups * (1 if count == 1 else 3) * rates.matrix
+    if layer.batch * count == 1:  # matrices with a vector, which no product copies
+        total += rows * local * rates.vector
+    else:
+        total += rows * count * local * rates.product + layer.groups * local * rates.table
     total += max(0, layer.groups * local - CACHE) * rates.spilled
     if count > 1:
         operators = (rates.diagonal_carry if layer.diagonal else rates.carry) * rates.operator
@@ -153,14 +167,22 @@ def plans(layer: Layer, backend: str) -> list[Plan]:
     """Every plan that the backend has, the cheapest first. ONNX Runtime's DFT is not offered: it is
     tens of times slower than chunks."""
     rates = RATES[backend]
-    found = [Plan("step", 1, layer.diagonal, step_cost(layer, rates))]
+    found = [best_step(layer, backend)]
+    dense = layer.dense
     for chunk in CHUNKS:
         if layer.length > 1 and chunk < 2 * layer.length:
             taken = min(chunk, layer.length)
-            found.append(Plan("chunk", taken, layer.diagonal, chunk_cost(layer, taken, rates)))
+            found.append(Plan("chunk", taken, dense.diagonal, chunk_cost(dense, taken, rates)))
     if backend == "torch":
-        found.append(Plan("fft", 1, layer.diagonal, fft_cost(layer, rates)))
+        found.append(Plan("fft", 1, dense.diagonal, fft_cost(dense, rates)))
     return sorted(found, key=lambda p: p.cost)
+
+
+def best_step(layer: Layer, backend: str) -> Plan:
+    """One step after the other: a diagonal less a low rank may be cheaper as one matrix."""
+    forms = [layer, layer.dense] if layer.rank else [layer]
+    found = [Plan("step", 1, f.diagonal, step_cost(f, RATES[backend])) for f in forms]
+    return min(found, key=lambda p: p.cost)
 
 
 def best_plan(layer: Layer, backend: str) -> Plan:

@@ -15,9 +15,10 @@ from ...graph.types.dimensions import symbol_name
 from ...graph.types.dtypes import from_numpy
 from ...graph.types.types import TensorType
 from ..runtime.protocols import Array, Feeds
+from ..runtime.run_failures import DATA_ERRORS, run_failure
 from .arrays import from_torch, to_torch
 from .emitter import emit
-from .evaluator import constant_array
+from .evaluator import TorchEvaluator, constant_array
 from .lowerings import LOWERINGS
 from .module import EmittedModule
 from .preparing import prepared
@@ -108,7 +109,8 @@ class TorchExecutable:
 
     def run(self, feeds: Feeds) -> dict[str, Array]:
         """Output name -> array, then state name -> its new value. Raises SpecError: G1103 for a
-        missing feed, G1105 for one of another dtype or shape."""
+        missing feed, G1105 for one of another dtype or shape, G1122 for a node that can't compute what it is
+        given."""
         leaves = {v.node.attribute("name"): v for v in self.program.graph.inputs}
         arguments = [self._argument(name, leaves[name], feeds) for name in self.module.signature.inputs]
         parameters = self._parameters(leaves, feeds)
@@ -120,14 +122,21 @@ class TorchExecutable:
                     results = self.module(*arguments)
         except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]  # not in its list of exports
             raise refused(error) from None
+        except DATA_ERRORS as error:
+            known = {v: self._array(n, v, feeds) for n, v in leaves.items()}
+            raise run_failure(self.program, known, TorchEvaluator(), error) from None
         outputs = self.program.graph.outputs
         return {name: from_torch(results[name], v.type) for name, v in zip(results, outputs, strict=True)}
 
     def _argument(self, name: str, leaf: Value, feeds: Feeds) -> Any:
+        return to_torch(self._array(name, leaf, feeds))
+
+    def _array(self, name: str, leaf: Value, feeds: Feeds) -> Array:
         if name in feeds:
-            return to_torch(_checked(self.program, name, leaf, feeds[name]))
+            found: Array = _checked(self.program, name, leaf, feeds[name])
+            return found
         if name in self.program.weights:
-            return to_torch(self.program.weights[name])
+            return self.program.weights[name]
         raise fail(
             "G1103", f"{leaf.role.lower()} '{name}' ({leaf.type}) has no value", _span(self.program, leaf)
         )

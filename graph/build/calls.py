@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..diagnostics import Diagnostic, Note, Span, SpecError, did_you_mean, fail
 from ..spec import expressions as ex
 from ..spec.documents import AttributeDeclaration, Block, Declaration
+from ..spec.resolution import PRELUDE_FILE
 from ..types import DTYPES, Dim, DType
 from .construction import Construction
 from .evaluation import evaluate
@@ -272,7 +273,7 @@ def call_function(
                 raise SpecError([*error.diagnostics, *_further_errors(build, frame)]) from None
     except SpecError as error:
         raise SpecError(
-            d if _at_call(d.span, span) else d.with_notes(note) for d in error.diagnostics
+            d if _at_call(d.span, span) else _from_call(d, note) for d in error.diagnostics
         ) from None
     finally:
         build.context, build.depth = before, build.depth - 1
@@ -309,6 +310,16 @@ def _certain_nodes(frame: Frame) -> list[str]:
             needed = references(frame.definitions[name].expression)
             waiting += [r.name.name for r in needed if not r.conditional]
     return [name for name in frame.definitions if name in reached]
+
+
+def _from_call(found: Diagnostic, call: Note) -> Diagnostic:
+    """The diagnostic with a note at the call that led to it. Of a function that every spec has, the text of
+    the call is at fault: nobody who reads the message wrote the function."""
+    source = found.span.source if found.span is not None else None
+    if source is None or call.span is None or call.span.source is source or source.path != str(PRELUDE_FILE):
+        return found.with_notes(call)
+    inside = (note for note in found.notes if note.span is None or note.span.source is not source)
+    return replace(found, span=call.span, notes=tuple(inside))
 
 
 def _at_call(found: Span | None, span: Span) -> bool:

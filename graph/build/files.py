@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..diagnostics import Note, Span, did_you_mean, fail
 from ..ir import Size
 from ..spec.documents import Block, Document, SizeDeclaration, Use
-from ..spec.resolution import STANDARD_LIBRARY, Resolution
+from ..spec.resolution import PRELUDE_FILE, Resolution
 from ..spec.resolution import load as load_documents
 from ..types import Dim, Dimension
 from .construction import Construction
@@ -89,9 +89,6 @@ def _scope(
         scope.slot_declarations = document.body.slots
         scope.slots = {s.name.text: settings.slots.get(s.name.text) for s in document.body.slots}
     return scope
-
-
-PRELUDE_FILE = STANDARD_LIBRARY / "lowerings" / "prelude.yaml"
 
 
 @cache

@@ -24,7 +24,8 @@ def check_names(scope: FileScope, document: Document, diagnostics: Diagnostics) 
     file_names = {s.name.text for s in document.sizes}
     if document.body is not None:
         file_names |= {a.name.text for a in document.body.attributes}
-        elsewhere = {r.name.name for f in document.functions for e in expressions(f) for r in references(e)}
+        texts = [*(e for f in document.functions for e in expressions(f)), *_optimizers(document)]
+        elsewhere = {r.name.name for e in texts for r in references(e)}
         check_block(scope, document.body, file_names, diagnostics, elsewhere)
     for block in document.functions:
         slots = scope
@@ -36,6 +37,12 @@ def check_names(scope: FileScope, document: Document, diagnostics: Diagnostics) 
         check_block(slots, block, file_names, diagnostics, set())
     if document.body is not None:
         _unused_functions(scope, document, diagnostics)
+
+
+def _optimizers(document: Document) -> Iterator[ex.Expression]:
+    """Their options may name sizes and attributes."""
+    for step in document.training.alternate if document.training is not None else ():
+        yield from (e for e in (step.optimizer, *(call for _, call in step.groups)) if e is not None)
 
 
 def check_block(

@@ -14,6 +14,8 @@ from .reader import parse_document
 from .vocabulary import Vocabulary
 
 STANDARD_LIBRARY = Path(__file__).resolve().parents[2] / "specs"
+PRELUDE_FILE = STANDARD_LIBRARY / "lowerings" / "prelude.yaml"
+"""The library that every spec has without `use:`."""
 MAX_LIBRARIES = 500
 MAX_CHAIN = 50
 

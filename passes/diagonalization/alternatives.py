@@ -11,12 +11,14 @@ import numpy as np
 from ...backends.runtime.state_space_cost import Layer, best_plan
 from ...graph.ir import Node, Value, apply, apply_all, constant
 from ..rewriting import Site
-from .certificates import UNIT, Certificate, absolute_gain
+from .certificates import Certificate, absolute_gain
+from .chunk_roundings import emitted_roundings
 from .diagonal import rounded
 from .fallbacks import Blocks, LowRank, block_form, low_rank_form
-from .growth import dense_growth, reliable_kernel
+from .growth import reliable_kernel
 from .layers import Numbers, operand, pairs
-from .sections import Stage, stages_of
+from .realisation import Realisation
+from .sections import Stage, roundings_in_a_row, stages_of
 from .system import Array, System, discretise
 
 Build = Callable[[Node, Site], Value | None]
@@ -55,15 +57,15 @@ class Setting:
     def certificate(self, kind: str, held: Sequence[System], condition: float) -> Certificate:
         """Of discrete systems, one a group, with the numbers that the program holds: the worst group's."""
         worst: Certificate | None = None
-        unit = UNIT[self.numbers.dtype]
         for group, system in enumerate(held):
             (exact, lost), (near, more) = (
                 reliable_kernel(s, self.length) for s in (self.discrete(group), system)
             )
             norm, gain = absolute_gain(exact), absolute_gain(exact - near) + lost + more
-            growth = unit * dense_growth(system, self.length)
-            found = Certificate(kind, gain, growth, np.inf, norm, self.length, self.numbers.dtype)
-            found = replace(found, condition=condition, expected=growth / np.sqrt(self.length))
+            emitted = emitted_roundings(Realisation.of(system), self.length, self.numbers.dtype)
+            found = Certificate(kind, gain, emitted.worst, np.inf, norm, self.length, self.numbers.dtype)
+            expected = emitted.step / np.sqrt(self.length)
+            found = replace(found, condition=condition, expected=expected, emitted=emitted)
             if worst is None or found.total > worst.total:
                 worst = found
         assert worst is not None
@@ -90,25 +92,17 @@ def sections(setting: Setting) -> Alternative | None:
     dtype = setting.numbers.dtype
     held = [stage.rounded(dtype) for stage in found]
     exact, lost = reliable_kernel(system, setting.length)
-    response = np.zeros(setting.length)
-    response[0] = 1.0
-    entering, rounding, rest = 1.0, 0.0, []
+    response = np.eye(1, setting.length)[0]
     for stage in held:
-        own = stage.kernel(setting.length)
-        rest.append((entering * stage.growth(setting.length), own))
-        response = np.convolve(response, own)[: setting.length]
-        entering *= float(np.abs(own).sum())
-    leaving = np.zeros(setting.length)
-    leaving[0] = 1.0
-    for made, own in reversed(rest):
-        rounding += made * float(np.abs(leaving).sum())
-        leaving = np.convolve(leaving, own)[: setting.length]
+        response = np.convolve(response, stage.kernel(setting.length))[: setting.length]
+    emitted = roundings_in_a_row(held, setting.length, dtype)
+    # the convolutions round in float64 no more than runs of the stages would
+    lost += 16 * roundings_in_a_row(held, setting.length, "float64").worst
     norm = absolute_gain(exact)
-    # the convolutions round in float64 as a run of the stages would
-    lost += 16 * UNIT["float64"] * rounding
     gain = float(np.abs(exact[:, 0, 0] - response).sum()) + lost
-    rounding *= UNIT[dtype]
-    certificate = Certificate("sections", gain, rounding, np.inf, norm, setting.length, dtype)
+    certificate = Certificate(
+        "sections", gain, emitted.worst, np.inf, norm, setting.length, dtype, emitted=emitted
+    )
     layers = tuple(replace(setting.layer, states=s.states, diagonal=s.is_pair) for s in held)
     return Alternative("sections", certificate, layers, lambda node, site: _in_a_row(held, node, site, gain))
 
@@ -226,7 +220,8 @@ def dplr(setting: Setting) -> Alternative | None:
     ]
     certificate = setting.certificate("dplr", held, 1.0)
     gain, values = certificate.gain, list(arrays.values())
-    layer = replace(setting.layer, states=2 * len(whole[0].form.poles), diagonal=False)
+    rank = 0 if setting.disc == "zoh" else whole[0].p.shape[1]
+    layer = replace(setting.layer, states=2 * len(whole[0].form.poles), diagonal=rank > 0, rank=rank)
     return Alternative(
         "dplr", certificate, (layer,), lambda node, site: _one(node, site, "dplr", values, gain)
     )

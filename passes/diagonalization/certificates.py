@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .chunk_roundings import Emitted, emitted_roundings
 from .diagonal import Diagonal, amplification, diagonal_kernel
 from .growth import reliable_kernel
+from .realisation import Realisation
 from .system import Array, System, eigenvalues, kernel
 
 AXIS = 1e-5
@@ -24,7 +26,8 @@ UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}
 @dataclass(frozen=True)
 class Certificate:
     """`gain` bounds max |Δy| over max |u| for inputs of at most `length` steps from a zero state, in
-    real arithmetic (T1); `rounding` what arithmetic in `dtype` adds; `tail` what longer inputs add
+    real arithmetic (T1); `rounding` what arithmetic in `dtype` adds in any order of its sums, the worst of
+    `emitted`, the ways to run it; `tail` what longer inputs add
     (T2; infinite where nothing bounds it). `norm` is the old system's own largest gain ‖K‖₁.
 
     `expected` is the size that roundings have in practice: one of each term of the sums, as no
@@ -42,6 +45,7 @@ class Certificate:
     bound: float | None = None
     condition: float = 1.0
     expected: float = 0.0
+    emitted: Emitted | None = None
 
     @property
     def score(self) -> float:
@@ -62,8 +66,16 @@ class Certificate:
         share = f"{self.gain / self.norm:.2g} of the largest gain {self.norm:.3g}" if self.norm else "no gain"
         return (
             f"{self.kind}: certified max |Δy| {self.gain:.3g} per unit input up to {self.length} steps"
-            f"{ever} ({share}); {self.dtype} arithmetic adds at most {self.rounding:.2g}; "
+            f"{ever} ({share}); {self.dtype} arithmetic adds at most {self._roundings()}; "
             f"κ {self.condition:.3g}"
+        )
+
+    def _roundings(self) -> str:
+        if self.emitted is None or not self.emitted.own:
+            return f"{self.rounding:.2g}"
+        return (
+            f"{self.emitted.step:.2g} step by step, {self.emitted.once:.2g} in chunks, {self.emitted.own:.2g} with "
+            f"tables in {self.dtype}"
         )
 
 
@@ -89,22 +101,21 @@ def certify(
     parameter: float = 0.0,
     bound: float | None = None,
     exact: tuple[Array, float] | None = None,
-    chunk: int = 1,
 ) -> Certificate:
     """T1 for a discrete system and the diagonal form (already rounded to what the program
-    holds) that replaces it, run in chunks of `chunk` steps. `exact` is the system's
-    `reliable_kernel` where it is known already. T2 is left infinite: `with_tail` adds it.
+    holds) that replaces it. `exact` is the system's `reliable_kernel` where it is known already. T2 and the
+    roundings are left infinite: `with_tail` and `with_roundings` add them.
 
     T1 is enlarged by what float64 itself may have lost in both kernels."""
     old, lost = reliable_kernel(system, length) if exact is None else exact
     new = diagonal_kernel(form, length)
     summed = amplification(form, length)
-    # n-fold products and sums, `length` of them one after another at most, in float64
-    slack = lost + 4 * UNIT["float64"] * summed * (form.order + np.log2(length + 1))
+    # a power of a pole is as many complex products, and a term of the sum over poles as many sums, in float64
+    slack = lost + 4 * UNIT["float64"] * summed * (form.order + length)
     return Certificate(
         kind or "eig",
         absolute_gain(old - new) + slack,
-        UNIT[dtype] * rounding_growth(form, length, chunk),
+        np.inf,
         np.inf,
         absolute_gain(old),
         length,
@@ -116,19 +127,11 @@ def certify(
     )
 
 
-def rounding_growth(form: Diagonal, length: int, chunk: int = 1) -> float:
-    """What roundings may add at worst, in units of the roundoff: every term of the absolute kernel is
-    rounded as often as its depth: the chain of the state's products, then the sum over states.
-
-    A step of the chain is one complex product, with 4 roundings in each part (Higham 2002, §3.6);
-    a state crosses one such product a chunk, so the term at distance l has 4 l / chunk of them,
-    and log₂ chunk of the table of powers."""
-    size = np.minimum(np.abs(form.poles), 1.0)
-    reach = np.minimum(1.0 / np.maximum(1.0 - size, 1e-300), float(length))
-    weights = 2 * np.abs(form.c) * np.abs(form.b).sum(1)
-    steps = np.max(np.sum(weights * reach * reach, axis=1), initial=0.0) / chunk
-    depth = 4 * np.log2(chunk + 1) + np.log2(form.order + chunk + 1) + 4
-    return float(4 * steps + amplification(form, length) * depth)
+def with_roundings(found: Certificate, form: Diagonal, chunk: int, *, sharp: bool = False) -> Certificate:
+    """The certificate with what arithmetic adds at most, however the program runs the layer."""
+    system = Realisation.of(form)
+    emitted = emitted_roundings(system, found.length, found.dtype, chunk, sharp=sharp)
+    return replace(found, rounding=emitted.worst, emitted=emitted)
 
 
 def with_tail(found: Certificate, system: System, form: Diagonal) -> Certificate:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from .candidates import CANDIDATES, Candidate, Draws
-from .certificates import Certificate, absolute_gain, certify, with_tail
+from .certificates import FARTHEST, Certificate, absolute_gain, certify, with_roundings, with_tail
 from .diagonal import Diagonal, bilinear, rounded, zero_order_hold
 from .growth import reliable_kernel
 from .refit import refitted
@@ -17,25 +17,32 @@ from .truncation import Truncated, balanced_truncation
 
 Reliable = tuple[Array, float]
 """An impulse response, and what roundings may have done to it."""
+GONE = 1e-6
+"""Of its size: a state that is worth nothing any more."""
+SHARPEST = 4_000_000
+"""Steps squared times poles of all heads up to which roundings are bounded for all states under one input."""
 DISCRETE_ONLY = frozenset({"lossless"})
 
 
 @dataclass(frozen=True)
 class Wanted:
     """What is asked: an error of at most `tolerance` times the system's largest gain, T1 and the
-    roundings to expect together, for numbers in `dtype`, inputs of `length` steps, and a state carried
-    from chunk to chunk of `chunk` steps. `arithmetic` weighs the roundings (0: the numbers alone
-    count, for kernels made in float64). `truncate` > 0 first drops Hankel singular values that sum
-    to that share of the largest. `candidates` are tried in order."""
+    roundings to expect together, for numbers in `dtype`, inputs of `length` steps, and runs step by step and,
+    with a `chunk` above 1, in chunks. `heads` is how many such layers there are at once. `arithmetic` weighs
+    the roundings (0: the numbers alone count, for kernels made in float64). `truncate` > 0 first drops Hankel
+    singular values that sum to that share of the largest. `candidates` are tried in order. `lasting`: inputs may
+    be longer than `length`, so that the certificate goes on until the response is gone."""
 
     tolerance: float = 1e-3
     dtype: str = "float32"
     length: int = 1024
     chunk: int = 64
+    heads: int = 1
     arithmetic: float = 1.0
     truncate: float = 0.0
     candidates: tuple[str, ...] = tuple(CANDIDATES)
     draws: Draws = field(default_factory=Draws)
+    lasting: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +70,19 @@ def diagonalise(system: System, wanted: Wanted, dt: float = 1.0, method: str = "
         return Outcome(None, None, "its discretisation is not finite")
     if discrete.radius >= 1.0:
         return Outcome(None, None, f"it is unstable: spectral radius {discrete.radius:.6g}")
+    if wanted.lasting:
+        wanted = replace(wanted, length=max(wanted.length, _lifetime(discrete)))
     exact = reliable_kernel(discrete, wanted.length)
     if not np.isfinite(exact[0]).all():
         return Outcome(None, None, "its impulse response is not finite")
     return _search(system, discrete, exact, wanted, dt, method)
+
+
+def _lifetime(system: System) -> int:
+    """Steps after which the slowest state is below GONE, at most FARTHEST."""
+    if system.radius <= 0.0:
+        return system.order
+    return int(min(np.log(GONE) / np.log(system.radius) + system.order, FARTHEST))
 
 
 def refusal(system: System, dt: float) -> str:
@@ -98,6 +114,8 @@ def _search(
         tried.append(f"{best[1].kind}: {_share(_score(best, wanted), norm)}")
         if _score(best, wanted) <= limit or norm == 0.0:
             form, certificate = best
+            work = wanted.heads * wanted.length**2 * len(form.poles)
+            certificate = with_roundings(certificate, form, wanted.chunk, sharp=work <= SHARPEST)
             return Outcome(form, with_tail(certificate, discrete, form), "", tuple(tried), discrete)
     reason = f"no candidate keeps {wanted.tolerance:g}: " + "; ".join(tried)
     return Outcome(None, None, reason, tuple(tried), discrete)
@@ -158,7 +176,6 @@ def assessed(
             parameter=candidate.parameter,
             bound=candidate.bound,
             exact=exact,
-            chunk=wanted.chunk,
         )
         if np.isfinite(found.score) and (
             best is None or _score((option, found), wanted) < _score(best, wanted)

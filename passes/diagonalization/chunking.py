@@ -23,8 +23,9 @@ from ..manager.pass_ import Context, Result
 from ..rewriting import Procedure, Site
 from ..rewriting.rewriting_pass import result_of
 from ..rewriting.sweep import rewrite
-from .certificates import UNIT
-from .layers import Numbers, numbers_of, operand
+from .chunk_roundings import chunk_roundings, held_powers
+from .layers import Numbers, kept_rank, label, numbers_of, operand
+from .realisation import Realisation
 from .system import Array, discretise
 
 LARGEST = 64_000_000
@@ -57,19 +58,31 @@ class ChunkSsm:
 
     def run(self, program: Program, context: Context) -> Result:
         bounds: dict[Value, float] = {}
+        notes: list[str] = []
+        read: set[Node] = set()
 
         def chunk(node: Node, site: Site) -> Sequence[Value] | str | None:
-            return self._chunked(node, site, bounds)
+            if site.readers(node.outputs[1]):
+                read.add(node)
+            found = self._chunked(node, site, bounds)
+            if isinstance(found, str):
+                notes.append(f"{label(node)} left as it is: {found}")
+            return found
 
         rewritten = rewrite(program, (Procedure("chunked", ("LtiSsm",), chunk),), self.name, context.firings)
-        result = result_of(rewritten)
-        sites = tuple(replace(r, bound=bounds.get(r.new[0])) for r in result.replacements)
-        return replace(result, replacements=sites)
+        result = result_of(rewritten, tuple(dict.fromkeys(notes)))
+        sites = []
+        for r in result.replacements:  # without a last state that nothing reads
+            count = 2 if r.old[0].node in read else 1
+            sites.append(replace(r, old=r.old[:count], new=r.new[:count], bound=bounds.get(r.new[0])))
+        return replace(result, replacements=tuple(sites))
 
     def _chunked(self, node: Node, site: Site, bounds: dict[Value, float]) -> Sequence[Value] | str:
         numbers = numbers_of(node, site)
         if isinstance(numbers, str):
             return numbers
+        if not all(np.isfinite(a).all() for a in numbers.arrays.values()):
+            return "its matrices hold NaN or infinities"
         u = node.inputs[0]
         assert u is not None
         tables = replace(Powers.of(node, numbers), through=_through(node, site))
@@ -84,8 +97,12 @@ class ChunkSsm:
         if isinstance(weights, str):
             return weights
         results = _written(node, weights, operand(node, "D") if tables.through is None else None)
-        bounds[results[0]] = UNIT[numbers.dtype] * tables.growth(
-            chunk, length if isinstance(length, int) else self.length
+        bounds[results[0]] = tables.roundings(
+            chunk,
+            length if isinstance(length, int) else self.length,
+            numbers.dtype,
+            initial=initial is not None,
+            last=site.readers(node.outputs[1]) > 0,
         )
         return results
 
@@ -94,7 +111,7 @@ class ChunkSsm:
             return min(self.chunk, length)
         u = node.inputs[0]
         assert u is not None
-        batch = u.tensor.shape[0]
+        batch, rank = u.tensor.shape[0], kept_rank(node)
         layer = Layer(
             batch if isinstance(batch, int) else 1,
             tables.groups,
@@ -102,7 +119,8 @@ class ChunkSsm:
             tables.c.shape[1],
             2 * tables.b.shape[1] if tables.poles is not None else tables.b.shape[1],
             length,
-            tables.poles is not None,
+            tables.poles is not None or rank > 0,
+            rank=rank,
         )
         best = plans(layer, self.target)[0]
         return min(best.chunk, length) if best.mode == "chunk" else 1
@@ -176,9 +194,10 @@ class Powers:
             found.append(row)
         return np.stack(found)
 
-    def jump(self, steps: int) -> Array:
+    def jump(self, steps: int, dtype: str) -> Array:
+        """Aᵗ; of poles none that is too small for `dtype` to be taken back."""
         if self.poles is not None:
-            return np.asarray(self.poles**steps)
+            return held_powers(self.poles, steps, dtype)
         assert self.matrix is not None
         return np.linalg.matrix_power(self.matrix, steps)
 
@@ -189,12 +208,15 @@ class Powers:
         real = 2 * states if self.poles is not None else states
         if groups * (inputs * chunk * (outputs * chunk + real) + outputs * chunk * real) > LARGEST:
             return f"its tables for chunks of {chunk} steps hold more than {LARGEST} numbers"
-        arrays = [self.local(chunk), self.end(chunk), self.out(chunk)]
-        jump = self.jump(chunk)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            jump = self.jump(chunk, dtype)
+            arrays = [self.local(chunk), self.end(chunk), self.out(chunk, jump)]
         arrays += [jump.real, jump.imag] if self.poles is not None else [jump[:, None]]
+        with np.errstate(over="ignore"):
+            arrays = [np.ascontiguousarray(a, dtype) for a in arrays]
         if not all(np.isfinite(a).all() for a in arrays):
             return "its tables are not finite"
-        values = [site.constant(np.ascontiguousarray(a, dtype), "state_space") for a in arrays]
+        values = [site.constant(a, "state_space") for a in arrays]
         if any(v is None for v in values):
             return "its tables are too large for a body"
         local, end, out, *rest = (v for v in values if v is not None)
@@ -202,7 +224,7 @@ class Powers:
             system = Recurrence(end, out, (rest[0], rest[1]))
         else:
             system = Recurrence(end, out, None, rest[0])
-        return ChunkTables(local, end, out, system, inputs, outputs, chunk)
+        return ChunkTables(local, end, out, system, inputs, outputs, chunk, ahead=self.poles is not None)
 
     def local(self, chunk: int) -> Array:
         """K[t - s] from (I, s) to (O, t): [G, I T, O T]."""
@@ -219,28 +241,43 @@ class Powers:
         table = self._split(self.reached(chunk)[::-1], 2)
         return table.transpose(1, 3, 0, 2).reshape(self.groups, self.b.shape[2] * chunk, -1)
 
-    def out(self, chunk: int) -> Array:
-        """From the state before a chunk to (O, t): [G, S, O T]."""
+    def out(self, chunk: int, jump: Array) -> Array:
+        """From the state before a chunk, with poles from `jump` times it, to (O, t): [G, S, O T]."""
         table = self.seen(chunk)
         if self.poles is not None:
+            table = table / jump[None, :, None, :]
             table = np.concatenate([2 * table.real, -2 * table.imag], axis=3)
         return table.transpose(1, 3, 2, 0).reshape(self.groups, table.shape[3], -1)
 
     def _split(self, table: Array, axis: int) -> Array:
         return np.concatenate([table.real, table.imag], axis=axis) if self.poles is not None else table
 
-    def growth(self, chunk: int, length: int) -> float:
-        """What rounding tables and products may add per unit input, in units of the roundoff: each term
-        of Σ |c| |A|ˡ |b| is rounded once a chunk crossed, and once for every sum that it enters."""
-        size = np.abs(self.poles if self.poles is not None else np.asarray(self.matrix))
-        column, row = np.abs(self.b), np.abs(self.c)
-        total = np.zeros(row.shape[:2])
-        depth = np.log2(chunk * self.b.shape[2] + 2 * self.b.shape[1]) * 4 + 12
-        with np.errstate(over="ignore", invalid="ignore"):
-            for step in range(length):
-                total = total + (row @ column).sum(axis=2) * (depth + 8 * step / chunk)
-                column = size[:, :, None] * column if self.poles is not None else size @ column
-        return float(2 * total.max()) if np.isfinite(total).all() else float("inf")
+    def roundings(
+        self, chunk: int, length: int, dtype: str, *, initial: bool = False, last: bool = False
+    ) -> float:
+        """What rounding tables and products may add at most per unit of the input and of an `initial` state, to
+        outputs and to the `last` state."""
+        worst = 0.0
+        for group in range(self.groups):
+            system = self.realisation(group)
+            identity = np.eye(system.states)
+            read = np.concatenate([system.c, identity]) if last else system.c
+            through = system.through
+            if through is not None and last:
+                through = np.concatenate([through, np.zeros((system.states, through.shape[1]))])
+            system = replace(system, c=read, through=through, start=identity if initial else None)
+            worst = max(worst, float(chunk_roundings(system, length, chunk, dtype).max(initial=0.0)))
+        return worst
+
+    def realisation(self, group: int) -> Realisation:
+        """One group in the coordinates of the tables."""
+        b, c = self.b[group], self.c[group]
+        through = None if self.through is None else self.through[group]
+        if self.poles is None:
+            assert self.matrix is not None
+            return Realisation(b, c, None, self.matrix[group], through=through)
+        rows = np.concatenate([2 * c.real, -2 * c.imag], axis=1)
+        return Realisation(np.concatenate([b.real, b.imag]), rows, self.poles[group], through=through)
 
 
 def _diagonal(numbers: Numbers, disc: str) -> Powers:

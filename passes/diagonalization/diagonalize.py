@@ -10,6 +10,7 @@ import numpy as np
 
 from ...backends.runtime.state_space_cost import Layer, best_plan
 from ...graph.ir import Node, Program, Value, make_node
+from ...graph.types.dimensions import Dimension
 from ..manager.contract import Bounded, Contract
 from ..manager.pass_ import Context, Result
 from ..rewriting import Procedure, Site
@@ -17,20 +18,25 @@ from ..rewriting.rewriting_pass import result_of
 from ..rewriting.sweep import rewrite
 from .alternatives import ALTERNATIVES, Setting, alternatives
 from .candidates import CANDIDATES, Draws
-from .certificates import UNIT, Certificate, absolute_gain
+from .certificates import Certificate, absolute_gain
 from .choice import Outcome, Wanted, diagonalise
+from .chunk_roundings import emitted_roundings
 from .diagonal import Diagonal, diagonal_kernel
-from .growth import dense_growth
-from .layers import Numbers, diagonal_node, numbers_of, operand
+from .layers import Numbers, diagonal_node, kept_rank, label, numbers_of, operand
+from .realisation import Realisation
+from .roundings import step_roundings
 from .system import System, kernel
 
 FORMS_TAKEN = ("dense", "block", "dplr")
+LONGEST = 131072
+"""Steps that a certificate reaches: it goes through them one by one."""
 
 
 @dataclass(frozen=True)
 class Diagonalize:
     """Rewrites state-space layers with constant matrices in diagonal form: the first candidate whose
-    certificate keeps `tolerance` (of the layer's largest gain, for inputs of `length` steps).
+    certificate keeps `tolerance` (of the layer's largest gain, for inputs of as many steps as the layer is given;
+    where their number is symbolic, of `length` steps, and on until the response is gone).
 
     - `candidates`: unitary, eig, dissipative (closed form; rank-one for HiPPO), lossless, ginibre,
       optimized, in this order.
@@ -106,6 +112,8 @@ class _Session:
         numbers = numbers_of(node, site)
         if isinstance(numbers, str):
             return numbers
+        if self._length(node) > LONGEST:
+            return f"its {self._length(node)} steps are more than the {LONGEST} that certificates reach"
         outcomes = self._outcomes(node, numbers, form)
         bad = next((o for o in outcomes if o.form is None), None)
         if bad is not None:
@@ -117,17 +125,21 @@ class _Session:
             return slower
         return self._replaced(node, site, outcomes, forms, certificates)
 
+    def _length(self, node: Node) -> int:
+        """The steps of the inputs that the certificate is for."""
+        steps = _steps(node)
+        return steps if isinstance(steps, int) else self.options.length
+
     def _alternative(self, node: Node, site: Site, numbers: Numbers, bad: Outcome) -> Sequence[Value] | str:
         """One of the exact forms, or why none."""
         options = self.options
         form, disc = node.attribute("form"), node.attribute("disc")
         if site.readers(node.outputs[1]) or operand(node, "initial") is not None:
             return f"{bad.reason}; its states are asked for, which no other form keeps"
-        setting = Setting(numbers, form, disc, options.length, layer_of(node, options.length, None))
+        length = self._length(node)
+        setting = Setting(numbers, form, disc, length, layer_of(node, length, None))
         before = best_plan(setting.layer, options.target).cost
-        least = UNIT[numbers.dtype] * max(
-            dense_growth(setting.discrete(g), options.length) for g in range(numbers.groups)
-        )
+        least = own_roundings(setting, numbers.dtype)
         said = [bad.reason]
         for found in alternatives(setting, options.alternatives):
             certificate = found.certificate
@@ -141,7 +153,7 @@ class _Session:
                 y = found.build(node, site)
                 if y is None:
                     return "its matrices are too large for a body"
-                unreliable = UNIT["float64"] * least / UNIT[numbers.dtype] > limit
+                unreliable = own_roundings(setting, "float64") > limit
                 self.bounds[y] = np.inf if unreliable else certificate.total
                 self.unread.add(_unread(node))
                 by = "; certified in 50 digits: float64 loses the old form" if unreliable else ""
@@ -154,11 +166,13 @@ class _Session:
         wanted = Wanted(
             options.tolerance,
             numbers.dtype,
-            options.length,
+            self._length(node),
             options.chunk,
             truncate=options.truncate,
             candidates=options.candidates,
             draws=Draws(self.seed, options.best_of, options.steps),
+            lasting=not isinstance(_steps(node), int),
+            heads=numbers.groups,
         )
         found: list[Outcome] = []
         for group in range(numbers.groups):
@@ -212,20 +226,22 @@ class _Session:
         self, node: Node, outcomes: Sequence[Outcome], forms: Sequence[Diagonal], bound: float, *, last: bool
     ) -> float:
         """The bound with what initial states add, and what the last state may be off by."""
-        length = self.options.length
-        unit = UNIT[node.outputs[0].tensor.dtype.name]
+        chunk, dtype = self.options.chunk, node.outputs[0].tensor.dtype.name
+        initial = operand(node, "initial") is not None
         for outcome, form in zip(outcomes, forms, strict=True):
             assert outcome.discrete is not None and outcome.certificate is not None
-            total = outcome.certificate.total
-            if operand(node, "initial") is not None:
-                total += state_gain(outcome.discrete, form, length)
+            a, order, length = outcome.discrete.a, outcome.discrete.order, self._length(node)
+            states = Diagonal(form.poles, form.b, form.vectors, 1.0, form.vectors, form.entering)
+            pairs = [(outcome.discrete, form, outcome.certificate.gain)]
             if last:
-                whole = System(outcome.discrete.a, outcome.discrete.b, np.eye(outcome.discrete.order))
-                states = Diagonal(form.poles, form.b, form.vectors, 1.0, form.vectors, form.entering)
-                moved = kernel(whole, length) - diagonal_kernel(states, length)
-                slack = 64 * unit * np.sum(np.abs(form.vectors)) * np.abs(form.b).sum() * length
-                total = max(total, absolute_gain(moved) + slack) + state_gain(whole, states, length)
-            bound = max(bound, float(total))
+                whole = System(a, outcome.discrete.b, np.eye(order))
+                moved = absolute_gain(kernel(whole, length) - diagonal_kernel(states, length))
+                pairs.append((whole, states, moved))
+            for system, near, gain in pairs:
+                start = np.concatenate([form.entering.real, form.entering.imag]) if initial else None
+                realised = replace(Realisation.of(near), start=start)
+                total = gain + emitted_roundings(realised, length, dtype, chunk).worst
+                bound = max(bound, total + (state_gain(system, near, length) if initial else 0.0))
         return bound
 
     def with_bounds(self, result: Result) -> Result:
@@ -239,10 +255,22 @@ class _Session:
         return replace(result, replacements=tuple(sites))
 
 
+def _steps(node: Node) -> Dimension:
+    u = node.inputs[0]
+    assert u is not None
+    return u.tensor.shape[2]
+
+
 def _unread(node: Node) -> Value:
     """What stands for a last state that nothing reads."""
     attributes = {**node.attributes, "certificate_kind": "unread"}
     return make_node(node.operator, node.inputs, attributes).outputs[1]
+
+
+def own_roundings(setting: Setting, dtype: str) -> float:
+    """What the layer as it is rounds at most, step by step, per unit input."""
+    systems = (Realisation.of(setting.discrete(g)) for g in range(setting.numbers.groups))
+    return max(float(step_roundings(s, setting.length, dtype).max(initial=0.0)) for s in systems)
 
 
 def state_gain(system: System, form: Diagonal, length: int) -> float:
@@ -272,6 +300,7 @@ def layer_of(node: Node, length: int, forms: Sequence[Diagonal] | None) -> Layer
         states *= int(str(d))
     if forms is not None:
         states = 2 * max(len(f.poles) for f in forms)
+    rank = kept_rank(node) if forms is None else 0
     return Layer(
         batch if isinstance(batch, int) else 1,
         int(str(dims[0])),
@@ -279,9 +308,6 @@ def layer_of(node: Node, length: int, forms: Sequence[Diagonal] | None) -> Layer
         int(str(c.tensor.shape[1])),
         states,
         steps if isinstance(steps, int) else length,
-        diagonal=forms is not None,
+        diagonal=forms is not None or rank > 0,
+        rank=rank,
     )
-
-
-def label(node: Node) -> str:
-    return f"LtiSsm {node.attribute('form')} {node.inputs[1].type if node.inputs[1] else ''}"

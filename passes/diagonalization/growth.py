@@ -1,4 +1,4 @@
-"""How far roundings grow in a recurrence with a full matrix."""
+"""Impulse responses that can be relied on where float64 may lose them."""
 
 from __future__ import annotations
 
@@ -6,29 +6,37 @@ from decimal import Decimal, localcontext
 
 import numpy as np
 
+from ...backends.runtime.state_space_cost import CHUNKS
+from .summation import ARITHMETIC
 from .system import Array, System, kernel
 
 UNIT = 2.0**-53
 
 
-def dense_growth(system: System, length: int) -> float:
-    """What the roundings of `length` steps add at most to an output, per unit input and unit of roundoff: the
-    smaller of two bounds, entry by entry over |A|, and in norms (|A| may grow where A does not)."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        found = [g for g in (_by_entries(system, length), _by_norms(system, length)) if np.isfinite(g)]
-    return min(found, default=float("inf"))
-
-
-def _by_entries(system: System, length: int) -> float:
-    """Each term of Σ |C| |A|ˡ |B| is rounded once a step and once for every sum that it enters."""
+def _by_entries(system: System, length: int, more: int = 0) -> float:
+    """Each term of Σ |C| |A|ˡ |B| is rounded once a step and once for every sum that it enters, and `more` times."""
     a, column, row = np.abs(system.a), np.abs(system.b), np.abs(system.c)
     total, depth = np.zeros(len(row)), system.order + system.b.shape[1] + 2
     for step in range(length):
-        total += (row @ column).sum(axis=1) * depth * (step + 1)
+        total += (row @ column).sum(axis=1) * (depth * (step + 1) + more)
         column = a @ column
-        if not np.any(column):
+        if not np.any(column) or not np.isfinite(total).all():
             break
     return float(total.max(initial=0.0))
+
+
+def roundings_by_entries(system: System, length: int, dtype: str) -> float:
+    """What roundings add at most to an output per unit input, step by step or in chunks of at most 128 steps, with
+    tables rounded or computed in `dtype`: every term of Σ |C| |A|ˡ |B| passes at most so many roundings, and
+    k of them are a factor within γₖ of 1 (Higham 2002, lemma 3.1). Also of systems that grow."""
+    unit, inputs = ARITHMETIC[dtype].unit, system.b.shape[1]
+    depth = (system.order + inputs + 2) * (length + 1) + CHUNKS[-1] * inputs
+    if depth * unit >= 0.5:
+        return np.inf
+    with np.errstate(over="ignore", invalid="ignore"):
+        terms = _by_entries(system, length, CHUNKS[-1] * inputs)
+        found = unit * terms / (1 - depth * unit)
+    return found if np.isfinite(found) else np.inf
 
 
 def _by_norms(system: System, length: int) -> float:

@@ -73,6 +73,14 @@ def operand(node: Node, name: str) -> Value | None:
     return node.inputs[index] if index < len(node.inputs) else None
 
 
+def kept_rank(node: Node) -> int:
+    """Of what a step takes from a diagonal, 0 for none; an exponential makes it a full matrix."""
+    p = operand(node, "P")
+    if p is None or node.attribute("disc") == "zoh":
+        return 0
+    return int(str(p.tensor.shape[2]))
+
+
 def pairs(arrays: Sequence[Array], dtype: str) -> Array:
     """Complex arrays of one shape as a stack with a last axis of 2."""
     stacked = np.stack(arrays)
@@ -159,3 +167,7 @@ def _left(state: Value, node: Node, site: Site, forms: Sequence[Diagonal], dtype
     rows = apply("MatMul", apply("Reshape", state, _shape(0, groups, 1, 2 * m)), weight)
     dims = [d for d in node.outputs[1].tensor.shape[1:] if isinstance(d, int)]
     return apply("Reshape", rows, _shape(0, *dims))
+
+
+def label(node: Node) -> str:
+    return f"LtiSsm {node.attribute('form')} {node.inputs[1].type if node.inputs[1] else ''}"

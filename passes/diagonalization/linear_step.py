@@ -15,6 +15,7 @@ from .system import Array
 LARGEST = 512
 """States and inputs of a row beyond which a step is not looked at."""
 
+_NO_ROWS = "its sizes are symbolic, or its rows have no common batch"
 _FIRST = frozenset(
     "Identity Neg Transpose Reshape Unsqueeze Squeeze Slice Gather Expand ReduceSum ReduceMean Split Flatten".split()
 )
@@ -63,13 +64,13 @@ def step_of(results: Sequence[Value], variables: Sequence[Value], known: Mapping
     name = nonlinear(results, frozenset(variables))
     if name:
         return f"its step is not linear: {name}"
-    reason = "its step has no state"
+    reasons: list[str] = []
     for axis in (0, -1, None):
         found = _matrices(results, variables, known, axis)
         if isinstance(found, Step):
             return found
-        reason = found
-    return reason
+        reasons.append(found)
+    return next((r for r in reasons if r != _NO_ROWS), _NO_ROWS)
 
 
 def _matrices(
@@ -77,7 +78,7 @@ def _matrices(
 ) -> Step | str:
     shapes = [_row(v, axis) for v in variables]
     if any(s is None for s in shapes):
-        return "its sizes are symbolic, or its rows have no common batch"
+        return _NO_ROWS
     rows = [int(np.prod(s, dtype=np.int64)) for s in shapes if s is not None]
     if sum(rows) > LARGEST:
         return f"a row has {sum(rows)} states and inputs (at most {LARGEST})"
@@ -93,10 +94,12 @@ def _matrices(
             unit = np.zeros((probe.count, sum(rows)))
             unit[0, j] = 1.0
             moved = probe.run(unit) - offset
-            if probe.count > 1 and np.any(moved[1:]):
+            if probe.count > 1 and np.any(moved[1:][np.isfinite(moved[1:])]):
                 return "its rows touch one another"
             columns.append(moved[0])
         matrix = np.stack(columns, axis=1)
+        if not (np.isfinite(matrix).all() and np.isfinite(offset).all()):
+            return "its coefficients are not all finite"
         random = np.random.default_rng(0).standard_normal((probe.count, sum(rows)))
         error = np.abs(probe.run(random) - random @ matrix.T - offset)
     except (ValueError, IndexError, KeyError, TypeError, NotImplementedError) as problem:

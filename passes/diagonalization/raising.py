@@ -12,9 +12,14 @@ from ...graph.ir import Value, apply, apply_all, constant
 from ...graph.types.dimensions import Dimension
 from ..rewriting import Site
 from .certificates import UNIT, absolute_gain
-from .chunking import Powers
+from .chunk_roundings import emitted_roundings
+from .growth import roundings_by_entries
 from .linear_step import Step
+from .realisation import Realisation
 from .system import Array, System, kernel
+
+LONGEST = 131072
+"""Steps up to which roundings are bounded by what states can reach."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +96,8 @@ def raised(found: Recurrence, site: Site, length: int) -> tuple[list[Value], flo
     sizes = [_row_size(v, found.step.axis) for v in found.states]
     m = matrices_of(found.step, sum(sizes))
     bound = rounding_bound(m, dtype, length)
-    if not np.isfinite(bound):
-        return "its response overflows within its steps"
+    if not bound < UNIT[dtype] * float(np.finfo(dtype).max):
+        return "its response overflows within its steps, or what it rounds as a layer has no bound"
     groups = [x[None].astype(dtype) for x in (m.a, m.b, m.c, m.d)]
     if not m.c.size:  # nothing but the last state is asked for
         groups[2:] = [np.zeros((1, 1, len(m.a)), dtype), np.zeros((1, 1, m.b.shape[1]), dtype)]
@@ -204,15 +209,17 @@ def _back(value: Value, axis: int | None, lead: int) -> Value:
 
 def rounding_bound(m: Matrices, dtype: str, length: int) -> float:
     """What the matrices' rounding to `dtype` and its arithmetic add at most per unit of every operand,
-    to outputs and last states: initial states enter like one more input."""
+    to outputs and last states; in the matrices' own move initial states count like one more input."""
     n = len(m.a)
     exact = System(m.a, np.concatenate([m.b, np.eye(n)], axis=1), np.concatenate([m.c, np.eye(n)]))
-    a, b, c = (x.astype(dtype).astype(np.float64) for x in (exact.a, exact.b, exact.c))
-    held = System(a, b, c)
+    a, b, c, d = (x.astype(dtype).astype(np.float64) for x in (exact.a, exact.b, exact.c, m.d))
     with np.errstate(all="ignore"):
-        moved = absolute_gain(kernel(exact, length + 1) - kernel(held, length + 1))
-        through = np.abs(m.d - m.d.astype(dtype)).sum(axis=1).max(initial=0.0)
-        powers = Powers(held.b[None], held.c[None], None, held.a[None])
-        growth = powers.growth(1, min(length + 1, 4096))
-        scale = np.abs(m.d).sum(axis=1).max(initial=0.0) * (n + 4)
-    return float(moved + through + UNIT[dtype] * (growth + scale))
+        moved = absolute_gain(kernel(exact, length + 1) - kernel(System(a, b, c), length + 1))
+        through = np.abs(m.d - d).sum(axis=1).max(initial=0.0)
+        scale = np.abs(d).sum(axis=1).max(initial=0.0) * (b.shape[1] + 4)
+        roundings = roundings_by_entries(System(a, b, c), length + 1, dtype) + UNIT[dtype] * scale
+        if length <= LONGEST:
+            rows = np.concatenate([d, np.zeros((n, d.shape[1]))])
+            system = Realisation(b[:, : m.b.shape[1]], c, None, a, np.eye(n), rows)
+            roundings = min(roundings, emitted_roundings(system, length, dtype).worst)
+    return float(moved + through + roundings)

@@ -14,10 +14,11 @@ from ...graph.ir import Graph, Node, Program, Value, apply, apply_all, constant,
 from ...graph.operators import RuleError
 from ...graph.types.dimensions import Dimension
 from ..manager.contract import Bounded, Contract
-from ..manager.pass_ import Context, Result
+from ..manager.pass_ import Context, Replacement, Result
 from ..rewriting import Procedure, Site
 from ..rewriting.rewriting_pass import result_of
 from ..rewriting.sweep import rewrite
+from .certificates import UNIT
 from .layers import numbers_of, operand
 from .linear_step import Step, step_of
 from .raising import Matrices, Recurrence, raised, rounding_bound
@@ -25,6 +26,8 @@ from .raising import Matrices, Recurrence, raised, rounding_bound
 Bounds = dict[Value, float]
 LARGEST_STEP = 200
 """Nodes of a step with what it reads, beyond which a row of steps is not looked at."""
+LOOPS = frozenset({"Scan", "Loop", "RNN"})
+"""Recurrences that the report names with the reason when they are not raised."""
 DEEPEST = 6
 """Nodes of one step of a written-out recurrence, along the path of its state."""
 
@@ -50,12 +53,15 @@ class RaiseSsm:
 
     def run(self, program: Program, context: Context) -> Result:
         bounds: Bounds = {}
+        notes: list[str] = []
         chains = written_out(program.graph, self.least)
 
         def rule(name: str, root: str, rewriting: Callable[[Node, Site], Found]) -> Procedure:
             def attempt(node: Node, site: Site) -> Sequence[Value] | str | None:
                 found = rewriting(node, site)
                 if isinstance(found, str):
+                    if root in LOOPS:
+                        notes.append(f"{_label(node)} left as it is: {found}")
                     return found
                 bounds[found[0][0]] = found[1]
                 return found[0]
@@ -66,18 +72,31 @@ class RaiseSsm:
             rule("scan-raised", "Scan", lambda n, s: _scan(n, s, self.length)),
             rule("loop-raised", "Loop", lambda n, s: _loop(n, s)),
             rule("rnn-raised", "RNN", lambda n, s: _rnn(n, s, self.length)),
-            rule("filters-joined", "LtiSsm", lambda n, s: _joined(n, s)),
+            rule("filters-joined", "LtiSsm", lambda n, s: _joined(n, s, self.length)),
             *(
                 rule("steps-raised", root, lambda n, s: _chain(n, s, chains))
                 for root in dict.fromkeys(n.name for n in chains)
             ),
         ]
-        result = result_of(rewrite(program, rules, self.name, context.firings))
-        sites = tuple(replace(r, bound=bounds.get(r.new[0])) for r in result.replacements)
-        return replace(result, replacements=sites)
+        rewritten = rewrite(program, rules, self.name, context.firings)
+        result = result_of(rewritten, tuple(dict.fromkeys(notes)))
+        return replace(result, replacements=tuple(_bounded(r, bounds) for r in result.replacements))
 
 
 Found = tuple[list[Value], float] | str
+
+
+def _bounded(site: Replacement, bounds: Bounds) -> Replacement:
+    """The site with its bound, without a last state that nothing reads: of the filter before, which stands for
+    it, the site has no part."""
+    last = site.new[-1].node
+    unread = last.name == "LtiSsm" and last.attribute("certificate_kind") == "unread"
+    count = 1 if unread else len(site.new)
+    return replace(site, old=site.old[:count], new=site.new[:count], bound=bounds.get(site.new[0]))
+
+
+def _label(node: Node) -> str:
+    return f"{node.name} to {', '.join(str(v.type) for v in node.outputs)}"
 
 
 def _steps(length: Dimension, otherwise: int) -> int:
@@ -386,7 +405,7 @@ def _dependent(result: Value, state: Value) -> list[Node]:
 # --- filters in a row --------------------------------------------------------------------------------
 
 
-def _joined(node: Node, site: Site) -> Found:
+def _joined(node: Node, site: Site, otherwise: int) -> Found:
     """Two discrete dense layers of one group in series, from zero states, as one."""
     u = node.inputs[0]
     assert u is not None
@@ -417,7 +436,9 @@ def _joined(node: Node, site: Site) -> Found:
     if any(w is None for w in weights):
         return "its matrices are too large for a body"
     y, _ = apply_all("LtiSsm", first.inputs[0], *weights, domain="graphwright", form="dense")
-    bound = rounding_bound(Matrices(a, b, c, d2 @ d1, n + m), dtype, 1024)
+    bound = rounding_bound(Matrices(a, b, c, d2 @ d1, n + m), dtype, _steps(u.tensor.shape[2], otherwise))
+    if not bound < UNIT[dtype] * float(np.finfo(dtype).max):
+        return "what it rounds as one layer has no bound"
     return [y, _unread(node)], bound
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 
 import numpy as np
 
-from .certificates import rounding_growth
+from .chunk_roundings import Emitted, emitted_roundings
 from .diagonal import Diagonal, powers
-from .growth import dense_growth
+from .realisation import Realisation
 from .system import Array, System, kernel
 
 
@@ -201,12 +202,41 @@ class Stage:
         response[0] += self.d
         return np.asarray(response)
 
-    def growth(self, length: int) -> float:
-        """What roundings add at most per unit input, in units of the roundoff."""
-        if not self.is_pair:
-            return dense_growth(System(self.a, self.b, self.c), length) + 2 * abs(self.d)
-        form = Diagonal(self.a[0], self.b, self.c, 1.0, self.c.T, self.b.T)
-        return rounding_growth(form, length) + 2 * abs(self.d)
+    def roundings(self, length: int, dtype: str) -> Emitted:
+        """What roundings add at most per unit input."""
+        layer: Diagonal | System = System(self.a, self.b, self.c)
+        if self.is_pair:
+            layer = Diagonal(self.a[0], self.b, self.c, 1.0, self.c.T, self.b.T)
+        system = replace(Realisation.of(layer), through=np.full((1, 1), self.d) if self.d else None)
+        return emitted_roundings(system, length, dtype)
+
+
+def roundings_in_a_row(stages: Sequence[Stage], length: int, dtype: str) -> Emitted:
+    """What stages one after the other add at most: each by the input that reaches it, then through those after it."""
+    response, entering, found = np.eye(1, length)[0], [], []
+    for stage in stages:
+        own = stage.kernel(length)
+        entering.append(float(np.abs(response).sum()))
+        found.append((own, stage.roundings(length, dtype)))
+        response = np.convolve(response, own)[:length]
+    totals = [
+        _carried_on([own for own, _ in found], entering, [getattr(e, mode) for _, e in found])
+        for mode in ("step", "once", "own")
+    ]
+    return Emitted(*totals)
+
+
+def _carried_on(responses: Sequence[Array], entering: Sequence[float], made: Sequence[float]) -> float:
+    length = len(responses[0])
+    more, errors = 0.0, []
+    for own, size, share in zip(responses, entering, made, strict=True):
+        errors.append(share * (size + more))
+        more = float(np.abs(own).sum()) * more + errors[-1]
+    leaving, total = np.eye(1, length)[0], 0.0
+    for own, error in zip(reversed(responses), reversed(errors), strict=True):
+        total += error * float(np.abs(leaving).sum())
+        leaving = np.convolve(leaving, own)[:length]
+    return total
 
 
 def stages_of(system: System) -> list[Stage] | None:

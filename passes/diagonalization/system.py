@@ -98,7 +98,7 @@ def _pade13(a: Array) -> Array:
 
 def discretise(system: System, dt: float, method: str) -> System:
     """The discrete system of a continuous one: `zoh` (the input held over a step) or `bilinear`
-    (Tustin, with B (1 - A dt/2)⁻¹ dt); `none` returns it as a discrete one."""
+    (Tustin, with B (1 - A dt/2)⁻¹ dt; not finite for a pole at 2 / dt); `none` returns it as a discrete one."""
     n = system.order
     if method == "none":
         return replace(system, discrete=True)
@@ -109,7 +109,10 @@ def discretise(system: System, dt: float, method: str) -> System:
         power = exponential(wide)
         return System(power[:n, :n], power[:n, n:], system.c)
     left, right = np.eye(n) - system.a * (dt / 2), np.eye(n) + system.a * (dt / 2)
-    solved = np.linalg.solve(left, np.concatenate([right, system.b * dt], axis=1))
+    try:
+        solved = np.linalg.solve(left, np.concatenate([right, system.b * dt], axis=1))
+    except np.linalg.LinAlgError:  # a pole at 2 / dt
+        solved = np.full((n, n + system.b.shape[1]), np.nan)
     return System(solved[:, :n], solved[:, n:], system.c)
 
 

@@ -127,15 +127,27 @@ def settled(
     squares in long doubles from there."""
     if not precise:
         return tuple(constants), _error(program, constants, target)
-    batch = Batch((program,))
-    given = np.array(constants, np.longdouble).reshape(1, 1, -1)
-    error = largest_error(batch, given, target)
+    return settled_together([(program, constants)], target, steps)[0]
+
+
+def settled_together(
+    programs: Sequence[tuple[StraightLine, Sequence[Any]]], target: Target, steps: int = 24
+) -> list[tuple[tuple[np.longdouble, ...], float]]:
+    """The same in long doubles for many programs, of each the better of what was given and what was fitted."""
+    batch = Batch(tuple(program for program, _ in programs))
+    given = np.ones((len(programs), 1, batch.constants), np.longdouble)
+    for j, (program, constants) in enumerate(programs):
+        given[j, 0, : program.constants] = constants
     x, y = target.samples(_SETTLING_NODES)
-    fitted = fit(batch, given, Problem(x, y, 1 / target.scale(y)), steps, accelerate=True)
-    better = largest_error(batch, fitted.constants, target)
-    if better < error:
-        given, error = fitted.constants, better
-    return tuple(given[0, 0]), error
+    fitted = fit(batch, given, Problem(x, y, 1 / target.scale(y)), steps, accelerate=True).constants
+    before, after = (largest_errors(batch, c, target) for c in (given, fitted))
+    return [
+        (
+            tuple((fitted if after[j] < before[j] else given)[j, 0, : program.constants]),
+            min(before[j], after[j]),
+        )
+        for j, (program, _) in enumerate(programs)
+    ]
 
 
 def _error(program: StraightLine, constants: Sequence[float], target: Target) -> float:
@@ -154,8 +166,13 @@ def _plain_nodes(target: Target) -> tuple[Array, Array, Array]:
 
 def largest_error(batch: Batch, constants: Array, target: Target) -> float:
     """The largest error of the first program's first constants over many nodes."""
+    return largest_errors(batch, constants, target)[0]
+
+
+def largest_errors(batch: Batch, constants: Array, target: Target) -> list[float]:
+    """The largest error of each program's first constants over many nodes."""
     x, y = target.samples(_CHECK_NODES)
     with np.errstate(all="ignore"):
-        values = Tape(batch, 1, x, x).evaluate(constants.astype(np.longdouble))[0, 0]
-        error = np.max(np.abs(values - y) / target.scale(y))
-    return float(error) if np.isfinite(error) else float("inf")
+        values = Tape(batch, 1, x, x).evaluate(constants[:, :1].astype(np.longdouble))[:, 0]
+        errors = np.max(np.abs(values - y) / target.scale(y), axis=-1)
+    return [float(e) if np.isfinite(e) else float("inf") for e in errors]

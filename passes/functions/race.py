@@ -4,7 +4,7 @@ come near what is known."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -14,15 +14,17 @@ from .archive import Archive, Entry
 from .batch import Batch
 from .cost import Cost
 from .fitting import Problem, fit
-from .polish import settled
+from .float32_kernels import rounded_error
+from .polish import settled, settled_together
 from .straight_line import StraightLine
-from .target import Target
+from .target import FLOAT32, Target
 
 Array = np.ndarray[Any, Any]
 Child = tuple[StraightLine, tuple[float | None, ...]]
 """A program, and of each constant the parent's value (None: it is new)."""
 _CLOSEST = 10
 """Nodes nearer than 2^-10 to a zero would outweigh all others while constants are far off."""
+_SETTLED_TOGETHER = 64
 _PRECISE = 1e-11
 """Errors below this are fitted in long doubles: rounding is no longer small beside them."""
 
@@ -72,7 +74,7 @@ class Race:
                 for i, entry in zip(lanes, found, strict=True):
                     if entry is not None and (number or i not in best):
                         best[i] = entry
-        near = [self._settled(e) for e in best.values() if e.error < self.archive.threshold(e.niche)]
+        near = self._settled([e for e in best.values() if e.error < self.archive.threshold(e.niche)])
         return sorted(near, key=lambda e: (e.cost, e.error, e.program.instructions))
 
     def _promoted(self, best: Mapping[int, Entry], stage: Stage, count: int) -> list[int]:
@@ -101,11 +103,28 @@ class Race:
             entries.append(entry if np.isfinite(error) else None)
         return entries
 
-    def _settled(self, entry: Entry) -> Entry:
-        """The entry with its error over many nodes; one that rounding hides is first fitted in long doubles."""
-        precise = entry.error < _PRECISE or self.target.vanishes
-        constants, error = settled(entry.program, [float(c) for c in entry.constants], self.target, precise)
-        return Entry(entry.program, constants, error, entry.cost)
+    def _settled(self, entries: Sequence[Entry]) -> list[Entry]:
+        """The entries with their errors over many nodes; such as rounding hides are first fitted in long doubles."""
+        found: list[Entry] = []
+        precise: list[Entry] = []
+        for entry in entries:
+            if self.target.arithmetic == FLOAT32:
+                error = rounded_error(entry.program, entry.constants, self.target)
+                found.append(replace(entry, error=error))
+            elif entry.error < _PRECISE or self.target.vanishes:
+                precise.append(entry)
+            else:
+                constants = [float(c) for c in entry.constants]
+                kept, error = settled(entry.program, constants, self.target, precise=False)
+                found.append(replace(entry, constants=kept, error=error))
+        precise.sort(key=lambda e: (e.program.constants, e.program.operations, e.program.instructions))
+        for first in range(0, len(precise), _SETTLED_TOGETHER):
+            some = precise[first : first + _SETTLED_TOGETHER]
+            fits = settled_together([(e.program, e.constants) for e in some], self.target)
+            found += [
+                replace(e, constants=kept, error=error) for e, (kept, error) in zip(some, fits, strict=True)
+            ]
+        return found
 
 
 def starting_points(

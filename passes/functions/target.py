@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 RELATIVE, ABSOLUTE = "relative", "absolute"
+REAL, FLOAT32 = "real", "float32"
 _NEAR = (10, 20, 30)
 """Distances of nodes beside a zero: 2^-10, …"""
 
@@ -25,13 +26,16 @@ _NEAR = (10, 20, 30)
 @dataclass(frozen=True)
 class Target:
     """A function on [low, high] with the error to make small. `relative`: |f - y| / |y|; `absolute`:
-    |f - y|. `source`: the text of an FPCore, which is then the function, and `function` its name."""
+    |f - y|. `source`: the text of an FPCore, which is then the function, and `function` its name. `arithmetic`: `real`,
+    or `float32`, in which programs are then executed: constants are fitted as for real numbers, and errors are units
+    in the last place times 2^-24."""
 
     function: str
     low: float
     high: float
     error: str = RELATIVE
     source: str = ""
+    arithmetic: str = REAL
 
     def __post_init__(self) -> None:
         if not self.source and self.function not in FUNCTIONS:
@@ -93,7 +97,11 @@ def _samples(target: Target, count: int, closest: int) -> tuple[Array, Array]:
 
     with mpmath.workprec(120):
         xs = [_long(x) for x in _nodes(target, count, closest)]
-        ys = [_long(target.exact(_multiple(x))) for x in xs]
+        exact = [target.exact(_multiple(x)) for x in xs]
+        ys = [_long(y) for y in exact]
+    for at, wanted, rounded in zip(xs, exact, ys, strict=True):
+        if not np.isfinite(rounded) or (rounded == 0) != (wanted == 0):
+            raise fail("G1502", f"{target.function} at {float(at):.6g} is beyond what a float64 holds")
     x, y = np.array(xs, np.longdouble), np.array(ys, np.longdouble)
     keep = y != 0 if target.error == RELATIVE else np.ones(len(y), bool)
     if 2 * np.count_nonzero(keep) < len(keep):
@@ -128,6 +136,8 @@ def _long(value: mpf) -> np.longdouble:
     import mpmath
 
     high = float(value)
+    if not np.isfinite(high):
+        return np.longdouble(high)
     return np.longdouble(high) + np.longdouble(float(value - mpmath.mpf(high)))
 
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...graph.diagnostics import Diagnostics, Source, Span, did_you_mean, fail
+from ...graph.diagnostics import Diagnostics, Source, Span, SpecError, did_you_mean, fail
 from ...graph.spec.documents import PassStep, Recipe
 from ...graph.spec.expressions import Expression
 from ..catalogue import PASSES, pass_class
+from .budget import metrics_in
 from .options import build_pass
 from .pass_ import Pass
 
@@ -36,10 +37,15 @@ class Pipeline:
 
 
 def pipeline(recipe: Recipe, passes: Mapping[str, str] = PASSES) -> Pipeline:
-    """The recipe's passes, all errors reported at once: G1010 for an unknown pass, and those of
-    `options.build_pass`."""
+    """The recipe's passes, all errors reported at once: G1010 for an unknown pass, G1031 for a budget that is
+    none, and those of `options.build_pass`."""
     found = Diagnostics()
     steps = [_step(step, passes, found) for step in recipe.passes]
+    for expression in (*recipe.budget, *(e for step in recipe.passes for e in step.budget)):
+        try:
+            metrics_in(expression)
+        except SpecError as error:
+            found.extend(error)
     found.raise_if_errors()
     whole = tuple((e, text_of(e)) for e in recipe.budget)
     return Pipeline(tuple(s for s in steps if s is not None), whole, recipe.verify)

@@ -189,3 +189,8 @@ def test_storage_counts_weights_and_constants_in_reach(make):
     found = measure(make.program(value, w))
     assert found.parameters == 99 + 10 + 1
     assert found.bytes == 50 + 40 + 4
+
+
+def test_no_option_has_the_name_of_what_recipes_say_of_every_step():
+    for name in PASSES:
+        assert not {"data", "budget"} & {f.name for f in fields(pass_class(name))}, name

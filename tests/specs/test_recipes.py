@@ -11,6 +11,7 @@ import graphwright
 from graphwright.graph.diagnostics import SpecError
 from graphwright.graph.spec.reader import read_document
 from graphwright.passes.quantization import kernels
+from graphwright.tools.cli.check import check_file
 from graphwright.tools.cli.main import commands
 from graphwright.tools.compilation import choose_pipeline, compile_program, read_recipe
 from graphwright.tools.documents import Overrides, open_unit
@@ -44,6 +45,19 @@ def test_a_scan_of_eight_rows_is_written_out(tmp_path):
     artefact = compile_program(program, steps, tmp_path)
     assert "Scan" not in operators(artefact.record.program)
     assert all(check.ok for check in artefact.checks)
+
+
+@pytest.mark.parametrize("path", sorted((SPECS / "recipes").glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_recipe_makes_a_pipeline(path):
+    assert choose_pipeline(str(path), ()).steps
+    assert not check_file(str(path))
+
+
+def test_check_builds_the_pipeline_of_a_recipe(tmp_path):
+    path = tmp_path / "r.yaml"
+    steps = "passes:\n  - simplify:\n      budget: 1e-5\n  - simplify:\n      budget: 1 + bytes\n"
+    path.write_text(f"graphwright: 1\nkind: recipe\nname: r\n{steps}")
+    assert [d.code for d in check_file(str(path))] == ["G1031", "G1031"]
 
 
 QUANTIZING = (

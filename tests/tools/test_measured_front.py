@@ -7,9 +7,10 @@ import numpy as np
 
 from graphwright.backends.native.kernel import Kernel
 from graphwright.passes.functions.archive import Entry
+from graphwright.passes.functions.float32_kernels import elementwise
 from graphwright.passes.functions.straight_line import ADD, DIV, MUL, SUB, StraightLine
 from graphwright.passes.functions.target import Target
-from graphwright.tools.search.measured_front import Measured, elementwise, front, measure
+from graphwright.tools.search.measured_front import Measured, front, measure
 
 QUADRATIC = StraightLine(((MUL, 0, -1), (ADD, 1, -2), (MUL, 2, 0), (ADD, 3, -3)))
 EXP2 = Target("exp2", 0.0, 1.0)

@@ -54,7 +54,7 @@ def goals() -> Iterator[Goal]:
     met = best.clean <= 1e-3 and best.clean <= s4d.clean / 50 and best.swapped <= 1.5e-3 and taken < 10
     text = f"{best.clean:.2g}, {s4d.clean / best.clean:.0f}x, {best.swapped:.2g}, {taken:.1f} s"
     yield Goal("G12", "clean <= 1e-3 and S4D/50, swapped <= 1.5e-3, < 10 s", text, met, "8e-4, 118x, 1.2e-3")
-    points = np.geomspace(0.1, 3000, 2000)
+    points = _frequencies()
     series = {n: gains(t, points) for n, t in TAUS.items() if n != "PTD tau .01"}
     curves(Path("state_space_transfer.png"), "‖x(iω)‖ of LegS, n = 64", "ω", "gain", points, series)
 
@@ -123,6 +123,13 @@ def spike_frequencies() -> Array:
     """S4D-LegS's poles between 50 and 300 rad/s, near n² / ((2 k + 1) π)."""
     poles = _system(0.5)[0]
     return np.sort(poles.imag[(poles.imag > 50) & (poles.imag < 300)])
+
+
+def _frequencies() -> Array:
+    """From 0.1 to 3000, close at S4D's poles: the spikes there are one rad/s wide."""
+    poles = _system(0.5)[0].imag
+    near = poles[poles > 0][:, None] + np.linspace(-2, 2, 33)
+    return np.union1d(np.geomspace(0.1, 3000, 2000), near[near > 0.1])
 
 
 def gains(tau: float, points: Array) -> Array:

@@ -84,7 +84,7 @@ def goals() -> Iterator[Goal]:
 
 def _compiled(before: Program, target: str) -> CompileRecord:
     """The model for one target, at the sizes that are measured."""
-    steps = Pipeline((Step(SubstituteFunctions(budget=BUDGET, target=target)),))  # type: ignore[arg-type]  # of TARGETS
+    steps = Pipeline((Step(SubstituteFunctions(tolerance=BUDGET, target=target)),))  # type: ignore[arg-type]  # of TARGETS
     sizes = {"B": BATCH, "T": LENGTH}
     return PassManager().run(before, steps, Context(sizes=sizes), verify="each")
 

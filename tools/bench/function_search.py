@@ -9,12 +9,16 @@ from time import process_time
 import numpy as np
 
 from ...passes.functions.batch import Batch
+from ...passes.functions.constants import Constant
 from ...passes.functions.evolution import Search
 from ...passes.functions.fitting import Problem, fit
 from ...passes.functions.island import Settings
+from ...passes.functions.program import INPUT, FunctionProgram
+from ...passes.functions.program_spec import load_program
 from ...passes.functions.refinement import measured
+from ...passes.functions.straight_line import ADD, DIV, MUL, SUB, Instruction, StraightLine, canonical
 from ...passes.functions.target import ABSOLUTE, Target
-from ..search.fronts import TARGETS, shipped, textbook
+from ..search.fronts import FOLDER, TARGETS, shipped, textbook
 from ..search.function_search import Found, finished
 from .function_goals import keep
 from .goals import Goal
@@ -24,6 +28,8 @@ SIZES = range(2, 13)
 PUBLISHED = 3.556e-15
 """The largest absolute error of the published ten-operation program for exp2 on (0, 1]."""
 _SPEED_EPOCHS = 3
+_BITS = 400
+_OPERATIONS = {"add": ADD, "sub": SUB, "mul": MUL, "div": DIV}
 
 
 def report() -> None:
@@ -73,15 +79,36 @@ def _digits(found: list[Found], target: Target, size: int) -> float:
 
 
 def _published() -> Goal:
-    """Goal 2: in the published program's metric, the largest absolute error."""
+    """Goal 2: in the published program's metric, the largest absolute error, by the program that ships."""
     target = Target("exp2", 0.0, 1.0, ABSOLUTE)
-    ten = max((f for f in shipped("exp2") if f.operations <= 10), key=lambda f: f.operations)
+    ten = _straight(load_program(FOLDER.parent / "exp2_ladder_absolute.yaml"))
     levelled = finished(ten.program, ten.constants, target, ten.cost)
     rounded = min(measured(ten.program, [float(c) for c in one.constants], target) for one in (ten, levelled))
     real, double = PUBLISHED / levelled.error, PUBLISHED / rounded
     said = f"{real:.1f} times with real constants ({levelled.error:.4g}), {double:.1f} with float64 ({rounded:.4g})"
     what = "2^x in 10 operations: 25 times below the published error, 14 with float64 constants"
     return Goal("2", what, said, real >= 25 and double >= 14)
+
+
+def _straight(program: FunctionProgram) -> Found:
+    """A program of + - * / alone in the search's form, constants exact."""
+    import mpmath
+
+    values: dict[str, int] = {INPUT: 0}
+    constants: list[mpmath.mpf] = []
+    rows: list[Instruction] = []
+    for i, step in enumerate(program.steps, 1):
+        operands = []
+        for operand in step.operands:
+            if isinstance(operand, Constant):
+                with mpmath.workprec(_BITS):
+                    constants.append(mpmath.mpf(operand.exact.numerator) / operand.exact.denominator)
+                operands.append(-len(constants))
+            else:
+                operands.append(values[operand])
+        rows.append((_OPERATIONS[step.operation], operands[0], operands[1]))
+        values[step.name] = i
+    return Found(float(len(rows)), math.inf, StraightLine(tuple(rows)), tuple(constants))
 
 
 def _speed() -> Goal:
@@ -98,8 +125,6 @@ def _speed() -> Goal:
 
 
 def _published_fit() -> tuple[int, float]:
-    from ...passes.functions.straight_line import ADD, DIV, MUL, canonical
-
     core = [(DIV, -1, 0), (ADD, 0, 1), (DIV, -2, 2), (ADD, 2, 3), (ADD, 4, -3), (DIV, -4, 5), (ADD, 6, -5)]
     made = canonical([*core, (MUL, 7, 7), (MUL, 8, 8), (MUL, 9, 9)])
     assert made is not None

@@ -9,22 +9,24 @@ import numpy as np
 from ...graph.build.prelude.hippo import lagt, legs
 from ...passes.diagonalization.candidates import Draws, dissipation, lossless
 from ...passes.diagonalization.certificates import (
-    UNIT,
     absolute_gain,
     diagonal_tail,
     error_system,
     real_system,
     response_gain,
-    rounding_growth,
     tail_gain,
     worst_input,
 )
 from ...passes.diagonalization.choice import Outcome, Wanted, diagonalise
-from ...passes.diagonalization.diagonal import diagonal_kernel
+from ...passes.diagonalization.chunk_roundings import chunk_roundings
+from ...passes.diagonalization.diagonal import Diagonal, diagonal_kernel
+from ...passes.diagonalization.realisation import Realisation
+from ...passes.diagonalization.roundings import step_roundings
 from ...passes.diagonalization.system import Array, System, kernel, resolvent
 from ...passes.diagonalization.truncation import balanced_truncation
 from .goals import Goal, show
 from .recurrences import recurrences
+from .rounding_adversary import worst_by_steps, worst_in_chunks
 
 COMMAND = "python -m graphwright.tools.bench state_space_certificates"
 Ratios = Callable[[], Iterator[float]]
@@ -46,7 +48,9 @@ def goals() -> Iterator[Goal]:
         ("closed form, dissipative, over the sup error", resolvents, 10),
         ("closed form, lossless, over the sup error", embedding, 10),
         ("Hankel bound over the sup error of truncation", hankel, 10),
-        ("roundings allowed over those of inputs that hold the state", roundings, 10),
+        ("roundings allowed, step by step, over the worst found", step_ratios, 10),
+        ("roundings allowed, chunks of 64, over the worst found", lambda: chunk_ratios(64), 10),
+        ("roundings allowed, chunks of 128, over the worst found", lambda: chunk_ratios(128), 10),
     )
     for name, ratios, limit in kinds:
         found = list(ratios())
@@ -178,34 +182,21 @@ def hankel() -> Iterator[float]:
             yield small.bound / _sup(error, _circle(error.a))
 
 
-def roundings() -> Iterator[float]:
-    """The certificate's term for float32 arithmetic against runs step by step in complex64: constant inputs,
-    the worst of T1, and sinusoids at the slowest poles."""
+def step_ratios() -> Iterator[float]:
+    """What the certificate allows to float32 arithmetic step by step over the worst that an adversary finds."""
+    for form in _forms():
+        allowed = step_roundings(Realisation.of(form), 256, "float32", sharp=True)[0]
+        yield allowed / worst_by_steps(form, 256)[0]
+
+
+def chunk_ratios(chunk: int) -> Iterator[float]:
+    """The same in chunks whose tables are rounded once."""
+    for form in _forms():
+        allowed = chunk_roundings(Realisation.of(form), 256, chunk, "float32", sharp=True)[0]
+        yield allowed / worst_in_chunks(form, 256, chunk)[0]
+
+
+def _forms() -> Iterator[Diagonal]:
     for found in _outcomes(12):
-        assert found.form is not None and found.certificate is not None
-        form, t = found.form, np.arange(256)
-        slow = form.poles[np.argsort(-np.abs(form.poles))[:3]]
-        whole = diagonal_kernel(form, 256)
-        inputs = [np.ones(256), worst_input(whole)[:, 0], *(np.sign(np.cos(np.angle(p) * t)) for p in slow)]
-        worst = max(_run_error(found, np.repeat(u[:, None], form.b.shape[1], axis=1)) for u in inputs)
-        allowed = certified_roundings(found)
-        yield allowed / worst if worst > 0 else 1.0
-
-
-def certified_roundings(found: Outcome) -> float:
-    """What the certificate allows to a run step by step."""
-    assert found.form is not None
-    return UNIT["float32"] * rounding_growth(found.form, 256)
-
-
-def _run_error(found: Outcome, u: Array) -> float:
-    assert found.form is not None
-    poles, b, c = (x.astype(np.complex64) for x in (found.form.poles, found.form.b, found.form.c))
-    x, y = np.zeros(len(poles), np.complex64), np.zeros(len(poles), np.complex128)
-    worst = 0.0
-    for row in u:
-        x = poles * x + b @ row.astype(np.complex64)
-        y = poles.astype(np.complex128) * y + b.astype(np.complex128) @ row
-        exact = 2 * (c.astype(np.complex128) @ y).real
-        worst = max(worst, float(np.abs(np.float32(2) * (c @ x).real - exact).max()))
-    return worst
+        assert found.form is not None
+        yield found.form

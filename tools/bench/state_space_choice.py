@@ -6,7 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ...backends.onnx.emitting.state_space import parted_state, start_state, stepped
+from ...backends.onnx.emitting.state_space_tables import recurrence, reshape, size
 from ...backends.runtime.state_space_cost import CHUNKS, Layer, plans
+from ...graph.ir import Graph, Program
 from .goals import Goal, show
 from .interleaved import cpu_seconds
 from .state_space_speed import Run, chunks, layer, onnx_run
@@ -49,6 +52,19 @@ JUDGED = tuple(
     for length in (1, 4, 32, 256, 1024, 4096)
 )
 """Other shapes and other lengths, which had no part in the fit."""
+LOW_RANK = tuple(
+    ((groups, inputs, states, rank), length)
+    for groups, inputs, states, rank in (
+        (1, 1, 64, 1),
+        (1, 8, 256, 1),
+        (1, 4, 512, 2),
+        (16, 1, 32, 1),
+        (8, 1, 128, 2),
+        (64, 1, 64, 1),
+    )
+    for length in (1, 16, 256)
+)
+"""Layers of a diagonal less a low rank: ((groups, inputs and outputs of each, states, rank), length)."""
 
 
 def report() -> None:
@@ -73,6 +89,58 @@ def goals() -> Iterator[Goal]:
     text = f"{within} of {len(lost)} (median {middle:.2f}x, worst {lost[0][0]:.2f}x); diagonal declined on {dense}"
     target = "choice within 1.3x of the best form on >= 30 layers out of the fit"
     yield Goal("G9", target, text, within == len(lost) >= 30)
+    yield low_rank_goal()
+
+
+def low_rank_goal() -> Goal:
+    """The same of layers that are a diagonal less a low rank, in steps of that form or of one matrix, or in chunks."""
+    lost = []
+    for (groups, inputs, states, rank), length in LOW_RANK:
+        shape = Layer(1, groups, inputs, inputs, states, length, diagonal=True, rank=rank)
+        best = plans(shape, "onnx")[0]
+        taken = measured_low_rank(shape)
+        form = best.diagonal, best.chunk if best.mode == "chunk" else 1
+        lost.append((taken[form] / min(taken.values()), form))
+    worst = max(ratio for ratio, _ in lost)
+    within, kept = sum(ratio <= 1.3 for ratio, _ in lost), sum(form == (True, 1) for _, form in lost)
+    text = f"{within} of {len(lost)} (worst {worst:.2f}x); steps of low rank on {kept}"
+    return Goal("G9", "diagonal less a low rank: choice within 1.3x of the best", text, within == len(lost))
+
+
+def measured_low_rank(shape: Layer) -> dict[Form, float]:
+    """CPU seconds of steps in either form, and of chunks."""
+    program = layer(
+        shape.groups,
+        shape.states,
+        shape.length,
+        dense=False,
+        inputs=shape.inputs,
+        outputs=shape.outputs,
+        carried=shape.length == 1,
+        rank=shape.rank,
+    )
+    runs = {f"{kept:d} 1": onnx_run(steps(program, kept)) for kept in (False, True)}
+    for chunk in sorted({min(c, shape.length) for c in CHUNKS if c < 2 * shape.length}):
+        if (
+            chunk > 1
+            and shape.groups * chunk * shape.inputs * (chunk * shape.outputs + shape.states) < 40_000_000
+        ):
+            runs[f"0 {chunk}"] = onnx_run(chunks(program, chunk))
+    taken = cpu_seconds(runs, 0.8)
+    return {(name[0] == "1", int(name[2:])): seconds for name, seconds in taken.items()}
+
+
+def steps(program: Program, kept: bool) -> Program:
+    """A layer that is a diagonal less a low rank step by step, in that form or with one matrix."""
+    node = program.graph.outputs[0].node
+    u, before, system = node.inputs[0], node.inputs[6], recurrence(node)
+    assert u is not None
+    fed = reshape(u, 0, size(system.b, 0), size(system.b, 2), -1)
+    start = start_state(fed, before, "dplr", system.states)
+    y, last = stepped(system if kept else system.whole, fed, start)
+    results = (y,) if before is None else (y, parted_state(last, node))
+    names = program.output_names
+    return Program("steps", Graph(program.graph.inputs, results), names, weights=program.weights)
 
 
 def chosen(shape: Layer) -> Form:

@@ -8,7 +8,7 @@ operator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -32,6 +32,7 @@ Array = np.ndarray[Any, Any]
 Run = Callable[[], object]
 STATES = 64
 OPSET = 23
+SESSIONS = 2
 COMPILED = "onnx compiled"
 WRITTEN, OURS = "onnx dense Scan a step, as written", "onnx dense Scan a step, as we write it"
 RATIOS = {64: (80, 3, "110x", "3.4-4.3x"), 256: (130, 10, "175x", "10.8x")}
@@ -62,9 +63,10 @@ def layer(
     inputs: int = 1,
     outputs: int = 1,
     carried: bool = False,
+    rank: int = 0,
 ) -> Program:
     """A stable layer with constant matrices, u[1, groups · inputs, length]; `carried` with a state that comes in and
-    goes out, as from one call to the next."""
+    goes out, as from one call to the next; `rank` above 0 with a diagonal less that rank."""
     draws = np.random.default_rng(0)
     if dense:
         a = draws.standard_normal((groups, states, states)).astype(np.float32) * (0.5 / np.sqrt(states))
@@ -76,13 +78,17 @@ def layer(
         shapes = {"B": (groups, m, inputs, 2), "C": (groups, outputs, m, 2)}
     weights: dict[str, Array] = {"A": a}
     weights |= {n: (draws.standard_normal(s) / states).astype(np.float32) for n, s in shapes.items()}
+    if rank:
+        low = (groups, states // 2, rank, 2)
+        weights |= {n: draws.standard_normal(low) * 0.05 / np.sqrt(states) for n in "PQ"}
     weights = {n: x.astype(np.float32) for n, x in weights.items()}
     u = leaf("Input", "u", TensorType(FLOAT32, (1, groups * inputs, length)))
     w = [leaf("Weight", n, TensorType(FLOAT32, x.shape)) for n, x in weights.items()]
-    form = "dense" if dense else "diagonal"
+    form = "dense" if dense else "dplr" if rank else "diagonal"
     state = (1, groups, states) if dense else (1, groups, states // 2, 2)
     before = leaf("Input", "x", TensorType(FLOAT32, state)) if carried else None
-    y, last = apply_all("LtiSsm", u, *w, None, None, before, domain="graphwright", form=form, mode="step")
+    operands = (u, *w[:3], None, None, before, *w[3:])
+    y, last = apply_all("LtiSsm", *operands, domain="graphwright", form=form, mode="step")
     if before is None:
         return Program("layer", Graph((u,), (y,)), ("y",), weights=Weights(weights))
     return Program("layer", Graph((u, before), (y, last)), ("y", "last"), weights=Weights(weights))
@@ -119,6 +125,15 @@ def onnx_run(program: Program) -> Run:
     for given in session.get_inputs():
         feeds[given.name] = np.random.default_rng(1).standard_normal(given.shape).astype(np.float32)
     return lambda: session.run(None, feeds)
+
+
+def fastest(programs: Mapping[str, Program], others: Mapping[str, Run], budget: float) -> dict[str, float]:
+    """The least CPU seconds of each: of a program in two sessions, since a session's buffers lie where they happen to
+    lie, in pages that share a cache well or badly, as long as it lives."""
+    runs = {f"{name}/{i}": onnx_run(p) for i in range(SESSIONS) for name, p in programs.items()}
+    taken = cpu_seconds({**runs, **others}, budget)
+    found = {n: min(taken[f"{n}/{i}"] for i in range(SESSIONS)) for n in programs}
+    return found | {n: taken[n] for n in others}
 
 
 def recurrent(operator: str, width: int, length: int) -> Program:
@@ -162,18 +177,17 @@ def _quiet(module: Any, x: Any) -> Run:
 def beside(width: int, length: int = 4096) -> Iterator[Goal]:
     """G7 and G8's ratios: everything in the same rounds."""
     diagonal = layer(width, STATES, length, dense=False)
-    runs = {
-        WRITTEN: onnx_run(as_written(width, length)),
-        OURS: onnx_run(layer(width, STATES, length, dense=True)),
-        "onnx diagonal Scan a step": onnx_run(diagonal),
-        COMPILED: onnx_run(chunks(diagonal)),
-        **{f"onnx chunk-{c}": onnx_run(chunks(diagonal, c)) for c in (32, 64, 128)},
-        **{f"onnx {name}": onnx_run(recurrent(name, width, length)) for name in ("LSTM", "GRU")},
-        **torch_runs(width, length),
+    programs = {
+        WRITTEN: as_written(width, length),
+        OURS: layer(width, STATES, length, dense=True),
+        "onnx diagonal Scan a step": diagonal,
+        COMPILED: chunks(diagonal),
+        **{f"onnx chunk-{c}": chunks(diagonal, c) for c in (32, 64, 128)},
+        **{f"onnx {name}": recurrent(name, width, length) for name in ("LSTM", "GRU")},
     }
     if find_spec("s5") is None:
         yield Goal("G7", f"H={width}: s5-pytorch", "not installed (pip install --no-deps s5-pytorch)")
-    taken = cpu_seconds(runs, 25.0)
+    taken = fastest(programs, torch_runs(width, length), 40.0)
     for name, seconds in taken.items():
         text = f"{seconds * 1e3:9.2f} ms, {seconds * 1e9 / (width * length):7.1f} ns an element"
         yield Goal("", f"H={width}, L={length}: {name}", text)
@@ -188,10 +202,10 @@ def beside(width: int, length: int = 4096) -> Iterator[Goal]:
 
 def lengths(width: int) -> Iterator[Goal]:
     """G8's time an element, beside the product that the layer would be at this machine's full rate."""
-    runs: dict[str, Run] = {"product": onnx_run(_product())}
+    programs = {"product": _product()}
     for length in (1024, 4096, 16384):
-        runs[str(length)] = onnx_run(chunks(layer(width, STATES, length, dense=False)))
-    taken = cpu_seconds(runs, 24.0)
+        programs[str(length)] = chunks(layer(width, STATES, length, dense=False))
+    taken = fastest(programs, {}, 36.0)
     rate = taken.pop("product") * 1e9 / 512**3  # ns a multiply-accumulate
     for steps, seconds in taken.items():
         each = seconds * 1e9 / (width * int(steps))

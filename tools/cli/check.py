@@ -49,6 +49,10 @@ def check_file(path: str, given: Overrides | None = None) -> list[Diagnostic]:
             from ..proofs.checking import check_theory
 
             return check_theory(unit.document)
+        if unit.document.recipe is not None:
+            from ...passes.manager.pipeline import pipeline
+
+            pipeline(unit.document.recipe)
         return check_unit(unit).items
     except SpecError as error:
         return list(error.diagnostics)

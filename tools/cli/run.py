@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from pathlib import Path
 from typing import Any
@@ -91,12 +92,36 @@ def _given(inputs: tuple[str, ...], archive: str | None) -> dict[str, Any]:
 def _value(text: str) -> Any:
     if text.endswith(".npy"):
         return np.load(text, allow_pickle=False)
-    import json
-
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        raise click.UsageError(f"'{text}' is neither a .npy file nor a literal such as [1, 2.5]") from None
+        return _literal(ast.parse(text.strip(), mode="eval").body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise click.UsageError(
+            f"'{text}' is neither a .npy file nor a literal such as [1, 2.5, nan]"
+        ) from None
+
+
+NAMES = {
+    **dict.fromkeys(("nan", "NaN"), float("nan")),
+    **dict.fromkeys(("inf", "Infinity"), float("inf")),
+    "true": True,
+    "false": False,
+}
+"""Literals of JSON, of Python and of this language that are names."""
+
+
+def _literal(node: ast.expr) -> Any:
+    """Numbers, texts, truth values and lists of them. Raises ValueError."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, bool | int | float | str):
+        return node.value
+    if isinstance(node, ast.List | ast.Tuple):
+        return [_literal(item) for item in node.elts]
+    if isinstance(node, ast.Name) and node.id in NAMES:
+        return NAMES[node.id]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+        value = _literal(node.operand)
+        if isinstance(value, int | float):
+            return -value if isinstance(node.op, ast.USub) else value
+    raise ValueError("no literal")
 
 
 def _drawn(program: Any, seed: int, sizes: tuple[str, ...]) -> dict[str, Any]:

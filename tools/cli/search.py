@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,15 +39,23 @@ def command() -> None:
 )
 @click.option(
     "--cost",
-    type=click.Choice(["operations", "multiply-add", "no-multiply-add"]),
+    type=click.Choice(["operations", "multiply-add", "no-multiply-add", "time"]),
     default="operations",
     show_default=True,
-    help="What a program costs: operations, or a target's costs with or without fused multiply-adds.",
+    help="What a program costs: operations, a target's costs with or without fused multiply-adds, or the time of its"
+    " float32 kernel (errors are then those of float32, and --ops limits operations).",
 )
 @click.option("--core", help="Which FPCore of a file, by its name.")
 @click.option("--empty", is_flag=True, help="Begin from x alone, not from the textbook forms and ladders.")
 @click.option(
-    "--exhaustive", type=click.IntRange(1, 6), help="Fit every program of at most so many operations."
+    "--exhaustive", type=click.IntRange(1, 8), help="Fit every program of at most so many operations."
+)
+@click.option(
+    "--prior",
+    type=click.Choice(["none", "odd", "mobius"]),
+    default="none",
+    show_default=True,
+    help="Of --exhaustive: every structure, odd functions, or c / (w + c) + c of odd w (sizes are those of w).",
 )
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after so long.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Stop after so many epochs in all.")
@@ -70,6 +79,7 @@ def function_command(
     core: str | None,
     empty: bool,
     exhaustive: int | None,
+    prior: str,
     seconds: float | None,
     epochs: int | None,
     workers: int,
@@ -89,15 +99,31 @@ def function_command(
     from ...passes.functions.island import Settings
     from ..search.enumeration import enumerate_programs
     from ..search.executors import executor_of
-    from ..search.function_search import begin, front, run
+    from ..search.function_search import begin, front, run, save
 
     target, out = _target(function, domain, error, core), Path(folder)
+    _refuse_idle(
+        exhaustive, prior, cost, {"seconds": seconds, "epochs": epochs, "measure": measure, "plot": plot}
+    )
+    if cost == "time":
+        target, measure = replace(target, arithmetic="float32"), True
+    out.mkdir(parents=True, exist_ok=True)
     with executor_of(workers) as executor:
         if exhaustive is not None:
-            found = enumerate_programs(target, exhaustive, seed, out, executor=executor, fresh=fresh)
-            _leave_enumeration(found, target, exhaustive, seed, out, as_json)
+            found = enumerate_programs(
+                target,
+                exhaustive,
+                seed,
+                out,
+                executor=executor,
+                prior=prior,
+                fresh=fresh,
+                progress=None if as_json or not sys.stderr.isatty() else _show_enumeration,
+            )
+            _leave_enumeration(found, out, as_json)
             return
         search = begin(target, Settings(most=ops), seed, out, fresh=fresh, cost=cost, classical=not empty)
+        save(search, out, not empty)
         try:
             run(
                 search,
@@ -115,6 +141,15 @@ def function_command(
         from ..search.front_plot import draw
 
         draw(target, front(search), out / f"{target.name}.png")
+
+
+def _refuse_idle(exhaustive: int | None, prior: str, cost: str, others: dict[str, object]) -> None:
+    """UsageError for options that would change nothing."""
+    if exhaustive is None and prior != "none":
+        raise click.UsageError("--prior belongs to --exhaustive")
+    idle = [f"--{name}" for name, value in others.items() if value]
+    if exhaustive is not None and (idle or cost != "operations"):
+        raise click.UsageError(f"--exhaustive goes without {idle[0] if idle else '--cost'}")
 
 
 def _leave_search(search: Search, seed: int, out: Path, as_json: bool, measure: bool) -> None:
@@ -143,13 +178,19 @@ def _timed(search: Search) -> list[Measured]:
     return measured_front(search)
 
 
-def _leave_enumeration(
-    found: Enumeration, target: Target, most: int, seed: int, out: Path, as_json: bool
-) -> None:
+def _leave_enumeration(found: Enumeration, out: Path, as_json: bool) -> None:
     from ..search.function_search import leave
 
-    leave(target, found.front, out, {"search": f"exhaustive to {most} operations", "seed": seed})
-    _report(found.front, as_json, found.summary(), {"counts": list(found.counts)}, target, out)
+    if len(found.counts) < found.largest:
+        click.echo("\nstopped; run it again to go on", err=True)
+    provenance = {
+        "search": f"exhaustive to {len(found.counts)} operations",
+        "prior": found.prior,
+        "seed": found.seed,
+    }
+    leave(found.target, found.front, out, provenance)
+    facts: dict[str, object] = {"counts": list(found.counts), "fitted": list(found.fitted)}
+    _report(found.front, as_json, found.summary(), facts, found.target, out)
 
 
 def _target(function: str, domain: tuple[float, float] | None, error: str, core: str | None) -> Target:
@@ -181,3 +222,10 @@ def _report(
 def _show(search: Search) -> None:
     best = min((e.error for e in search.archive.entries()), default=1.0)
     click.echo(f"\repoch {search.epoch}, {search.fitted:,} programs, best {best:.2e}", nl=False, err=True)
+
+
+def _show_enumeration(state: Enumeration) -> None:
+    size = len(state.counts) + 1
+    best = min((e.error for kept in state.kept.values() for e in kept), default=1.0)
+    done = f"{state.position:,} structures of {size} operations, {state.position_fitted:,} fitted"
+    click.echo(f"\r{done}, best {best:.2e}", nl=False, err=True)

@@ -33,6 +33,7 @@ def page(data: Mapping[str, Any]) -> str:
         _passes(data["passes"]),
         "<h2>The emitted model against the program</h2>",
         _checks(data["checks"]),
+        *(["<h2>And before the passes</h2>", _checks(data["drift"])] if data["drift"] else ()),
         "<h2>Operators</h2>",
         _operators(data),
     ]
@@ -115,13 +116,18 @@ def _checks(checks: Iterable[Mapping[str, Any]]) -> str:
             escape(", ".join(f"{k}={v}" for k, v in c["sizes"].items()) or "fixed"),
             f"{c['max_abs']:.3g}",
             f"{c['max_rel']:.3g}",
+            f"{c['nonfinite']:,} of {c['count']:,}",
             _verdict("holds" if c["ok"] else "broken"),
         )
         for c in checks
     ]
     if not rows:
         return '<p class="muted">Not checked (verification off).</p>'
-    return table(("output", "sizes", "largest difference", "relative", ""), rows, frozenset({2, 3}))
+    return table(
+        ("output", "sizes", "largest difference", "relative", "NaN or infinite", ""),
+        rows,
+        frozenset({2, 3, 4}),
+    )
 
 
 def _operators(data: Mapping[str, Any]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 LOSSY = " drops by at most "
 """What the text of a Budget contract has in it."""
-NOTED = frozenset({"lower_quantized", "diagonalize", "substitute_functions"})
+NOTED = frozenset({"lower_quantized", "raise_ssm", "diagonalize", "chunk_ssm", "substitute_functions"})
 """Passes whose notes say what came of each layer: there are few, and people look for them."""
 
 
@@ -29,14 +29,32 @@ def summary(data: Mapping[str, Any], folder: str) -> str:
         lines.append(f"  {name:<15} {before:12.5g} -> {after:12.5g}")
     lines += [f"  {_budget_line(b)}" for b in data.get("budgets", ())]
     if data["checks"]:
-        worst = max(data["checks"], key=lambda c: float(c["max_abs"]))
-        lines.append(
-            f"  emitted model against the program: largest difference {worst['max_abs']:.3g} ({worst['output']})"
-        )
+        lines.append(f"  emitted model against the program: {_largest(data['checks'])}")
+        if data["drift"]:
+            lines.append(f"  emitted model against the program before the passes: {_largest(data['drift'])}")
+        lines += _nonfinite(data["checks"])
     verdict = data["verdict"] or "not verified"
     lines.append(f"  contracts: {verdict}" + (f" ({data['reason']})" if data["reason"] else ""))
     lines.append(f"wrote {folder}/{data['artefact']}, {folder}/report.html, {folder}/report.json")
     return "\n".join(lines)
+
+
+def _largest(checks: Sequence[Mapping[str, Any]]) -> str:
+    worst = max(checks, key=lambda c: float(c["max_abs"]))
+    return f"largest difference {worst['max_abs']:.3g} ({worst['output']}, {worst['max_rel']:.1e} of its largest)"
+
+
+def _nonfinite(checks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A warning for every output with NaN or infinities, of the sizes where most of its numbers are."""
+    worst: dict[str, Mapping[str, Any]] = {}
+    for check in sorted(checks, key=lambda c: int(c["nonfinite"])):
+        if check["nonfinite"]:
+            worst[check["output"]] = check
+    return [
+        f"  warning: {c['nonfinite']:,} of {c['count']:,} numbers of '{name}' are NaN or infinite on drawn inputs, "
+        "in the program itself"
+        for name, c in worst.items()
+    ]
 
 
 def _budget_line(budget: Mapping[str, Any]) -> str:

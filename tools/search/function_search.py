@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...backends.runtime.cache import write_atomically
-from ...graph.diagnostics import fail
+from ...graph.diagnostics import SpecError, fail
 from ...passes.functions.archive import Archive, Entry
 from ...passes.functions.classical import forms
-from ...passes.functions.cost import Cost, CostTable, OperationCount
+from ...passes.functions.cost import Cost, CostTable, KernelTime, OperationCount
 from ...passes.functions.evolution import Executor, Search
 from ...passes.functions.island import Settings
 from ...passes.functions.ladders import ladders
@@ -34,7 +34,9 @@ COSTS: Mapping[str, Cost] = {
     "multiply-add": CostTable(),
     "no-multiply-add": CostTable(fused=False),
 }
-"""Objectives by name: the count of operations; costs of a target with or without fused multiply-adds."""
+"""Objectives by name: the count of operations; costs of a target with or without fused multiply-adds. A further one,
+TIME, is the measured time of a program's float32 kernel; errors are then those of float32."""
+TIME = "time"
 _BITS = 110
 
 
@@ -80,7 +82,7 @@ def begin(
     """The search of the folder's journal, or a new one; `classical`: planted with the textbook forms and ladders.
     Raises SpecError: G1503 where the journal is of another search."""
     path = folder / JOURNAL
-    new = Search(target, settings, seed, COSTS[cost])
+    new = Search(target, settings, seed, _cost(cost, settings))
     if fresh or not path.exists():
         if classical:
             new.plant((f.program, f.constants, f.error) for f in forms(target, settings.most, new.cost))
@@ -92,7 +94,7 @@ def begin(
         found = _search(data)
         same = (found.target, found.settings, found.seed, found.cost) == (target, settings, seed, new.cost)
         same = same and data["classical"] == classical
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SpecError) as error:
         hint = "--fresh begins anew"
         raise fail("G1503", f"'{path}' is no journal of a search: {error}", hint=hint) from None
     if not same:
@@ -132,25 +134,56 @@ def save(search: Search, folder: Path, classical: bool = False) -> None:
         "target": asdict(search.target),
         "settings": asdict(search.settings),
         "seed": search.seed,
-        "cost": next(name for name, cost in COSTS.items() if cost == search.cost),
+        "cost": next((name for name, cost in COSTS.items() if cost == search.cost), TIME),
+        **_times(search.cost),
         "classical": classical,
         "epoch": search.epoch,
         "fitted": search.fitted,
-        "entries": [
-            [[list(i) for i in e.program.instructions], [str(np.longdouble(c)) for c in e.constants], e.error]
-            for e in search.archive.entries()
-        ],
+        "entries": [write_entry(e) for e in search.archive.entries()],
         "seen": sorted(search.seen),
     }
     write_atomically(folder / JOURNAL, json.dumps(data).encode("utf-8"))
 
 
+def write_entry(entry: Entry) -> list[Any]:
+    """For a journal: instructions, constants, error."""
+    constants = [str(np.longdouble(c)) for c in entry.constants]
+    return [[list(i) for i in entry.program.instructions], constants, entry.error]
+
+
+def read_entry(data: Sequence[Any], cost: Cost) -> Entry:
+    """What `write_entry` wrote. Raises ValueError, TypeError where it is none."""
+    instructions, constants, error = data
+    rows = tuple((int(o), int(a), int(b)) for o, a, b in instructions)
+    program = StraightLine(rows)
+    named = sorted(-o - 1 for _, a, b in rows for o in (a, b) if o < 0)
+    if named != list(range(len(constants))) or any(
+        operation not in range(4) or max(a, b) > i for i, (operation, a, b) in enumerate(rows)
+    ):
+        raise ValueError("an entry is no program")
+    values = tuple(map(np.longdouble, constants))
+    if not all(np.isfinite(values)) or not float(error) >= 0:
+        raise ValueError("an entry's constants or its error are no numbers")
+    return Entry(program, values, float(error), cost.of(program))
+
+
+def _cost(name: str, settings: Settings) -> Cost:
+    return KernelTime(int(settings.most)) if name == TIME else COSTS[name]
+
+
+def _times(cost: Cost) -> dict[str, Any]:
+    """What was measured: a search that goes on keeps its times, for other ones would be another search."""
+    return {"times": list(cost.times.items()), "unit": cost.unit} if isinstance(cost, KernelTime) else {}
+
+
 def _search(data: Mapping[str, Any]) -> Search:
-    cost = COSTS[data["cost"]]
+    cost = _cost(data["cost"], Settings(**data["settings"]))
+    if isinstance(cost, KernelTime):
+        times = {int(key): float(time) for key, time in data["times"]}
+        cost = replace(cost, times=times, unit=float(data["unit"]))
     archive = Archive()
-    for instructions, constants, error in data["entries"]:
-        program = StraightLine(tuple((int(o), int(a), int(b)) for o, a, b in instructions))
-        entry = Entry(program, tuple(map(np.longdouble, constants)), float(error), cost.of(program))
+    for kept in data["entries"]:
+        entry = read_entry(kept, cost)
         archive.niches.setdefault(entry.niche, []).append(entry)
     return Search(
         Target(**data["target"]),

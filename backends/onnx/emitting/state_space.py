@@ -11,7 +11,7 @@ import numpy as np
 from ....graph.ir import Graph, Node, Value, apply, apply_all, argument, constant
 from ....graph.types.dimensions import Dimension
 from ....graph.types.types import TensorType
-from ...runtime.state_space_cost import Layer, best_plan, block_of_groups, plans
+from ...runtime.state_space_cost import Layer, best_plan, best_step, block_of_groups, plans
 from .state_space_tables import (
     Recurrence,
     add,
@@ -43,37 +43,42 @@ def lti_ssm(node: Node) -> Sequence[Value]:
     system = recurrence(node)
     fed = reshape(u, 0, size(system.b, 0), size(system.b, 2), -1)
     start = start_state(fed, initial, node.attribute("form"), system.states)
-    chunk = chunk_of(node, system)
+    layer = layer_of(u, system)
+    chunk = chunk_of(node, layer)
     if chunk > 1:
-        y, last = chunked(chunk_tables(system, chunk), fed, start, at_rest=initial is None)
+        y, last = chunked(chunk_tables(system.whole, chunk), fed, start, at_rest=initial is None)
     else:
-        y, last = _stepped(system, fed, start)
+        y, last = stepped(system if best_step(layer, "onnx").diagonal else system.whole, fed, start)
     return with_input(y, d, fed), parted_state(last, node)
 
 
-def chunk_of(node: Node, system: Recurrence) -> int:
+def layer_of(u: Value, system: Recurrence) -> Layer:
+    """The layer as the cost model sees it."""
+    batch, _, length = u.tensor.shape
+    return Layer(
+        batch if isinstance(batch, int) else 1,
+        size(system.b, 0),
+        size(system.b, 2),
+        size(system.c, 1),
+        system.states,
+        length if isinstance(length, int) else MIDDLE_LENGTH,
+        system.poles is not None,
+        rank=0 if system.low_rank is None else size(system.low_rank[0], 2),
+    )
+
+
+def chunk_of(node: Node, layer: Layer) -> int:
     """The steps of a chunk, 1 for a Scan over steps: what the node says, else the cheapest. Other modes
     than `step` become chunks: a runtime's DFT is tens of times slower, and no one has a scan."""
     u = node.inputs[0]
     assert u is not None
     length = u.tensor.shape[2]
     mode, chunk = node.attribute("mode"), node.attribute("chunk")
-    steps = length if isinstance(length, int) else MIDDLE_LENGTH
     if mode != "step" and chunk <= 0:
-        batch = u.tensor.shape[0]
-        layer = Layer(
-            batch if isinstance(batch, int) else 1,
-            size(system.b, 0),
-            size(system.b, 2),
-            size(system.c, 1),
-            system.states,
-            steps,
-            system.poles is not None,
-        )
         found = [p for p in plans(layer, "onnx") if p.mode == "chunk"]
         best = best_plan(layer, "onnx") if mode == "auto" or not found else found[0]
         chunk = best.chunk
-    chunk = min(chunk, steps)
+    chunk = min(chunk, layer.length)
     if mode == "step" or chunk <= 1 or (_operand(node, 6) is not None and not _divides(chunk, length)):
         return 1
     return int(chunk)
@@ -118,24 +123,37 @@ def with_input(y: Value, d: Value | None, fed: Value) -> Value:
     return add(y, reshape(matmul(d, fed), 0, groups * size(d, 1), -1))
 
 
-def _carried(system: Recurrence, ahead: Value, entering: Value) -> tuple[Value, Value]:
-    """From A times the state before, `ahead`[batch, G, S], over entering[count, batch, G, S]: the states once each
-    part is in, stacked, and A times the last one. A body that gives what it has just computed copies nothing."""
+def _carried(
+    system: Recurrence, first: Value, entering: Value, *, ahead: bool = False
+) -> tuple[Value, Value]:
+    """Over entering[count, batch, G, S], stacked: from A times the state before, `first`[batch, G, S], the states
+    once each part is in, and A times the last one. `ahead`: from that state itself A times the states before each
+    part, and the last state. A body that gives what it has just computed copies nothing."""
     shape = system.state_shape
-    first, parts = reshape(ahead, *shape), reshape(entering, 0, *shape)
-    x, fed = argument(0, first.type), argument(1, TensorType(first.tensor.dtype, first.tensor.shape))
+    held, parts = reshape(first, *shape), reshape(entering, 0, *shape)
+    x, fed = argument(0, held.type), argument(1, TensorType(held.tensor.dtype, held.tensor.shape))
     inner = [argument(2 + i, v.type) for i, v in enumerate(system.mover)]
-    reached = add(x, fed)
-    body = Graph((x, fed, *inner), (advanced(reached, inner), reached))
-    captures = len(inner)
+    if ahead:
+        moved = advanced(x, inner)
+        results = add(moved, fed), moved
+    else:
+        reached = add(x, fed)
+        results = advanced(reached, inner), reached
     following, states = apply_all(
-        "Scan", first, parts, *system.mover, outputs=2, body=body, num_scan_inputs=1, captures=captures
+        "Scan",
+        held,
+        parts,
+        *system.mover,
+        outputs=2,
+        body=Graph((x, fed, *inner), results),
+        num_scan_inputs=1,
+        captures=len(inner),
     )
-    rows = (-1, size(ahead, 1), system.states)
+    rows = (-1, size(first, 1), system.states)
     return reshape(states, 0, *rows), reshape(following, *rows)
 
 
-def _stepped(system: Recurrence, fed: Value, start: Value) -> tuple[Value, Value]:
+def stepped(system: Recurrence, fed: Value, start: Value) -> tuple[Value, Value]:
     """fed[batch, G, I, L] step by step: y[batch, G·O, L]."""
     if size(fed, 1) > 1 and size(system.b, 2) == size(system.c, 1) == 1:
         return _stepped_heads(system, fed, start)
@@ -176,7 +194,7 @@ def _stepped_heads(system: Recurrence, fed: Value, start: Value) -> tuple[Value,
 @dataclass(frozen=True)
 class ChunkTables:
     """For chunks of T steps: `local`[G, I·T, O·T] within the chunk, `end`[G, I·T, S] to the state at its
-    end; `out`[G, S, O·T] from the state before it; `jump` with Aᵀ for A."""
+    end; `out`[G, S, O·T] from the state before it, or, where `ahead`, from Aᵀ times that; `jump` with Aᵀ for A."""
 
     local: Value
     end: Value
@@ -185,6 +203,7 @@ class ChunkTables:
     inputs: int
     outputs: int
     chunk: int
+    ahead: bool = False
 
 
 def chunk_tables(system: Recurrence, chunk: int) -> ChunkTables:
@@ -200,11 +219,17 @@ def chunk_tables(system: Recurrence, chunk: int) -> ChunkTables:
 
 
 def chunked(tables: ChunkTables, fed: Value, start: Value, *, at_rest: bool) -> tuple[Value, Value]:
-    """fed[batch, G, I, L] chunk by chunk: y[batch, G·O, L] and the last state. `at_rest` says that the start is 0."""
-    if fed.tensor.shape[3] == tables.chunk:
+    """fed[batch, G, I, L] chunk by chunk: y[batch, G·O, L] and the last state. `at_rest` says that the start is 0. A
+    length that is no multiple of the chunk gets zeros in front, which leave the zero state as it is."""
+    length = fed.tensor.shape[3]
+    if length == tables.chunk:
         return _one_chunk(tables, fed, None if at_rest else start)
-    block = block_of(fed)
-    return _in_blocks(tables, fed, start, block) if block < size(fed, 1) else _chunks(tables, fed, start)
+    padded = _padded(fed, tables.chunk)
+    run = _in_blocks if block_of(padded) < size(fed, 1) else _chunks
+    y, last = run(tables, padded, start)
+    if isinstance(length, int) and length % tables.chunk == 0:
+        return y, last
+    return apply("Slice", y, _missing(fed, tables.chunk), ints(LAST), ints(2)), last
 
 
 def _one_chunk(tables: ChunkTables, fed: Value, start: Value | None) -> tuple[Value, Value]:
@@ -227,18 +252,19 @@ def block_of(fed: Value) -> int:
 
 
 def _chunks(tables: ChunkTables, fed: Value, start: Value) -> tuple[Value, Value]:
-    """A length that is no multiple of the chunk gets zeros in front, which leave the zero state as it is.
+    """Whole chunks of fed[batch, G, I, L]: y and the last state.
 
     One row has its tensors without the batch: ONNX Runtime takes a Transpose into a product for rank 3 alone."""
     batch = [] if fed.tensor.shape[0] == 1 else [0]
-    padded, missing = _padded(fed, tables.chunk)
-    rows = _rows(padded, tables, batch)
+    rows = _rows(fed, tables, batch)
     local = matmul(rows, tables.local)
-    seen, ahead = _seen(tables, _moved_on(fed, padded, tables.chunk), start, batch)
-    y = add(_steps(local, tables), _steps(matmul(seen, tables.out), tables))
-    final = apply("Slice", rows, ints(-1), ints(LAST), ints(-2))
-    last = add(ahead, reshape(matmul(final, tables.end), -1, size(fed, 1), tables.jump.states))
-    return (y, last) if missing is None else (apply("Slice", y, missing, ints(LAST), ints(2)), last)
+    if tables.ahead:
+        seen, last = _seen(tables, fed, start, batch)
+    else:
+        seen, ahead = _seen(tables, _moved_on(fed, tables.chunk), start, batch)
+        final = apply("Slice", rows, ints(-1), ints(LAST), ints(-2))
+        last = add(ahead, reshape(matmul(final, tables.end), -1, size(fed, 1), tables.jump.states))
+    return add(_steps(local, tables), _steps(matmul(seen, tables.out), tables)), last
 
 
 def _rows(padded: Value, tables: ChunkTables, batch: list[int]) -> Value:
@@ -248,22 +274,23 @@ def _rows(padded: Value, tables: ChunkTables, batch: list[int]) -> Value:
     return reshape(rows, *batch, size(padded, 1), -1, tables.inputs * tables.chunk)
 
 
-def _seen(tables: ChunkTables, moved: Value, start: Value, batch: list[int]) -> tuple[Value, Value]:
-    """The states before the chunks, [batch, G, chunks, S], and Aᵀ times the last of them. What enters is that of the
-    chunk before, from an input `moved` on by one chunk: the states need no copy then."""
-    groups, states = size(moved, 1), tables.jump.states
-    before = _rows(moved, tables, batch)
+def _seen(tables: ChunkTables, fed: Value, start: Value, batch: list[int]) -> tuple[Value, Value]:
+    """What `out` takes of every chunk, [batch, G, chunks, S], and the last state. Where `out` takes the states before
+    the chunks themselves, `fed` is the input moved on by one chunk, and the last but one comes Aᵀ ahead: the states
+    need no copy either way."""
+    groups, states = size(fed, 1), tables.jump.states
     first, back = ((2, 0, 1, 3), (1, 2, 0, 3)) if batch else ((1, 0, 2), (1, 0, 2))
-    entering = transpose(matmul(before, tables.end), *first)
-    found, ahead = _carried(tables.jump, start, reshape(entering, 0, -1, groups, states))
-    return transpose(reshape(found, 0, *([-1] if batch else []), groups, states), *back), ahead
+    entering = transpose(matmul(_rows(fed, tables, batch), tables.end), *first)
+    entering = reshape(entering, 0, -1, groups, states)
+    found, last = _carried(tables.jump, start, entering, ahead=tables.ahead)
+    return transpose(reshape(found, 0, *([-1] if batch else []), groups, states), *back), last
 
 
-def _in_blocks(tables: ChunkTables, fed: Value, start: Value, block: int) -> tuple[Value, Value]:
-    """The chunks of `block` groups at a time, so that what lies between the products stays in a cache: a
-    Scan over groups of one row, which copies nothing."""
-    groups, count = size(fed, 1), size(fed, 1) // block
-    jump = tables.jump
+def _in_blocks(tables: ChunkTables, fed: Value, start: Value) -> tuple[Value, Value]:
+    """The chunks of a block of groups at a time, so that what lies between the products stays in a cache: a Scan
+    over groups of one row, which copies nothing."""
+    block, groups = block_of(fed), size(fed, 1)
+    count, jump = groups // block, tables.jump
     whole = (fed, start, tables.local, tables.end, tables.out, *(jump.poles or (jump.matrix,)))
     given = [v for v in whole if v is not None]
     leads = [1 if v in (fed, start) else 0 for v in given]
@@ -296,22 +323,19 @@ def _backwards(reached: Value) -> Value:
     return apply("Slice", reached, ints(-1), ints(-LAST), ints(2), ints(-1))
 
 
-def _padded(fed: Value, chunk: int) -> tuple[Value, Value | None]:
-    """fed with zeros in front, and how many (int64[1]); None where none are needed."""
+def _padded(fed: Value, chunk: int) -> Value:
+    """fed with zeros in front where it is no multiple of the chunk."""
     length = fed.tensor.shape[3]
-    if isinstance(length, int) and length % chunk == 0:
-        return fed, None
-    missing = _missing(fed, chunk)
-    return _behind_zeros(fed, missing), missing
+    whole = isinstance(length, int) and length % chunk == 0
+    return fed if whole else _behind_zeros(fed, _missing(fed, chunk))
 
 
-def _moved_on(fed: Value, padded: Value, chunk: int) -> Value:
-    """`padded` with zeros for one more chunk in front, without its last chunk."""
-    length = fed.tensor.shape[3]
-    if isinstance(length, int):
-        return apply("Pad", fed, ints(-length % chunk + chunk, -chunk), None, ints(3))
-    moved = _behind_zeros(part(padded, 3, 0, -chunk), ints(chunk))
-    return apply("Reshape", moved, apply("Shape", padded))  # which says that it is as long
+def _moved_on(fed: Value, chunk: int) -> Value:
+    """fed with zeros for one more chunk in front, without its last chunk."""
+    if isinstance(fed.tensor.shape[3], int):
+        return apply("Pad", fed, ints(chunk, -chunk), None, ints(3))
+    moved = _behind_zeros(part(fed, 3, 0, -chunk), ints(chunk))
+    return apply("Reshape", moved, apply("Shape", fed))  # which says that it is as long
 
 
 def _missing(fed: Value, chunk: int) -> Value:

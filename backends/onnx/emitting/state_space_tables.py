@@ -6,7 +6,7 @@ The counterpart of `torch_fx.lowerings.state_space_tables`: the same coordinates
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -86,12 +86,13 @@ def size(x: Value, axis: int) -> int:
 @dataclass(frozen=True)
 class Recurrence:
     """b[G, S, I], c[G, O, S], and either `poles` (re, im)[G, M], S = 2 M states [re | im], or
-    `matrix`[G, K, n, n], S = K n."""
+    `matrix`[G, K, n, n], S = K n. With poles, A may be less a `low_rank` P Qᵀ, P[G, S, R] and Qᵀ[G, R, S]."""
 
     b: Value
     c: Value
     poles: Pair | None = None
     matrix: Value | None = None
+    low_rank: Pair | None = None
 
     @property
     def states(self) -> int:
@@ -104,9 +105,19 @@ class Recurrence:
     def mover(self) -> tuple[Value, ...]:
         """What `advanced` takes."""
         if self.poles is not None:
-            return tuple(unsqueeze(p, 0) for p in self.poles)
+            return (*(unsqueeze(p, 0) for p in self.poles), *(self.low_rank or ()))
         assert self.matrix is not None
         return (self.matrix,)
+
+    @property
+    def whole(self) -> Recurrence:
+        """With one matrix where there are poles less a low rank."""
+        if self.low_rank is None or self.poles is None:
+            return self
+        one = _eye(self.b, size(self.poles[0], 1))
+        re, im = (mul(unsqueeze(p, -1), one) for p in self.poles)
+        matrix = concat(concat(re, apply("Neg", im), axis=2), concat(im, re, axis=2), axis=1)
+        return Recurrence(self.b, self.c, None, unsqueeze(sub(matrix, matmul(*self.low_rank)), 1))
 
     @property
     def state_shape(self) -> tuple[int, ...]:
@@ -190,7 +201,11 @@ class Recurrence:
 
 
 def advanced(x: Value, mover: Sequence[Value]) -> Value:
-    """A x for x[1, batch, G, S] and poles (re, im)[1, G, M], or for x[batch, G, S] and a matrix[G, K, n, n]."""
+    """A x for x[1, batch, G, S] and poles (re, im)[1, G, M], with P[G, S, R] and Qᵀ[G, R, S] less P Qᵀ x, or for
+    x[batch, G, S] and a matrix[G, K, n, n]."""
+    if len(mover) == 4:
+        re, im, p, q = mover
+        return sub(advanced(x, (re, im)), _projected(x, p, q))
     if len(mover) == 2:
         if x.tensor.dtype is FLOAT32:
             return apply("RotaryEmbedding", x, *mover)  # a product of complex numbers, of any size
@@ -199,6 +214,16 @@ def advanced(x: Value, mover: Sequence[Value]) -> Value:
     groups, count, n, _ = (size(matrix, i) for i in range(4))
     columns = reshape(x, -1, groups, count, n, 1)
     return reshape(matmul(matrix, columns), -1, groups, count * n)
+
+
+def _projected(x: Value, p: Value, q: Value) -> Value:
+    """P Qᵀ x; of rank one without a product of matrices, each of which would be a vector's."""
+    groups, states, rank = (size(p, i) for i in range(3))
+    if rank == 1:
+        rows = (reshape(v, groups, states) for v in (p, q))
+        left, right = rows
+        return mul(apply("ReduceSum", mul(x, right), ints(-1)), left)
+    return reshape(matmul(p, matmul(q, reshape(x, 1, -1, groups, states, 1))), 1, -1, groups, states)
 
 
 def turned(x: Value, re: Value, im: Value) -> Value:
@@ -216,9 +241,7 @@ def recurrence(node: Node) -> Recurrence:
         return _diagonal(a, b, c, dt, disc)
     if form == "dplr":
         assert p is not None and q is not None
-        entering = concat(picked(b, 0), picked(b, 1), axis=1)
-        leaving = concat(scaled(picked(c, 0), 2), scaled(picked(c, 1), -2), axis=2)
-        return _blocks(unsqueeze(_realified(a, p, q), 1), unsqueeze(entering, 1), leaving, dt, disc)
+        return _low_rank(Recurrence(*_entering_leaving(b, c), (picked(a, 0), picked(a, 1))), p, q, dt, disc)
     if form == "dense":
         return _blocks(unsqueeze(a, 1), unsqueeze(b, 1), c, dt, disc)
     groups, outputs = size(c, 0), size(c, 1)
@@ -323,11 +346,47 @@ def _squared(x: Value, rounds: Value, count: Value) -> Value:
     return apply_all("Scan", x, rounds, count, outputs=1, body=body, num_scan_inputs=1, captures=1)[0]
 
 
-def _realified(a: Value, p: Value, q: Value) -> Value:
-    """diag(A) - P Q* over pairs as a real matrix [G, 2 M, 2 M]; Q* x stands for 2 Re(Q* x)."""
-    one = _eye(a, size(a, 1))
-    re, im = mul(unsqueeze(picked(a, 0), -1), one), mul(unsqueeze(picked(a, 1), -1), one)
-    matrix = concat(concat(re, apply("Neg", im), axis=2), concat(im, re, axis=2), axis=1)
+def _entering_leaving(b: Value, c: Value) -> Pair:
+    """B[G, M, I, 2] and C[G, O, M, 2] over states [re | im]."""
+    leaving = concat(scaled(picked(c, 0), 2), scaled(picked(c, 1), -2), axis=2)
+    return concat(picked(b, 0), picked(b, 1), axis=1), leaving
+
+
+def _low_rank(system: Recurrence, p: Value, q: Value, dt: Value | None, disc: str) -> Recurrence:
+    """diag(A) - P Q* over pairs; Q* x stands for 2 Re(Q* x). A bilinear step keeps the form, an exponential
+    does not."""
     left = concat(picked(p, 0), picked(p, 1), axis=1)
-    right = concat(picked(q, 0), picked(q, 1), axis=1)
-    return sub(matrix, scaled(matmul(left, transpose(right, 0, 2, 1)), 2))
+    right = transpose(scaled(concat(picked(q, 0), picked(q, 1), axis=1), 2), 0, 2, 1)
+    if dt is None:
+        return replace(system, low_rank=(left, right))
+    if disc == "zoh":
+        whole = replace(system, low_rank=(left, right)).whole
+        assert whole.matrix is not None
+        return _blocks(whole.matrix, unsqueeze(whole.b, 1), whole.c, dt, disc)
+    return _low_rank_tustin(system, left, right, dt)
+
+
+def _low_rank_tustin(system: Recurrence, p: Value, q: Value, dt: Value) -> Recurrence:
+    """(1 - A dt/2)⁻¹ is D - D P' (1 + Qᵀ D P')⁻¹ Qᵀ D with D = (1 - Λ dt/2)⁻¹ and P' = P dt/2 (Woodbury), and
+    Ā twice that, less one."""
+    assert system.poles is not None
+    step = unsqueeze(dt, -1)
+    half = mul(system.poles[0], scaled(step, 0.5)), mul(system.poles[1], scaled(step, 0.5))
+    less = sub(number(half[0], 1), half[0])
+    below = add(mul(less, less), mul(half[1], half[1]))
+    inverse = apply("Div", less, below), apply("Div", half[1], below)
+    d = Recurrence(system.b, system.c, inverse)
+    wide = unsqueeze(dt, -1, -2)
+    first = mul(d.after(p), scaled(wide, 0.5))
+    core = add(matmul(q, first), _eye(q, size(q, 1)))
+    taken = d.before(q)
+    entering = mul(d.after(system.b), wide)
+    if size(q, 1) == 1:
+        gain = apply("Div", first, core)
+    else:
+        turned_core = transpose(core, 0, 2, 1)
+        solved = apply("Solve", turned_core, transpose(first, 0, 2, 1), domain="graphwright")
+        gain = transpose(solved, 0, 2, 1)
+    entering = sub(entering, matmul(gain, matmul(q, entering)))
+    poles = sub(scaled(inverse[0], 2), number(dt, 1)), scaled(inverse[1], 2)
+    return Recurrence(entering, system.c, poles, None, (scaled(gain, 2), taken))

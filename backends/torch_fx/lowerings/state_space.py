@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from ...runtime.state_space_cost import Layer, best_plan
+from ...runtime.state_space_cost import Layer, best_plan, best_step
 from .carriers import Tensor
 from .lowering import Lowering
-from .state_space_tables import Recurrence, blocks, diagonal, halves, parted, realified
+from .state_space_tables import Recurrence, blocks, diagonal, halves, low_rank, parted
 
 Run = tuple[Tensor, Tensor]
 """Outputs [batch, G, O, L] and the last state [batch, G, S]."""
@@ -38,7 +38,10 @@ def lti_ssm(
     fed = u.reshape(u.shape[0], groups, inputs, u.shape[-1])
     states = system.b.shape[1]
     start = u.new_zeros(u.shape[0], groups, states) if initial is None else _joined(initial, form)
-    mode, chunk = _plan(system, fed, mode, chunk)
+    layer = _layer(system, fed)
+    mode, chunk = _plan(layer, mode, chunk)
+    if mode != "step" or not best_step(layer, "torch").diagonal:
+        system = system.whole
     y, last = MODES[mode](system, fed, start, chunk)
     if d is not None:
         y = y + (
@@ -62,9 +65,7 @@ def recurrence(
         return diagonal(a, b, c, dt, disc)
     if form == "dplr":
         assert p is not None and q is not None  # by the type rule
-        entering = torch.cat([b[..., 0], b[..., 1]], dim=1).unsqueeze(1)
-        leaving = torch.cat([2 * c[..., 0], -2 * c[..., 1]], dim=-1).unsqueeze(2)
-        return blocks(realified(a, p, q), entering, leaving, dt, disc)
+        return low_rank(a, b, c, p, q, dt, disc)
     if form == "dense":
         return blocks(a.unsqueeze(1), b.unsqueeze(1), c.unsqueeze(2), dt, disc)
     return blocks(a, b, c, dt, disc)
@@ -84,12 +85,10 @@ def _parted(state: Tensor, form: str, a: Tensor) -> Tensor:
     return parted(state, 2, a.shape[1]) if form == "block" else state
 
 
-def _plan(system: Recurrence, fed: Tensor, mode: str, chunk: int) -> tuple[str, int]:
-    if mode not in ("auto", "chunk") or (mode == "chunk" and chunk > 0):
-        return mode, chunk
+def _layer(system: Recurrence, fed: Tensor) -> Layer:
     groups, states, inputs = system.b.shape
     batch, _, _, length = fed.shape
-    layer = Layer(
+    return Layer(
         int(batch),
         groups,
         inputs,
@@ -98,7 +97,13 @@ def _plan(system: Recurrence, fed: Tensor, mode: str, chunk: int) -> tuple[str, 
         int(length),
         system.poles is not None,
         constant=False,
+        rank=0 if system.low_rank is None else system.low_rank[0].shape[2],
     )
+
+
+def _plan(layer: Layer, mode: str, chunk: int) -> tuple[str, int]:
+    if mode not in ("auto", "chunk") or (mode == "chunk" and chunk > 0):
+        return mode, chunk
     plan = best_plan(layer, "torch")
     if mode == "chunk":
         return mode, plan.chunk if plan.mode == "chunk" else 64

@@ -12,15 +12,29 @@ from .carriers import Tensor
 @dataclass(frozen=True)
 class Recurrence:
     """`x[t] = A x[t-1] + b u[t]`, `y = c x` for every group: b[G, S, I], c[G, O, S]. A is either
-    `poles` (re, im)[G, M] over states [re | im], S = 2 M, or `blocks`[G, K, n, n], S = K n."""
+    `poles` (re, im)[G, M] over states [re | im], S = 2 M, or `blocks`[G, K, n, n], S = K n. With poles it may be
+    less a `low_rank` P Qᵀ, both [G, S, R]."""
 
     b: Tensor
     c: Tensor
     poles: tuple[Tensor, Tensor] | None = None
     blocks: Tensor | None = None
+    low_rank: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def whole(self) -> Recurrence:
+        """With one matrix where there are poles less a low rank."""
+        if self.poles is None or self.low_rank is None:
+            return self
+        re, im = (torch.diag_embed(p) for p in self.poles)
+        matrix = torch.cat([torch.cat([re, -im], dim=2), torch.cat([im, re], dim=2)], dim=1)
+        p, q = self.low_rank
+        return Recurrence(self.b, self.c, None, (matrix - p @ q.mT).unsqueeze(1))
 
     def power(self, steps: int) -> Recurrence:
         """With Aˢᵗᵉᵖˢ for A, by squaring."""
+        if self.low_rank is not None:
+            return self.whole.power(steps)
         if self.poles is not None:
             result, base = None, self.poles
             while steps:
@@ -35,8 +49,11 @@ class Recurrence:
     def advance(self, x: Tensor) -> Tensor:
         """A x for x[..., G, S]."""
         if self.poles is not None:
-            re, im = product(self.poles, halves(x))
-            return torch.cat([re, im], dim=-1)
+            moved = torch.cat(product(self.poles, halves(x)), dim=-1)
+            if self.low_rank is None:
+                return moved
+            p, q = self.low_rank
+            return moved - torch.einsum("gsr,...gr->...gs", p, torch.einsum("gsr,...gs->...gr", q, x))
         assert self.blocks is not None
         groups, count, n, _ = self.blocks.shape
         parts = x.reshape(-1, groups, count, n)
@@ -47,7 +64,10 @@ class Recurrence:
         if self.poles is not None:
             first, second = vectors.chunk(2, dim=1)
             re, im = (p.unsqueeze(-1) for p in self.poles)
-            return torch.cat([re * first - im * second, im * first + re * second], dim=1)
+            moved = torch.cat([re * first - im * second, im * first + re * second], dim=1)
+            return (
+                moved if self.low_rank is None else moved - self.low_rank[0] @ (self.low_rank[1].mT @ vectors)
+            )
         assert self.blocks is not None
         groups, count, n, _ = self.blocks.shape
         return (self.blocks @ vectors.reshape(groups, count, n, -1)).reshape(vectors.shape)
@@ -57,7 +77,8 @@ class Recurrence:
         if self.poles is not None:
             first, second = rows.chunk(2, dim=-1)
             re, im = (p.unsqueeze(1) for p in self.poles)
-            return torch.cat([first * re + second * im, second * re - first * im], dim=-1)
+            moved = torch.cat([first * re + second * im, second * re - first * im], dim=-1)
+            return moved if self.low_rank is None else moved - (rows @ self.low_rank[0]) @ self.low_rank[1].mT
         assert self.blocks is not None
         groups, count, n, _ = self.blocks.shape
         parts = rows.reshape(groups, -1, count, n).transpose(1, 2)
@@ -166,11 +187,37 @@ def _dense_tustin(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     return solved[..., :n], solved[..., n:]
 
 
-def realified(a: Tensor, p: Tensor, q: Tensor) -> Tensor:
-    """diag(A) - P Q* over pairs as a real matrix over states [re | im]: [G, 1, 2 M, 2 M]. Conjugates
-    are implied, so Q* x stands for 2 Re(Q* x)."""
-    re, im = torch.diag_embed(a[..., 0]), torch.diag_embed(a[..., 1])
-    matrix = torch.cat([torch.cat([re, -im], dim=2), torch.cat([im, re], dim=2)], dim=1)
-    left = torch.cat([p[..., 0], p[..., 1]], dim=1)
-    right = torch.cat([q[..., 0], q[..., 1]], dim=1)
-    return (matrix - 2 * left @ right.transpose(1, 2)).unsqueeze(1)
+def low_rank(
+    a: Tensor, b: Tensor, c: Tensor, p: Tensor, q: Tensor, dt: Tensor | None, disc: str
+) -> Recurrence:
+    """diag(A) - P Q* over pairs, P and Q [G, M, R, 2]; conjugates are implied, so Q* x stands for 2 Re(Q* x). A
+    bilinear step keeps the form, an exponential does not."""
+    entering = torch.cat([b[..., 0], b[..., 1]], dim=1)
+    leaving = torch.cat([2 * c[..., 0], -2 * c[..., 1]], dim=-1)
+    left, right = torch.cat([p[..., 0], p[..., 1]], dim=1), 2 * torch.cat([q[..., 0], q[..., 1]], dim=1)
+    system = Recurrence(entering, leaving, (a[..., 0], a[..., 1]), None, (left, right))
+    if dt is None:
+        return system
+    if disc == "zoh":
+        whole = system.whole
+        assert whole.blocks is not None
+        return blocks(whole.blocks, entering.unsqueeze(1), leaving.unsqueeze(2), dt, disc)
+    return _low_rank_tustin(system, dt)
+
+
+def _low_rank_tustin(system: Recurrence, dt: Tensor) -> Recurrence:
+    """(1 - A dt/2)⁻¹ is D - D P' (1 + Qᵀ D P')⁻¹ Qᵀ D with D = (1 - Λ dt/2)⁻¹ and P' = P dt/2 (Woodbury), and
+    Ā twice that, less one."""
+    assert system.poles is not None and system.low_rank is not None
+    half = tuple(x * dt.unsqueeze(-1) / 2 for x in system.poles)
+    below = (1 - half[0]) ** 2 + half[1] ** 2
+    inverse = (1 - half[0]) / below, half[1] / below
+    d, wide = Recurrence(system.b, system.c, inverse), dt.reshape(-1, 1, 1)
+    p, q = system.low_rank
+    first = d.after(p) * (wide / 2)
+    core = torch.eye(q.shape[-1], dtype=q.dtype, device=q.device) + q.mT @ first
+    gain = torch.linalg.solve(core, first, left=False)
+    entering = d.after(system.b) * wide
+    entering = entering - gain @ (q.mT @ entering)
+    taken = d.before(q.mT).mT
+    return Recurrence(entering, system.c, (2 * inverse[0] - 1, 2 * inverse[1]), None, (2 * gain, taken))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...diagnostics import fail
+from ...diagnostics import did_you_mean, fail
 from ...ir import Value
 from ...operators.rules.state_space import FORMS
 from ..arithmetic import unify
@@ -39,7 +39,8 @@ def state_space(
     values |= dict(zip(present, unify(build, tuple(present.values())), strict=True))
     name = form or ("dplr" if P is not None else "diagonal")
     if name not in FORMS:
-        raise fail("G0466", f"form is one of {', '.join(FORMS)}, not {name!r}", build.span)
+        hint = did_you_mean(str(name), FORMS)
+        raise fail("G0466", f"form is one of {', '.join(FORMS)}, not {name!r}", build.span, hint=hint)
     ranks = RANKS[str(name)]
     a, c = _shaped(build, values["A"], ranks[0]), values["C"]
     assert c is not None

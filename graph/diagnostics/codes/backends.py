@@ -158,6 +158,17 @@ inputs: normal numbers where an input has none.
     right:  time: float64[T] ~ sorted""",
     ),
     Code(
+        "G1122",
+        "a node that can't compute what it is given",
+        """\
+An index past the end of its axis, an integer divided by zero, a shape computed while the graph runs that
+does not fit the data: what is wrong is known only from the numbers. The message is NumPy's or torch's, at
+the spec line that the node comes from.
+
+    wrong:  y: table[i]                    # table[4], i = 9
+    right:  i: int64[N] in 0..3            # inputs then are drawn from there, and others refused""",
+    ),
+    Code(
         "G1130",
         "an elementwise program that has no C form",
         """C is printed for elementwise programs in float32 and float64, of the operations that function programs

@@ -29,7 +29,7 @@ KEPT = 64
 class Place:
     """A match with what is known of it. `count`: its elements, where known; `most`: at most so many; `own`: how far
     rounding takes the written form from the function, on the samples. `amplification`: what errors there become at
-    the outputs (None without a budget); `allowed`: the error that it may cause, of an output or of its own result.
+    the outputs (None without a tolerance); `allowed`: the error that it may cause, of an output or of its own result.
     `entry` is the program that it gets, `reason` why none."""
 
     graph: Graph

@@ -49,7 +49,7 @@ class SubstituteFunctions:
     and in bodies, by certified programs, where these are faster on `target` (native: C kernels; inductor: those
     between what torch.compile makes; onnx: the standard's operators; auto: that of the backend).
 
-    `budget` is the largest error that the outputs may get, absolutely: each operator gets a share by how much
+    `tolerance` is the largest error that the outputs may get, absolutely: each operator gets a share by how much
     its errors are amplified on samples, and the cheapest program within it. Without one a program may be off by
     `ulp` units in the last place. `costs`: measured on this machine, once, or those of the table. `library` names a
     folder of programs, by default the standard ones.
@@ -58,7 +58,7 @@ class SubstituteFunctions:
     name: ClassVar[str] = "substitute_functions"
     variants: ClassVar[frozenset[str]] = frozenset({"infer"})
 
-    budget: float | None = None
+    tolerance: float | None = None
     ulp: float = 4.0
     target: Literal["auto", "native", "inductor", "onnx"] = "auto"
     costs: Literal["measured", "table"] = "measured"
@@ -66,14 +66,14 @@ class SubstituteFunctions:
     library: str = ""
 
     def __post_init__(self) -> None:
-        if self.budget is not None and not 0 < self.budget < math.inf:
-            raise ValueError("the budget is a positive number")
+        if self.tolerance is not None and not 0 < self.tolerance < math.inf:
+            raise ValueError("the tolerance is a positive number")
         if not 0 < self.ulp < math.inf:
             raise ValueError("ulp is a positive number")
 
     @property
     def contract(self) -> Contract:
-        return Bounded("max_abs", math.inf if self.budget is None else self.budget)
+        return Bounded("max_abs", math.inf if self.tolerance is None else self.tolerance)
 
     def run(self, program: Program, context: Context) -> Result:
         samples = samples_of(program, context)
@@ -109,18 +109,18 @@ class SubstituteFunctions:
         sizes = self._amplified(program, [p for p in places if not p.reason], samples, context)
         offered = []
         for place in places:
-            if self.budget is None:
+            if self.tolerance is None:
                 place = replace(place, allowed=self.ulp * unit(place.largest, place.dtype))
             elif not place.reason:
                 factor = (sizes or {}).get((place.graph, place.match.result), UNKNOWN)
-                place = replace(place, allowed=self.budget / CONFIDENCE, amplification=factor)
+                place = replace(place, allowed=self.tolerance / CONFIDENCE, amplification=factor)
             offered.append(_offered(place, found.seen(place), entries, target))
         return self._within_budget(offered)
 
     def _within_budget(self, offered: Sequence[tuple[Place, list[Entry]]]) -> list[Place]:
         """The places, each with one of the programs that it is offered."""
         errors = [[consequence(p, e) for e in entries] for p, entries in offered]
-        total = self.budget / CONFIDENCE if self.budget is not None else math.inf
+        total = self.tolerance / CONFIDENCE if self.tolerance is not None else math.inf
         result = []
         for (place, entries), row, k in zip(offered, errors, allotted(errors, total), strict=True):
             if k is not None:
@@ -145,7 +145,7 @@ class SubstituteFunctions:
         low, high = place.match.safe
         if not (low < place.range.seen[0] and place.range.seen[1] < high):
             return f"as it is written it overflows on numbers seen, beyond {low:.4g} to {high:.4g}"
-        if self.budget is not None and place.in_body:
+        if self.tolerance is not None and place.in_body:
             return unbounded(program, above, place.graph, place.match.result) or ""
         return ""
 
@@ -153,7 +153,7 @@ class SubstituteFunctions:
         self, program: Program, places: Sequence[Place], samples: Sequence[Samples], context: Context
     ) -> dict[tuple[Graph, Value], Amplification] | None:
         """With a budget: what errors at the places become at the outputs, also in the longest loops."""
-        if self.budget is None or not places:
+        if self.tolerance is None or not places:
             return None
         values: dict[Graph, list[Value]] = {}
         for place in places:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import graphwright
 from graphwright.graph.build.checking import check_unit
 from graphwright.graph.build.document import Unit
 from graphwright.graph.diagnostics import Diagnostic, Severity, Span, SpecError
@@ -375,3 +376,17 @@ def test_recursion_in_two_nodes_ends(tmp_path: Path) -> None:
     (tmp_path / "case.yaml").write_text(MAIN.format(slots="", call="twice(x)"), encoding="utf-8")
     codes = {d.code for d in check(tmp_path) if d.severity is Severity.ERROR}
     assert codes == {"G0512"}
+
+
+def test_an_error_inside_of_the_prelude_is_at_the_call(tmp_path):
+    path = tmp_path / "g.yaml"
+    path.write_text(
+        "graphwright: 1\nkind: graph\nname: g\ninputs:\n  u: float32[2, 1, 64]\nnodes:\n"
+        '  y: lti_ssm(u, A=ones(1, 2, 2), B=ones(1, 2, 1), C=ones(1, 1, 2), form="dens")\noutputs: [y]\n'
+    )
+    with pytest.raises(SpecError) as raised:
+        graphwright.load(path)
+    (found,) = raised.value.diagnostics
+    assert (found.code, found.span.source.path, found.span.line) == ("G0466", str(path), 7)
+    assert found.hint == "did you mean 'dense'?"
+    assert not found.notes

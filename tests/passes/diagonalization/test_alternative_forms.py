@@ -14,7 +14,8 @@ from graphwright.graph.build.prelude.hippo import legt
 from graphwright.graph.ir import Graph, Program, Weights, apply_all, leaf
 from graphwright.graph.types import TensorType, from_numpy
 from graphwright.passes.diagonalization.diagonalize import Diagonalize
-from graphwright.passes.diagonalization.growth import dense_growth
+from graphwright.passes.diagonalization.realisation import Realisation
+from graphwright.passes.diagonalization.roundings import step_roundings
 from graphwright.passes.diagonalization.sections import stages_of
 from graphwright.passes.diagonalization.system import System, kernel
 from graphwright.passes.manager.manager import PassManager
@@ -159,7 +160,8 @@ def test_roundings_of_a_full_matrix_stay_below_their_bound(seed: int) -> None:
     n, length = int(draws.integers(1, 24)), 300
     a = np.linalg.qr(draws.standard_normal((n, n)))[0] * 0.99
     parts = [x.astype(np.float32) for x in (a, draws.standard_normal((n, 1)), draws.standard_normal((1, n)))]
-    bound = dense_growth(System(*(x.astype(np.float64) for x in parts)), length) * 2.0**-24
+    system = System(*(x.astype(np.float64) for x in parts))
+    bound = float(step_roundings(Realisation.of(system), length, "float32")[0])
     for u in (np.ones(length), draws.choice([-1.0, 1.0], length)):
         worst, x, y = 0.0, np.zeros((n, 1), np.float32), np.zeros((n, 1))
         for value in u:

@@ -12,8 +12,8 @@ import scipy.signal
 from graphwright.backends.onnx.backend import OnnxBackend
 from graphwright.backends.reference import ReferenceEvaluator
 from graphwright.graph.build.prelude.hippo import legs
-from graphwright.graph.ir import Graph, Program, Weights, apply_all, leaf
-from graphwright.graph.types import TensorType, from_numpy
+from graphwright.graph.ir import Graph, Program, Value, Weights, apply_all, leaf
+from graphwright.graph.types import FLOAT32, TensorType, from_numpy, symbol
 from graphwright.passes.diagonalization.chunking import ChunkSsm
 from graphwright.passes.diagonalization.diagonalize import Diagonalize
 from graphwright.passes.manager.failure import ContractBroken
@@ -161,7 +161,7 @@ def test_chunks_of_any_length_are_the_recurrence(length: int, n: int) -> None:
     draw = np.random.default_rng(n).standard_normal
     a = 0.8 * draw((n, n)) / np.sqrt(n)
     b, c, d = draw((n, 1)), draw((1, n)), draw((1, 1))
-    matrices = {"A": a[None], "B": b[None], "C": c[None], "D": d[None]}
+    matrices = {"A": a[None], "B": b.reshape(1, -1, 1), "C": c[None], "D": d[None]}
     before = program(matrices, 1, length, dtype="float64")
     record = PassManager().run(before, [ChunkSsm(chunk=16)])
     u = draw((2, 1, length))
@@ -214,3 +214,33 @@ def test_a_nan_of_a_parameter_shows_in_every_mode() -> None:
     result = ChunkSsm(chunk=4).run(before, Context()).program
     found = OnnxBackend().load(result).run({"u": np.ones((2, 1, 9), np.float32)})["y"]
     assert np.isnan(found[..., 1:]).all()
+
+
+@pytest.mark.parametrize("steps", [2048, symbol("L")])
+def test_certificates_are_for_the_steps_that_a_layer_gets(steps: Any) -> None:
+    """A readout fitted to the first 1024 steps of HiPPO-LegS is off by a tenth of the output after them."""
+    a, b = legs(64)
+    u = leaf("Input", "u", TensorType(FLOAT32, (2, 1, steps)))
+    arrays = {"A": a[None], "B": b.reshape(1, -1, 1), "C": np.full((1, 1, 64), 0.125), "dt": np.full(1, 1e-3)}
+    weights = {n: x.astype(np.float32) for n, x in arrays.items()}
+    w = {n: leaf("Weight", n, TensorType(FLOAT32, x.shape)) for n, x in weights.items()}
+    operands = (u, w["A"], w["B"], w["C"], None, w["dt"])
+    y, _ = apply_all("LtiSsm", *operands, domain="graphwright", form="dense", disc="zoh")
+    program = Program("p", Graph((u,), (y,)), ("y",), weights=Weights(weights))
+    result = Diagonalize().run(program, Context())
+    (note,) = result.notes
+    assert not isinstance(steps, int) or f"up to {steps} steps" in note
+    feeds = np.sign(
+        np.random.default_rng(0).standard_normal((2, 1, 8192 if not isinstance(steps, int) else steps))
+    )
+    found, wanted = (_float64(p, {u: feeds.astype(np.float32)}) for p in (result.program, program))
+    assert np.abs(found - wanted).max() <= 1e-3 * np.abs(wanted).max()
+
+
+def _float64(program: Program, feeds: dict[Value, Array]) -> Array:
+    held = {v: program.weights[v.node.attribute("name")] for v in _weights(program)}
+    return ReferenceEvaluator().evaluate(program.graph.outputs, {**feeds, **held}, float64=True)[0]
+
+
+def _weights(program: Program) -> list[Value]:
+    return [v for n in program.graph.nodes for v in n.outputs if v.role == "Weight"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,22 @@ def test_a_linear_scan_is_a_layer(batch: Any) -> None:
 def test_what_is_not_linear_is_left(activation: str) -> None:
     before = scan_program(4, activation=activation)
     assert RaiseSsm().run(before, Context()).program.graph == before.graph
+
+
+@pytest.mark.parametrize("batch", [4, symbol("b")])
+@pytest.mark.parametrize(
+    ("entry", "reason"), [(np.nan, "not all finite"), (-np.inf, "not all finite"), (1e30, "overflows")]
+)
+def test_what_is_left_is_told_with_its_reason(batch: Any, entry: float, reason: str) -> None:
+    before = scan_program(batch)
+    arrays = {n: a.copy() for n, a in before.weights.arrays.items()}
+    arrays["A"][1, 2] = arrays["A"][2, 1] = entry
+    before = replace(before, weights=Weights(arrays))
+    result = RaiseSsm().run(before, Context())
+    assert result.program.graph == before.graph
+    (note,) = result.notes
+    assert note.startswith("Scan ")
+    assert reason in note
 
 
 def test_outputs_of_the_old_state_become_states() -> None:

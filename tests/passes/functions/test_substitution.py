@@ -64,7 +64,7 @@ def model(name, scale=1.0):
     spec = FOLDER.parent / "models" / f"{name}.yaml"
     program = initialize(graphwright.load(spec, sizes=sizes), 0)
     program = program.with_weights({n: np.float32(scale) * program.weights[n] for n in program.parameters})
-    return program, compiled(program, budget=BUDGET)
+    return program, compiled(program, tolerance=BUDGET)
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -105,7 +105,7 @@ def test_models_stay_within_their_budget_with_other_weights(seed):
 def test_attention_in_other_dtypes_stays_within_its_budget(tmp_path, dtype, budget):
     lines = ["a: exp(x @ x.mT / -64) @ x", "y: a / (1 + exp(-a))"]
     program = written(tmp_path, lines, f"x: {dtype}[batch, 48, 64] in -2..2")
-    record = compiled(program, budget=budget)
+    record = compiled(program, tolerance=budget)
     nodes = elementwise_nodes(record.program)
     if dtype == "float64":
         assert nodes  # the exponential; of the rest what the library has
@@ -137,7 +137,7 @@ def test_a_budget_too_tight_for_every_program_keeps_the_operator(tmp_path):
     program = written(tmp_path, ["y: tanh(x)"], "x: float32[64, 64] in -10..10")
 
     def taken(budget):
-        record = compiled(program, budget=budget)
+        record = compiled(program, tolerance=budget)
         return [n.attribute("certificates")[0].split()[0] for n in elementwise_nodes(record.program)]
 
     assert taken(1e-5) == ["tanh_quick"]

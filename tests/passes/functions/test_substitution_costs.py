@@ -182,7 +182,7 @@ def test_steps_in_onnx_are_the_program(entry):
 
 def test_float64_gets_programs_of_its_own(tmp_path):
     program = written(tmp_path, "exp(-x * x)", "float64[64, 64]")
-    record = compiled(program, budget=1e-12, costs="table")
+    record = compiled(program, tolerance=1e-12, costs="table")
     (node,) = replaced(record)
     assert "float64" in node.attribute("certificates")[0]
     x = np.random.default_rng(0).uniform(-3, 3, (64, 64))
@@ -192,6 +192,6 @@ def test_float64_gets_programs_of_its_own(tmp_path):
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_narrow_dtypes_are_kept_with_a_reason(tmp_path, dtype):
     program = written(tmp_path, "tanh(x)", f"{dtype}[64, 64]")
-    record = compiled(program, budget=1e-3, costs="table")
+    record = compiled(program, tolerance=1e-3, costs="table")
     assert record.program.graph.outputs == program.graph.outputs
     assert f"programs have no kernels in {dtype}" in record.passes[0].notes[0]

@@ -63,12 +63,12 @@ def recurrence(x, h):
 
 def test_a_recurrence_keeps_its_budget(tmp_path):
     program = written(tmp_path, RECURRENT)
-    record = compiled(program, budget=1e-5)
+    record = compiled(program, tolerance=1e-5)
     assert record.passes[0].verdict.value == "holds"
     assert record.passes[0].unchecked == 0
     assert len(in_bodies(record.program)) == 2
     notes = record.passes[0].notes
-    assert any("Tanh" in n and "in a body" in n and "of the budget" in n for n in notes)
+    assert any("Tanh" in n and "in a body" in n and "of the tolerance" in n for n in notes)
     generator = np.random.default_rng(0)
     for length in (1, 3, 16):
         x = generator.uniform(-2, 2, (length, 64, 64)).astype(np.float32)
@@ -84,15 +84,16 @@ def test_a_loop_that_multiplies_errors_counts_for_more(tmp_path):
     """h doubles at each step: after T steps an error of the first is 2^T times as large."""
     text = RECURRENT.replace("0.5 * h + x)", "x) + 2 * h").replace("exp(-abs(new))", "new")
     assert (
-        len(in_bodies(compiled(written(tmp_path, text.replace("1..16", "1..2")), budget=2e-5).program)) == 1
+        len(in_bodies(compiled(written(tmp_path, text.replace("1..16", "1..2")), tolerance=2e-5).program))
+        == 1
     )
-    record = compiled(written(tmp_path, text), budget=2e-5)
+    record = compiled(written(tmp_path, text), tolerance=2e-5)
     assert not in_bodies(record.program)
     assert "is off by" in record.passes[0].notes[0]
 
 
 def test_a_loop_without_an_end_is_declined_with_its_reason(tmp_path):
-    record = compiled(written(tmp_path, RECURRENT.replace("sizes: {T: 1..16}\n", "")), budget=1e-5)
+    record = compiled(written(tmp_path, RECURRENT.replace("sizes: {T: 1..16}\n", "")), tolerance=1e-5)
     kept = [n for n in record.passes[0].notes if ": kept, " in n]
     assert len(kept) == 1
     assert "whose calls have no bound" in kept[0]
@@ -162,8 +163,8 @@ def test_while_loops_are_replaced(tmp_path):
     for _ in range(5):
         exact = np.sin(3 * exact)
     np.testing.assert_allclose(graphwright.run(record.program, {"x": x})["y"], exact, atol=1e-4)
-    assert "is off by" in compiled(program, budget=1e-6).passes[0].notes[0]  # 3^5 times as far at the end
-    assert len(in_bodies(compiled(program, budget=1e-2).program)) == 1
+    assert "is off by" in compiled(program, tolerance=1e-6).passes[0].notes[0]  # 3^5 times as far at the end
+    assert len(in_bodies(compiled(program, tolerance=1e-2).program)) == 1
 
 
 def test_ranges_of_what_is_carried_are_widened(tmp_path):

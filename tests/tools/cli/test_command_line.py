@@ -6,10 +6,12 @@ import json
 import sys
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 
 from graphwright.tools.cli import main
+from graphwright.tools.cli.run import _value as run_literal
 
 MODELS = Path(__file__).parents[3] / "specs" / "models"
 GOOD = """graphwright: 1
@@ -148,3 +150,26 @@ def test_train_then_compile_with_the_weights(monkeypatch, capsys, tmp_path):
     assert call(monkeypatch, "compile", spec, "--weights", weights, "-o", out) == 0
     assert call(monkeypatch, "compile", MODELS / "gru_classifier.yaml", "--weights", weights, "-o", out) == 1
     assert "G1306" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[1, 2.5, -3]", [1, 2.5, -3]),
+        ("[nan, -inf, Infinity, NaN, 1e-40, .5]", [np.nan, -np.inf, np.inf, np.nan, 1e-40, 0.5]),
+        ("[true, False]", [True, False]),
+        ("['inf', \"nan\"]", ["inf", "nan"]),
+        ("2", 2),
+        ("-9223372036854775808", -(2**63)),
+    ],
+)
+def test_literals_of_run(text, expected):
+    np.testing.assert_array_equal(run_literal(text), expected)
+
+
+@pytest.mark.parametrize(
+    "text", ["[1, ", "exp(1)", "[x]", "-'a'", "", "1 + 2", "[1j]", "{}", "[" * 500, "-" * 5000 + "1", "null"]
+)
+def test_what_is_no_literal_of_run(text):
+    with pytest.raises(click.UsageError, match="nor a literal"):
+        run_literal(text)
