@@ -1,4 +1,4 @@
-"""How the outputs' budget is split: every place its cheapest program, until together they are too far off."""
+"""How the outputs' tolerance is split: every place its cheapest program, until together they are too far off."""
 
 from __future__ import annotations
 

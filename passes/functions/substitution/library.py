@@ -50,7 +50,7 @@ class Entry:
     certificate: Certificate
 
     def cost(self, target: str) -> float:
-        prices = {**PRICES, "fma": WIDE[target]}
+        prices = {**PRICES, "fma": WIDE.get(target, 1.0)}
         total = sum(prices.get(operation, 1.0) * n for operation, n in self.program.cost.items())
         free = _places(self.program) if target == "native" else 0
         return total - free + (0.0 if self.is_total else GUARD)

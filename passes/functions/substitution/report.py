@@ -51,4 +51,4 @@ def _error(place: Place, entry: Entry) -> str:
     if place.amplification is None:
         return f"error {error:.2g} of {place.allowed:.2g} allowed in its result"
     share = (error / place.allowed) ** 2
-    return f"moves an output by {error:.2g}, {share:.1%} of the budget (in squares)"
+    return f"moves an output by {error:.2g}, {share:.1%} of the tolerance (in squares)"

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graphwright
+from graphwright.backends.runtime.feeds import initialize
 from graphwright.backends.torch_fx.emitter import emit
 from graphwright.passes.functions.constants import constant
 from graphwright.passes.functions.program_spec import load_program, spec_text, with_certificates
@@ -52,31 +53,68 @@ def elementwise_nodes(program):
     return [n for n in program.graph.nodes if n.name == "Elementwise"]
 
 
+SCALES = (1e-3, 1.0, 8.0)
+"""Of all weights: with the largest, rows of a softmax are all but one-hot, and outputs move by hundreds."""
+
+
 @cache
-def model(name):
+def model(name, scale=1.0):
+    """With weights drawn once; at a scale that no budget reaches, operators may stay."""
     sizes, _ = MODELS[name]
     spec = FOLDER.parent / "models" / f"{name}.yaml"
-    program = graphwright.load(spec, sizes=sizes)
-    record = compiled(program, tolerance=BUDGET)
-    return program, record
+    program = initialize(graphwright.load(spec, sizes=sizes), 0)
+    program = program.with_weights({n: np.float32(scale) * program.weights[n] for n in program.parameters})
+    return program, compiled(program, tolerance=BUDGET)
 
 
+@pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("name", MODELS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
-def test_models_stay_within_their_budget(name, data):
-    program, record = model(name)
+def test_models_stay_within_their_budget(name, scale, data):
+    program, record = model(name, scale)
     batch, length = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 24))
     vocabulary = MODELS[name][0].get("vocab", 128)
     tokens = data.draw(
-        st.lists(st.integers(0, vocabulary - 1), min_size=batch * length, max_size=batch * length)
+        st.one_of(
+            st.lists(st.integers(0, vocabulary - 1), min_size=batch * length, max_size=batch * length),
+            st.integers(0, vocabulary - 1).map(lambda t: [t] * (batch * length)),
+        )
     )
     feeds = {"tokens": np.array(tokens, np.int64).reshape(batch, length)}
-    seed = data.draw(st.integers(0, 3))
-    before = graphwright.run(program, feeds, seed=seed)
-    after = graphwright.run(record.program, feeds, seed=seed)
+    before, after = graphwright.run(program, feeds), graphwright.run(record.program, feeds)
     for output in before:
         assert np.max(np.abs(before[output] - after[output])) <= BUDGET
+
+
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 2**16))
+def test_models_stay_within_their_budget_with_other_weights(seed):
+    """Of one scale: amplifications were measured with others."""
+    program, record = model("character_lm")
+    generator = np.random.default_rng(seed)
+    weights = {n: program.weights[n] for n in program.parameters}
+    arrays = {n: generator.permuted(w.ravel()).reshape(w.shape) for n, w in weights.items()}
+    tokens = generator.integers(0, 128, (2, 16))
+    before = graphwright.run(program, {"tokens": tokens}, parameters=arrays)
+    after = graphwright.run(record.program, {"tokens": tokens}, parameters=arrays)
+    assert np.max(np.abs(before["logits"] - after["logits"])) <= BUDGET
+
+
+@pytest.mark.parametrize(("dtype", "budget"), [("float64", 1e-10), ("float16", 1e-2)])
+def test_attention_in_other_dtypes_stays_within_its_budget(tmp_path, dtype, budget):
+    lines = ["a: exp(x @ x.mT / -64) @ x", "y: a / (1 + exp(-a))"]
+    program = written(tmp_path, lines, f"x: {dtype}[batch, 48, 64] in -2..2")
+    record = compiled(program, tolerance=budget)
+    nodes = elementwise_nodes(record.program)
+    if dtype == "float64":
+        assert nodes  # the exponential; of the rest what the library has
+    else:
+        assert not nodes
+        assert all("no kernels in float16" in n for n in record.passes[0].notes)
+    x = np.random.default_rng(0).uniform(-2, 2, (3, 48, 64)).astype(dtype)
+    before, after = graphwright.run(program, {"x": x})["y"], graphwright.run(record.program, {"x": x})["y"]
+    assert np.max(np.abs(before.astype(np.float64) - after.astype(np.float64))) <= budget
 
 
 @pytest.mark.parametrize("name", MODELS)

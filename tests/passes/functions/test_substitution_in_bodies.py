@@ -68,7 +68,7 @@ def test_a_recurrence_keeps_its_budget(tmp_path):
     assert record.passes[0].unchecked == 0
     assert len(in_bodies(record.program)) == 2
     notes = record.passes[0].notes
-    assert any("Tanh" in n and "in a body" in n and "of the budget" in n for n in notes)
+    assert any("Tanh" in n and "in a body" in n and "of the tolerance" in n for n in notes)
     generator = np.random.default_rng(0)
     for length in (1, 3, 16):
         x = generator.uniform(-2, 2, (length, 64, 64)).astype(np.float32)
