@@ -238,8 +238,9 @@ def _one_chunk(tables: ChunkTables, fed: Value, start: Value | None) -> tuple[Va
     y, last = _steps(matmul(rows, tables.local), tables), reshape(matmul(rows, tables.end), *shape)
     if start is None:
         return y, last
-    carried = matmul(reshape(start, 0, 0, 1, -1), tables.out)
-    return add(y, _steps(carried, tables)), add(last, tables.jump.moved(start))
+    moved = tables.jump.moved(start)
+    carried = matmul(reshape(moved if tables.ahead else start, 0, 0, 1, -1), tables.out)
+    return add(y, _steps(carried, tables)), add(last, moved)
 
 
 def block_of(fed: Value) -> int:

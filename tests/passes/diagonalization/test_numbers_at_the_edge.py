@@ -139,3 +139,29 @@ def test_an_imported_recurrence_with_such_numbers_stays_as_it_is(n: int, wrong: 
     given = {v: feeds[v.node.attribute("name")] for v in program.graph.inputs}
     found = ReferenceEvaluator().evaluate(program.graph.outputs, given)
     assert not np.isfinite(found[1]).all()
+
+
+@pytest.mark.parametrize("length", [32, 64])
+def test_chunks_start_from_a_state(length: int) -> None:
+    """One chunk alone, and two."""
+    given = diagonal(EDGES["two heads"])
+    weights = dict(given)
+    kind = from_numpy(np.dtype("float64"))
+    u, start = (
+        leaf("Input", n, TensorType(kind, s)) for n, s in (("u", (1, 2, length)), ("x", (1, 2, 2, 2)))
+    )
+    w = [leaf("Weight", n, TensorType(kind, a.shape)) for n, a in weights.items()]
+    results = apply_all("LtiSsm", u, *w, None, None, start, domain="graphwright", form="diagonal")
+    before = Program("p", Graph((u, start), results), ("y", "last"), weights=Weights(weights))
+    after = ChunkSsm(chunk=32).run(before, Context()).program
+    assert not any(n.name == "LtiSsm" for n in after.graph.nodes)
+    draw = np.random.default_rng(0).uniform
+    feeds = {"u": draw(-1, 1, (1, 2, length)), "x": draw(-1, 1, (1, 2, 2, 2))}
+    x, a, b, c = (v[..., 0] + 1j * v[..., 1] for v in (feeds["x"][0], given["A"], given["B"], given["C"]))
+    y = np.zeros((2, length))
+    for t in range(length):
+        x = a * x + b[..., 0] * feeds["u"][0, :, t, None]
+        y[:, t] = 2 * (c[:, 0] * x).sum(-1).real
+    found = OnnxBackend().load(after).run(feeds)
+    np.testing.assert_allclose(found["y"][0], y, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found["last"][0], np.stack([x.real, x.imag], -1), rtol=0, atol=1e-12)
