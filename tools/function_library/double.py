@@ -61,7 +61,7 @@ def silu() -> Form:
 
 
 def tanh() -> Form:
-    """e = e^(-2 |x|) = 2^k (1 + t). Up to 0.55 n = e - 1 = 2^k t + (2^k - 1), -n / (2 + n); beyond 1 - 2 e / (1 + e)."""
+    """e = e^(-2 |x|) = 2^k (1 + t). Up to 0.55 n = e - 1 = 2^k t + (2^k - 1), -n / (2 + n); then 1 - 2 e / (1 + e)."""
     nodes = ["a: abs(x)", "b: a * -2", "c: maximum(b, -40)", *_reduced("c"), *_exponential_less_one("t")]
     nodes += ["st: ldexp(t, k)", "s: ldexp(1, k)", "g: s - 1", "n: st + g", "n2: 2 + n", "o: -n"]
     nodes += ["p: 1 + t", "e: ldexp(p, k)", "e1: 1 + e", "e2: e * -2", "near: a < 0.55"]
