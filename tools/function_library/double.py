@@ -61,11 +61,13 @@ def silu() -> Form:
 
 
 def tanh() -> Form:
-    """n = e^(-2 |x|) - 1 = 2^k (e^r - 1) + (2^k - 1); -n / (2 + n) with the sign of x."""
+    """e = e^(-2 |x|) = 2^k (1 + t). Up to 0.55 n = e - 1 = 2^k t + (2^k - 1), -n / (2 + n); then 1 - 2 e / (1 + e)."""
     nodes = ["a: abs(x)", "b: a * -2", "c: maximum(b, -40)", *_reduced("c"), *_exponential_less_one("t")]
-    nodes += ["st: ldexp(t, k)", "s: ldexp(1, k)", "g: s - 1", "n: st + g"]
-    nodes += ["u: 2 + n", "o: -n", "d: o / u", "y: copysign(d, x)"]
-    reduction = "n = exp(-2 |x|) - 1 = 2^k (e^r - 1) + (2^k - 1); -n / (2 + n), the sign of x"
+    nodes += ["st: ldexp(t, k)", "s: ldexp(1, k)", "g: s - 1", "n: st + g", "n2: 2 + n", "o: -n"]
+    nodes += ["p: 1 + t", "e: ldexp(p, k)", "e1: 1 + e", "e2: e * -2", "near: a < 0.55"]
+    nodes += ["top: where(near, o, e2)", "bottom: where(near, n2, e1)", "d: top / bottom"]
+    nodes += ["base: where(near, 0, 1)", "v: base + d", "y: copysign(v, x)"]
+    reduction = "e = exp(-2 |x|), n = e - 1; -n / (2 + n) up to 0.55, 1 - 2 e / (1 + e) beyond; the sign of x"
     doc = "Hyperbolic tangent in float64, by the exponential less one."
     return Form("tanh-float64", "tanh", _DTYPE, _ALL, "ulp", tuple(nodes), doc, reduction, _ODD)
 

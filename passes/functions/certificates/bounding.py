@@ -26,7 +26,7 @@ from .cells import first_cells, halves
 from .patterns import position, value_at
 from .pieces import unit_of
 from .real_arithmetic import both, quotient
-from .reference import MONOTONE, Arithmetic, arithmetic, enclosure, tail
+from .reference import IDENTITY_FAR, MONOTONE, Arithmetic, arithmetic, enclosure, tail
 from .rounding import Analysis, analyse
 from .sensitivities import reached
 from .shortcuts import one_result
@@ -45,6 +45,9 @@ _PROBED = 50
 _FEW = 4
 _FINE_BITS = 2400
 _WIDER = 1 + 2.0**-40
+_NEXT_TO_NOTHING = 2.0**-900
+_LEVEL = 5.0
+"""Beyond it functions may be as good as constant."""
 
 
 @dataclass(frozen=True)
@@ -369,14 +372,17 @@ def _bound_of(
     """A bound of the error on one cell, in the program's metric."""
     low, high = cell
     far = tail(program.function, low, high)
+    itself = far is not None and program.function in IDENTITY_FAR and low > 0
     if far is not None and (y := one_result(program, low, high)) is not None:
         return _constant_bound(program, y, far)
-    if far is not None or not all(map(math.isfinite, (run.low, run.high, run.error))):
+    if (far is not None and not itself) or not all(map(math.isfinite, (run.low, run.high, run.error))):
         return _far_bound(a, program, cell, (run.low, run.high, run.error))
+    if min(abs(low), abs(high)) >= _LEVEL and (level := _level_bound(a, program, cell)) is not None:
+        return level
     center = low + (high - low) / 2
     radius = max(high - center, center - low)
     try:
-        found = both(a, program, decisions, center, radius, low, high)
+        found = both(a, program, decisions, center, radius, low, high, itself=itself)
     except (ZeroDivisionError, ValueError):  # a ball that holds a pole
         return math.inf
     shift = max(math.frexp(a.magnitude(found.function[0]))[1], -1021)
@@ -390,7 +396,7 @@ def _bound_of(
     if program.function in MONOTONE and math.frexp(least)[1] < 1:  # its least is at an end
         ends = (math.ldexp(a.smallest(enclosure(a, program.function, x, x)), -shift) for x in cell)
         least = max(least, min(ends))
-    error = (method + run.rounding(shift)) * _WIDER
+    error = (method + run.rounding(shift)) * _WIDER + (_NEXT_TO_NOTHING if itself else 0.0)
     if program.error == "absolute":
         bound = math.ldexp(error, shift)
     elif program.error == "relative":
@@ -402,6 +408,20 @@ def _bound_of(
         if shift <= -1021 and unit == least_unit:
             bound = min(bound, (method / unit + run.units()) * _WIDER)
     return math.inf if math.isnan(bound) else bound
+
+
+def _level_bound(a: Arithmetic, program: FunctionProgram, cell: tuple[float, float]) -> float | None:
+    """Where a monotone function hardly moves and the program has one result: no series is needed. None elsewhere."""
+    if program.function not in MONOTONE:
+        return None
+    ends = [enclosure(a, program.function, x, x) for x in cell]
+    with a.working(_FINE_BITS, 1):
+        moved, size = a.magnitude(ends[1] - ends[0]), min(map(a.smallest, ends))
+    if moved > max(size * 2.0**-52, 2.0**-1074) or (y := one_result(program, *cell)) is None or math.isinf(y):
+        return None
+    with a.working(_FINE_BITS, 1):
+        error = max(a.magnitude(a.ball(y) - end) for end in ends)
+    return _scaled(program, error, size)
 
 
 def _constant_bound(program: FunctionProgram, y: float, far: tuple[Fraction, Fraction]) -> float:

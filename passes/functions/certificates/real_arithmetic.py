@@ -139,8 +139,9 @@ def both(
     low: float,
     high: float,
     quotient: tuple[list[Fraction], list[Fraction]] | None = None,
+    itself: bool = False,
 ) -> Expansion:
-    """Program and function on an interval. Raises ZeroDivisionError."""
+    """Program and function on an interval; the function is x where `itself`. Raises ZeroDivisionError."""
     wanted = 160 if program.dtype == "float64" else 96
     with a.working(bits_needed(program.function, low, high, wanted), _TERMS + 1):
         lists: list[list[Ball]] = [[], []]
@@ -150,7 +151,7 @@ def both(
                 found = RealRun(a, program, decisions, x, terms).result()
             else:
                 found = _polynomial(a, quotient[0], x) / _polynomial(a, quotient[1], x)
-            series = (found, FORMULAS[program.function](a, x))
+            series = (found, x if itself else FORMULAS[program.function](a, x))
             for kept, one in zip(lists, series, strict=True):
                 coefficients = a.coefficients(one, terms)[:terms]
                 kept.extend(coefficients if terms == _TERMS else coefficients[_TERMS:])

@@ -33,7 +33,7 @@ PROGRAMS = sorted(p for p in LIBRARY.rglob("*.yaml") if "\nprogram:\n" in p.read
 KEYS = [str(p.relative_to(LIBRARY).with_suffix("")) for p in PROGRAMS]
 DOUBLE = [p for p in PROGRAMS if p.stem.endswith("_float64")]
 POSITIVE = ("log", "log2", "rsqrt")
-FOURTEEN = "cos erf exp exp2 gelu log log2 rsqrt sigmoid silu sin softplus tanh".split()
+THIRTEEN = "cos erf exp exp2 gelu log log2 rsqrt sigmoid silu sin softplus tanh".split()
 
 
 def worst_error(program, x, y):
@@ -142,7 +142,7 @@ def perturbed(program):
 def test_every_function_has_a_program_of_every_dtype():
     """With the ladders aside: 13 functions in float32, float64 and bfloat16."""
     held = {(p.function, p.dtype) for p in map(load_program, PROGRAMS)}
-    assert held >= {(f, d) for f in FOURTEEN for d in ("float32", "float64", "bfloat16")}
+    assert held >= {(f, d) for f in THIRTEEN for d in ("float32", "float64", "bfloat16")}
 
 
 # --- the analysis -----------------------------------------------------------------------------------------
