@@ -1,6 +1,7 @@
 """Targeted attempts at goal 4: families of programs around the best known for 2^x, each fitted structure by structure.
 
-A family that is larger than its share of time is cut, and its line says after how many structures. Each is kept as it
+Digits are of the best constants found from random starts: of a family's programs some may be better. A family that is
+larger than its share of time is cut, and its line says after how many structures. Each is kept as it
 ends: a run that was stopped goes on with those that it lacks.
 """
 
@@ -120,6 +121,8 @@ def _attempt(family: Family, entries: Iterable[Entry], fitted: int, cut: bool) -
     size = family.operations
     ranked = sorted((e for e in entries if e.program.operations == size), key=lambda e: e.error)[:_LEVELLED]
     found = [finished(e.program, e.constants, family.target, e.cost) for e in ranked]
+    if not found:
+        return Attempt(0.0, fitted, cut, "")
     best = min(found, key=lambda f: f.error)
     return Attempt(best.digits, fitted, cut, best.program.text(list(map(float, best.constants))))
 
@@ -132,10 +135,15 @@ def families() -> Iterator[Family]:
     half of the interval to both sides."""
     exp2, mobius = TARGETS["exp2"], "1 + c / (w + c)"
     yield Family("three rungs, then any three operations", exp2, 9, 13.633, partial(_endings, 3, 3))
-    yield Family(f"any three operations, two rungs, {mobius}", exp2, 10, 16.041, _beginnings)
+    yield Family(
+        f"any three operations, two rungs, {mobius} (16.07 is among them: fits from nothing miss it)",
+        exp2,
+        10,
+        16.041,
+        _beginnings,
+    )
     yield Family(f"a rung, any three operations, a rung, {mobius}", exp2, 10, 16.041, _middles)
     yield Family("(E + O) / (E - O), 4 constants", CENTRED, 9, 16.068, partial(_mirrored, 7, 4))
-    yield Family("(E + O) / (E - O), 5 constants", exp2, 10, 16.041, partial(_mirrored, 8, 5))
     yield Family("four rungs, then any two operations", exp2, 10, 16.041, partial(_endings, 4, 2))
     yield Family("evolution from the front", exp2, 9, 13.633)
     yield Family("evolution from the front, ten operations", exp2, 10, 16.041)
