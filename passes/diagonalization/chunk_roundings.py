@@ -230,7 +230,9 @@ class ChunkParts:
         terms = (np.abs(out) + off) * self.before
         inner = np.broadcast_to((self.local + self.inner)[:, None], (*terms.shape[:2], 1))
         summed = arithmetic.sums(
-            np.concatenate([terms, inner], axis=2), self.whole, together + self.local + self.inner
+            np.concatenate([terms, inner], axis=2),
+            self.whole + self.carried,
+            together + self.local + self.inner,
         )
         return np.asarray(self.inner + self.carried + np.minimum(moved, rounded) + summed)
 
@@ -259,19 +261,27 @@ def _chunk_parts(system: Realisation, tables: Tables, reach: Reach, count: int, 
     rest = np.abs(tables.out) @ (reach.start + more)
     inner, local = _flat_product(tables.local, tables.off[0], arithmetic)
     whole = reach.outputs + rest
-    out, off, size, carried = _read(tables, before, arithmetic)
-    far = (off @ size + carried).max(axis=0)
-    more_read = rest.max(axis=0) + far
+    reached = ends[count - 1] - ends[0] + reach.start
+    out, off, size, carried = _read(tables, before, reached, more, arithmetic)
+    far = off @ size + carried
+    if tables.moved is not None:
+        far = far + np.abs(out) @ moved_size(tables.moved.jump, more)
+    more_read = rest.max(axis=0) + far.max(axis=0)
     return ChunkParts(chain, inner, local, out, off, size, carried, whole, more_read, arithmetic)
 
 
-def _read(tables: Tables, before: Array, arithmetic: Arithmetic) -> tuple[Array, Array, Array, Array]:
+def _read(
+    tables: Tables, before: Array, reached: Array, more: Array, arithmetic: Arithmetic
+) -> tuple[Array, Array, Array, Array]:
     """What outputs are read by and how far that is off, what they are read from in size, for states of at most
-    `before`, and what its own roundings add."""
+    `before` of which Aᵀ is at most `reached` but for `more`, and what its own roundings add."""
     moved = tables.moved
     if moved is None:
         return tables.out, tables.off[2], before, np.zeros(tables.out.shape[:2])
-    size = moved_size(moved.jump, before)
+    exact, held = tables.jump.poles, moved.jump.poles
+    assert exact is not None and held is not None
+    grown = np.tile(np.abs(held) / np.maximum(np.abs(exact), 1e-300), 2)
+    size = np.minimum(moved_size(moved.jump, before), SAFE * grown * reached + moved_size(moved.jump, more))
     made = moving_roundings(moved.jump, before[None], size[None], arithmetic, moved.off[1])[0]
     return moved.out, moved.off[0], size + made, (np.abs(moved.out) + moved.off[0]) @ made
 
@@ -281,12 +291,17 @@ def _together(system: Realisation, tables: Tables, count: int) -> Array:
     assert system.poles is not None
     m, length = len(system.poles), (count - 1) * len(tables.end)
     state = system.b[:m, 0] + 1j * system.b[m:, 0]
+    out = tables.out
+    if tables.moved is not None:  # read from states that are moved on
+        assert tables.moved.jump.poles is not None
+        out, state = tables.moved.out, state * tables.moved.jump.poles
+    reached = Reach.of(replace(system, b=np.concatenate([state.real, state.imag])[:, None]), length)
     found = np.zeros(len(system.c))
-    for o, size in enumerate(np.abs(tables.out).max(axis=0)):
+    for o, size in enumerate(np.abs(out).max(axis=0)):
         weights = np.zeros((length, 2 * m))
         weights[-1] = size
         last = Weighted(system.poles, state, weights, np.zeros_like(weights))
-        found[o] = largest_sum(last, float(size @ Reach.of(system, length).states[-1]))
+        found[o] = largest_sum(last, float(size @ reached.states[-1]))
     return found
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...passes.diagonalization.chunk_roundings import held_powers
 from ...passes.diagonalization.correlated import worst_known
 from ...passes.diagonalization.diagonal import Diagonal
 from ...passes.diagonalization.realisation import Realisation
@@ -131,7 +132,8 @@ def in_chunks(
     layer: Layer, chunk: int, choices: int, wanted: Array, place: int, newest_first: bool
 ) -> tuple[float, Array]:
     draws, count = np.random.default_rng(0), len(wanted) // chunk
-    end, jump, out = layer.reached(chunk), layer.poles**chunk, layer.gains[place + 1]
+    end, held = layer.reached(chunk), held_powers(layer.poles, chunk, "float32")
+    jump, out = layer.poles**chunk, moved_row(layer.gains[place + 1], held)
     local = (end @ layer.system.c[0])[:, None]
     x, error, chosen = np.zeros(2 * len(jump), np.float32), 0.0, np.zeros(len(wanted), np.float32)
     for k in range(count):
@@ -146,10 +148,20 @@ def in_chunks(
             at = int(np.argmax(made))
             error, total, chosen[k * chunk + s] = error + made[at], new[at], u[at]
         if not last:
-            new = _moved32(jump, x) + total
+            new = _moved32(held, x) + total
             error += float((new - (_moved(jump, x) + total)) @ gain)
             x = new
-    return error + float(_read(out, x[None], total)[0]), chosen[: (count - 1) * chunk + place + 1]
+    # what comes before is read from states that are moved on
+    moved = _moved32(held, x)
+    error += float(out @ (moved - _moved(held, x))) + float(_read(out, moved[None], total)[0])
+    return error, chosen[: (count - 1) * chunk + place + 1]
+
+
+def moved_row(row: Array, held: Array) -> Array:
+    """What reads the same from states times `held`."""
+    m = len(held)
+    table = (row[:m] - 1j * row[m:]) / held
+    return np.concatenate([table.real, -table.imag])
 
 
 def _moved32(poles: Array, x: Array) -> Array:

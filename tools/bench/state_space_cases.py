@@ -14,10 +14,12 @@ import numpy as np
 from ...passes.diagonalization.candidates import Draws
 from ...passes.diagonalization.certificates import worst_input
 from ...passes.diagonalization.choice import Outcome, Wanted, diagonalise
+from ...passes.diagonalization.chunk_roundings import held_powers
 from ...passes.diagonalization.diagonal import Diagonal, diagonal_kernel
 from ...passes.diagonalization.layers import pairs
 from ...passes.diagonalization.realisation import Realisation
 from ...passes.diagonalization.system import Array, System, kernel
+from .rounding_adversary import moved_row
 
 RUNTIME = 25
 CANDIDATES = 24
@@ -213,22 +215,24 @@ def in_chunks(form: Diagonal, u: Array, chunk: int, draws: np.random.Generator, 
     system, (batch, inputs, length) = Realisation.of(form), u.shape
     chunk, m = min(chunk, length), len(form.poles)
     end = np.concatenate(list(system.reached(system.b, chunk)))
-    out = np.concatenate(list(system.seen(chunk + 1)))[1:].astype(np.float32)
+    jump = held_powers(form.poles, chunk, "float32")
+    seen = np.concatenate(list(system.seen(chunk + 1)))[1:]
+    out = np.stack([[moved_row(row, jump) for row in rows] for rows in seen]).astype(np.float32)
     local, end = (system.c @ end).astype(np.float32), end.astype(np.float32)
-    jump = form.poles**chunk
     re, im = jump.real.astype(np.float32), jump.imag.astype(np.float32)
     count = -(-length // chunk)
     padded = np.concatenate([np.zeros((batch, inputs, count * chunk - length), np.float32), u], axis=2)
     x, found = np.zeros((batch, 2 * m), np.float32), []
     for k in range(count):
         part = padded[:, :, k * chunk : (k + 1) * chunk]
+        moved = np.concatenate([x[:, :m] * re - x[:, m:] * im, x[:, :m] * im + x[:, m:] * re], axis=1)
         for t in range(chunk):
             rows = part[:, :, : t + 1][:, :, ::-1].transpose(0, 2, 1).reshape(batch, -1)
             inner = _summed(rows, local[: t + 1].transpose(1, 0, 2).reshape(len(local[0]), -1), draws, fused)
-            found.append(inner + _summed(x, out[t], draws, fused))
+            found.append(inner + _summed(moved, out[t], draws, fused))
         rows = part[:, :, ::-1].transpose(0, 2, 1).reshape(batch, -1)
         fed = _summed(rows, end.transpose(1, 0, 2).reshape(2 * m, -1), draws, fused)
-        x = np.concatenate([x[:, :m] * re - x[:, m:] * im, x[:, :m] * im + x[:, m:] * re], axis=1) + fed
+        x = moved + fed
     return np.stack(found, axis=2)[:, :, count * chunk - length :].astype(np.float64)
 
 
