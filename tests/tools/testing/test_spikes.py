@@ -22,7 +22,7 @@ POLES = len(spike_frequencies())
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Call]:
     """Each call of a classifier as tau, seed, images fitted, changes, images asked for. Right on nine of ten
-    images, on all of them where nothing is dropped."""
+    images, on all of them without a gate."""
     pytest.importorskip("sklearn")
     calls: list[Call] = []
     _, labels = bench.sequences()
@@ -40,7 +40,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Call]:
             calls.append((tau, seed, count, given, some))
             right = labels[count : count + len(some)]
             wrong = np.arange(len(some)) % 10 == 0
-            return right if given == {"dropped": 0.0} else np.where(wrong, (right + 1) % 10, right)
+            return right if given == {"gated": False} else np.where(wrong, (right + 1) % 10, right)
 
         return classify
 
@@ -89,9 +89,9 @@ def test_the_noise_has_its_level_and_folds_where_the_pole_folds(asked: list[Call
 
 def test_the_highest_accuracy_without_noise_is_told(asked: list[Call]) -> None:
     lines = list(recipes.goals())
-    assert lines[-1].measured == "no dropout"
+    assert lines[-1].measured == "no gate"
     assert len(lines) == len(recipes.RECIPES) + 1
-    assert "no noise 1.000 and 1.000, noise 0.5 1.000 and 1.000: +0.0 points" in lines[3].measured
+    assert "no noise 1.000 and 1.000, noise 0.5 1.000 and 1.000: +0.0 points" in lines[2].measured
 
 
 def test_recipes_right_on_as_many_images_are_equal() -> None:
