@@ -59,8 +59,8 @@ def number(value: float, dtype: str) -> str:
 # --- vectors --------------------------------------------------------------------------------------
 
 
-def vector(dtype: str) -> Dialect:
-    """AVX-512 (F, DQ, BW, VL) for float32 or float64."""
+def vector(dtype: str, fused: bool = True) -> Dialect:
+    """AVX-512 (F, DQ, BW, VL) for float32 or float64. `fused` as in `scalar`."""
     suffix, value, mask, lanes = _NAMES[dtype]
 
     def call(name: str, extra: str = "") -> Callable[..., str]:
@@ -103,6 +103,8 @@ def vector(dtype: str) -> Dialect:
         "ldexp": call("scalef"),
         "alternate": lambda y, k: f"alternated({y}, places({k}))",
     }
+    if not fused:
+        table["fma"] = lambda a, b, c: f"in_two_steps({a}, {b}, {c})"
     return Dialect("avx512", lanes, table, value, mask, literal)
 
 
@@ -139,6 +141,26 @@ def vector_lookup(table: str, place: str, entries: int, dtype: str) -> str:
     return f"{gather}({place}, {table}, {4 if dtype == 'float32' else 8})"
 
 
+_IN_TWO_STEPS = {
+    "float32": """
+static inline __m256 half_in_two_steps(__m256 a, __m256 b, __m256 c) {
+  __m512d product = _mm512_mul_pd(_mm512_cvtps_pd(a), _mm512_cvtps_pd(b));
+  return _mm512_cvtpd_ps(_mm512_add_pd(product, _mm512_cvtps_pd(c)));
+}
+static inline __m512 in_two_steps(__m512 a, __m512 b, __m512 c) {
+  __m256 low = half_in_two_steps(_mm512_castps512_ps256(a), _mm512_castps512_ps256(b), _mm512_castps512_ps256(c));
+  __m256 high = half_in_two_steps(
+      _mm512_extractf32x8_ps(a, 1), _mm512_extractf32x8_ps(b, 1), _mm512_extractf32x8_ps(c, 1));
+  return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+}""",
+    "float64": """
+static inline __m512d in_two_steps(__m512d a, __m512d b, __m512d c) {
+  return _mm512_add_pd(_mm512_mul_pd(a, b), c);
+}""",
+}
+"""a b + c as graphs round it."""
+
+
 def vector_prelude(dtype: str) -> str:
     """Operations of more than one instruction."""
     suffix, value, mask, _ = _NAMES[dtype]
@@ -148,7 +170,7 @@ def vector_prelude(dtype: str) -> str:
     one = "1.0f" if dtype == "float32" else "1.0"
     half = f"_mm512_set1_{suffix}(0.5f)"
     mantissa = f"_mm512_getmant_{suffix}(x, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_nan)"
-    return f"""
+    return f"""{_IN_TWO_STEPS[dtype]}
 static inline {value} least({value} a, {value} b) {{
   return _mm512_mask_mov_{suffix}(_mm512_min_{suffix}(a, b), _mm512_cmp_{suffix}_mask(a, a, _CMP_UNORD_Q), a);
 }}

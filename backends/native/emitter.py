@@ -21,7 +21,7 @@ CHUNK = 1024
 
 
 def source(program: Elementwise, dialect: str, *, rows: bool = False) -> str:
-    """C99 source in the dialect `avx512`, `c`, or `c-graph` (in which `fma` is rounded as graphs round it). Raises
+    """C99 source in the dialect `avx512` or `c`, or with `-graph` after it (`fma` is rounded as graphs do it). Raises
     SpecError (G1130) for a dtype or an operation that C has not."""
     problem = unprintable(program)
     if problem:
@@ -60,7 +60,8 @@ def unprintable(program: Elementwise) -> str | None:
 
 
 def _dialect(name: str, dtype: str) -> Dialect:
-    return dialects.vector(dtype) if name == "avx512" else dialects.scalar(dtype, fused=name == "c")
+    fused = not name.endswith("-graph")
+    return dialects.vector(dtype, fused) if name.startswith("avx512") else dialects.scalar(dtype, fused)
 
 
 class _Printer:

@@ -73,8 +73,9 @@ class Certificate:
     def _roundings(self) -> str:
         if self.emitted is None or not self.emitted.own:
             return f"{self.rounding:.2g}"
+        own = f"{self.emitted.own:.2g}" if np.isfinite(self.emitted.own) else "without a bound"
         return (
-            f"{self.emitted.step:.2g} step by step, {self.emitted.once:.2g} in chunks, {self.emitted.own:.2g} with "
+            f"{self.emitted.step:.2g} step by step, {self.emitted.once:.2g} in chunks, {own} with "
             f"tables in {self.dtype}"
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,6 @@ from .roundings import (
     lasting,
     moved_size,
     moving_roundings,
-    outputs_size,
     product_roundings,
     read_out,
     step_roundings,
@@ -31,6 +31,8 @@ UNIT = 2.0**-53
 LEAST_JUMP = 2.0**-6
 """Roundings of a state that a power of a pole may be off by. Tables made once read outputs from states that are moved
 on by one chunk, which a smaller power would lose."""
+LONG = 1024
+"""Steps above which what states reach is computed once for all ways to run."""
 COMPLEX = 2 * np.sqrt(2.0)
 """A product of complex numbers errs by at most so many units of roundoff of its modulus, fused or not
 (Higham 2002, lemma 3.5)."""
@@ -142,52 +144,62 @@ def _of_matrix(system: Realisation, tables: Tables, arithmetic: Arithmetic) -> O
     assert system.matrix is not None
     matrix, chunk, n = system.matrix, len(tables.end), system.states
     gamma = n * arithmetic.unit / (1 - n * arithmetic.unit)
-    norms, errors = [float(np.linalg.norm(matrix))], [0.0]
+    sizes, norms, errors = [], [], [0.0]
     power = matrix
-    for _ in range(chunk.bit_length()):
-        power, a, e = power @ power, norms[-1], errors[-1]
-        norms.append(float(np.linalg.norm(power)))
-        errors.append(2 * a * e + e * e + gamma * (a + e) ** 2)
+    for _ in range(chunk.bit_length() + 1):
+        sizes.append(float(np.linalg.norm(power)))  # bounds that of |power|, which rounds
+        norms.append(float(np.linalg.norm(power, 2)))
+        errors.append(2 * norms[-1] * errors[-1] + errors[-1] ** 2 + gamma * (sizes[-1] + errors[-1]) ** 2)
+        power = power @ power
 
-    def doubled(sizes: Array, first: float) -> Array:
+    def after(k: int, off: Any, size: Any) -> Any:
+        """How far A to the 2ᵏ times a vector of that size, itself off, is off."""
+        return norms[k] * off + (errors[k] + gamma * (sizes[k] + errors[k])) * (size + off)
+
+    def doubled(lengths: Array, first: float) -> Array:
         """Of vectors[t, …] with these norms, the t-th made from one 2ᵏ before it."""
-        off = np.full_like(sizes, first)
+        off = np.full_like(lengths, first)
         for t in range(1, chunk):
             k = t.bit_length() - 1
-            before, size = off[t - 2**k], sizes[t - 2**k]
-            off[t] = norms[k] * before + (errors[k] + gamma * (norms[k] + errors[k])) * (size + before)
+            off[t] = after(k, off[t - 2**k], lengths[t - 2**k])
         return off
 
     end = doubled(np.linalg.norm(tables.end, axis=1), 0.0)
-    first = gamma * norms[0] * float(np.linalg.norm(system.c, axis=1).max(initial=0.0))
+    first = gamma * sizes[0] * float(np.linalg.norm(system.c, axis=1).max(initial=0.0))
     out = doubled(np.linalg.norm(tables.out, axis=2), first)
     jump, at = (0.0, 1.0), 0
     for k in range(chunk.bit_length()):
         if chunk >> k & 1:
             off, size = jump
-            off = norms[k] * off + (errors[k] + gamma * (norms[k] + errors[k])) * (size + off)
             at += 2**k
-            jump = off, float(np.linalg.norm(np.linalg.matrix_power(matrix, at)))
+            jump = after(k, off, size), float(np.linalg.norm(np.linalg.matrix_power(matrix, at)))
     whole = np.full((n, n), jump[0])
     return np.repeat(end[:, None], n, axis=1), np.repeat(out[:, :, None], n, axis=2), whole
 
 
 def chunk_roundings(
-    system: Realisation, length: int, chunk: int, dtype: str, made: str = "once", *, sharp: bool = False
+    system: Realisation,
+    length: int,
+    chunk: int,
+    dtype: str,
+    made: str = "once",
+    *,
+    sharp: bool = False,
+    reach: Reach | None = None,
 ) -> Array:
     """What a run in chunks adds at most to each output per unit input, [O]; the tables are rounded `once` or the
-    program's `own`. `sharp` as in `step_roundings`."""
+    program's `own`. `sharp` and `reach`, of all chunks, as in `step_roundings`."""
     chunk = min(chunk, length)
     with np.errstate(over="ignore", invalid="ignore"):
         tables = Tables.of(system, chunk, dtype, made)
         count = -(-length // chunk)
-        found = _chunk_parts(system, tables, count, dtype)
+        found = _chunk_parts(system, tables, reach or Reach.of(system, count * chunk), count, dtype)
         read = found.read(np.inf)
         if sharp and system.has_shared_input and count > 1:
             read = np.minimum(read, found.read(_together(system, tables, count) + found.more_read))
         if made == "own":  # else D is part of the tables
             read = read + through_roundings(system, found.whole, ARITHMETIC[dtype])
-        return np.asarray(np.nan_to_num((found.chain + read).max(axis=0) * SAFE, nan=np.inf))
+        return np.asarray(np.nan_to_num((found.chain + read).max(axis=0) * SAFE, nan=np.inf, posinf=np.inf))
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,12 +235,11 @@ class ChunkParts:
         return np.asarray(self.inner + self.carried + np.minimum(moved, rounded) + summed)
 
 
-def _chunk_parts(system: Realisation, tables: Tables, count: int, dtype: str) -> ChunkParts:
+def _chunk_parts(system: Realisation, tables: Tables, reach: Reach, count: int, dtype: str) -> ChunkParts:
     arithmetic, jump, chunk = ARITHMETIC[dtype], tables.jump, len(tables.end)
-    reach = Reach.of(system, count * chunk)
     begun = entering_roundings(system.start, system.states, arithmetic)
     fixed, fed = _flat_product(tables.end, tables.off[1], arithmetic)
-    ends = reach.states[chunk - 1 :: chunk]
+    ends = reach.states[chunk - 1 : count * chunk : chunk]
 
     def made(more: Array, at: Array) -> Array:
         first = (at == 0)[:, None]
@@ -247,7 +258,7 @@ def _chunk_parts(system: Realisation, tables: Tables, count: int, dtype: str) ->
     before = np.where(before > 0, before + more, 0.0) if count == 1 else before + more
     rest = np.abs(tables.out) @ (reach.start + more)
     inner, local = _flat_product(tables.local, tables.off[0], arithmetic)
-    whole = outputs_size(system, count * chunk) + rest
+    whole = reach.outputs + rest
     out, off, size, carried = _read(tables, before, arithmetic)
     far = (off @ size + carried).max(axis=0)
     more_read = rest.max(axis=0) + far
@@ -302,7 +313,8 @@ class Emitted:
 
     @property
     def worst(self) -> float:
-        return max(self.step, self.once, self.own)
+        """Of all ways; a full matrix may have no bound for tables of its own dtype, and then counts the others."""
+        return max(self.step, self.once, self.own if np.isfinite(self.own) else 0.0)
 
 
 def emitted_roundings(
@@ -310,12 +322,17 @@ def emitted_roundings(
 ) -> Emitted:
     """What roundings add at most, in chunks of `chunk` steps and of all sizes that the cost model chooses among; a
     `chunk` of 1 leaves out chunks."""
-    step = float(step_roundings(system, length, dtype, sharp=sharp).max(initial=0.0))
+    # one for all that is long: of a short one the steps after it would count
+    reach = Reach.of(system, length + max(CHUNKS[-1], chunk)) if length > LONG else None
+    step = float(step_roundings(system, length, dtype, sharp=sharp, reach=reach).max(initial=0.0))
     if chunk <= 1 or length <= 1:
         return Emitted(step, 0.0, 0.0)
     sizes = sorted({min(c, length) for c in (*CHUNKS, chunk)})
     plain = {
-        made: [float(chunk_roundings(system, length, c, dtype, made).max(initial=0.0)) for c in sizes]
+        made: [
+            float(chunk_roundings(system, length, c, dtype, made, reach=reach).max(initial=0.0))
+            for c in sizes
+        ]
         for made in ("once", "own")
     }
     once, sharper = max(plain["once"]), 0.0

@@ -82,22 +82,24 @@ class Realisation:
 @dataclass(frozen=True, eq=False)
 class Reach:
     """What inputs of size 1 bring the quantities to at most: `states`[t, S] once t + 1 inputs are in (an
-    initial state counts as before), `start`[S] of the initial state alone."""
+    initial state counts as before), `start`[S] of the initial state alone, `outputs`[O] of the inputs alone."""
 
     states: Array
     start: Array
+    outputs: Array
 
     @classmethod
     def of(cls, system: Realisation, length: int) -> Reach:
-        total, found = np.zeros(system.states), []
+        total, outputs, found = np.zeros(system.states), np.zeros(len(system.c)), []
         for block in system.reached(system.b, length):
             found.append(total + np.cumsum(np.abs(block).sum(axis=2), axis=0))
             total = found[-1][-1]
+            outputs += np.abs(system.c @ block).sum(axis=(0, 2))
         start = np.zeros(system.states)
         if system.start is not None:
             for block in system.reached(system.start, length + 1):
                 start = np.maximum(start, np.abs(block).sum(axis=2).max(axis=0))
-        return cls(np.concatenate(found) + start, start)
+        return cls(np.concatenate(found) + start, start, outputs)
 
     def before(self, at: Array) -> Array:
         """The states before the steps `at`."""

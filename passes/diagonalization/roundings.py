@@ -31,6 +31,8 @@ ENLARGED = 4
 """Times that a bound on the states' roundings is doubled before none is found."""
 GRID = 1.2
 """Times at which the roundings of a full matrix are looked at grow by this factor."""
+FINEST, FINE = 4096, 1.01
+"""Poles are looked at every so many steps, and beyond them at times that grow by this factor."""
 
 
 # --- what is rounded -------------------------------------------------------------------------------
@@ -155,36 +157,33 @@ def lasting(system: Realisation, length: int, errors: Array) -> Array:
     return worst
 
 
-def outputs_size(system: Realisation, length: int) -> Array:
-    """What the outputs are at most, [O]."""
-    total = np.zeros(len(system.c))
-    for block in system.reached(system.b, length):
-        total += np.abs(system.c @ block).sum(axis=(0, 2))
-    return total
-
-
 def times(system: Realisation, count: int) -> Array:
     """Where roundings are looked at: what is made at one time bounds what is made before it."""
-    if system.poles is not None:
+    if system.poles is not None and count <= FINEST:
         return np.arange(count)
-    found = np.unique(np.minimum(np.ceil(GRID ** np.arange(0, 100)), count) - 1)
-    return np.asarray(found.astype(np.int64))
+    found = (
+        np.ceil(GRID ** np.arange(0, 100)) if system.poles is None else FINEST * FINE ** np.arange(0, 1000)
+    )
+    found = np.unique(np.minimum(np.ceil(found), count).astype(np.int64)) - 1
+    return found if system.poles is None else np.concatenate([np.arange(FINEST - 1), found])
 
 
 # --- step by step ----------------------------------------------------------------------------------
 
 
-def step_roundings(system: Realisation, length: int, dtype: str, *, sharp: bool = False) -> Array:
+def step_roundings(
+    system: Realisation, length: int, dtype: str, *, sharp: bool = False, reach: Reach | None = None
+) -> Array:
     """What `length` steps, one after the other, add at most to each output per unit input: [O]. `sharp` looks
-    for a bound on all states under one input, which takes longer."""
+    for a bound on all states under one input, which takes longer. `reach` is that of as many steps or more."""
     with np.errstate(over="ignore", invalid="ignore"):
-        parts = _step_parts(system, length, dtype)
+        parts = _step_parts(system, reach or Reach.of(system, length), length, dtype)
         chain, read = parts.chain, parts.read
         if sharp and system.has_shared_input:
             for o in np.argsort(-(chain + read)):
                 if (chain + read)[o] >= (chain + read).max():
                     chain[o], read[o] = _under_one_input(system, int(o), parts, length, dtype)
-        return np.nan_to_num((chain + read) * SAFE, nan=np.inf)
+        return np.nan_to_num((chain + read) * SAFE, nan=np.inf, posinf=np.inf)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,9 +201,9 @@ class Parts:
     whole: Array
 
 
-def _step_parts(system: Realisation, length: int, dtype: str) -> Parts:
+def _step_parts(system: Realisation, reach: Reach, length: int, dtype: str) -> Parts:
     arithmetic, exact = ARITHMETIC[dtype], _exact(system)
-    reach, at = Reach.of(system, length), times(system, length)
+    at = times(system, length)
     begun = entering_roundings(system.start, system.states, arithmetic)
     fixed = entering_roundings(system.b, system.states, arithmetic)
     entering = reach.states[0] - reach.start
@@ -224,11 +223,13 @@ def _step_parts(system: Realisation, length: int, dtype: str) -> Parts:
 
     more = enlarged(system, length + 1, lambda more: made(more, at[-1:])[0] + begun)
     errors = made(more, at)[np.searchsorted(at, np.arange(length))]
-    whole = outputs_size(system, length) + np.abs(system.c) @ (reach.start + more)
-    read = product_roundings(system.c, reach.states[-1] + more, whole, arithmetic, np.zeros_like(system.c))
+    whole = reach.outputs + np.abs(system.c) @ (reach.start + more)
+    read = product_roundings(
+        system.c, reach.states[length - 1] + more, whole, arithmetic, np.zeros_like(system.c)
+    )
     added = through_roundings(system, whole, arithmetic)
     chain = read_out(system, errors) + lasting(system, length, begun)
-    return Parts(chain, read + added, added, fixed, reach.states[-1], more, whole)
+    return Parts(chain, read + added, added, fixed, reach.states[length - 1], more, whole)
 
 
 def rounded_sizes(row: Realisation, length: int) -> tuple[Weighted, Array]:

@@ -113,9 +113,11 @@ def worst_in_chunks(form: Diagonal, length: int, chunk: int) -> tuple[float, Arr
     from the oldest on."""
     layer = Layer.of(form, length + chunk)
     trials = sorted(
-        _trials(layer, length, chunk), key=lambda trial: -in_chunks(layer, chunk, *trial, TRIED // 4)[0]
+        _trials(layer, length, chunk), key=lambda trial: -in_chunks(layer, chunk, TRIED // 4, *trial)[0]
     )
-    return max((in_chunks(layer, chunk, *t, CHOSEN) for t in trials[:FINAL]), key=lambda found: found[0])
+    return max(
+        (in_chunks(layer, chunk, CHOSEN, *trial) for trial in trials[:FINAL]), key=lambda found: found[0]
+    )
 
 
 def _trials(layer: Layer, length: int, chunk: int) -> Iterator[tuple[Array, int, bool]]:
@@ -126,7 +128,7 @@ def _trials(layer: Layer, length: int, chunk: int) -> Iterator[tuple[Array, int,
 
 
 def in_chunks(
-    layer: Layer, chunk: int, wanted: Array, place: int, newest_first: bool, choices: int
+    layer: Layer, chunk: int, choices: int, wanted: Array, place: int, newest_first: bool
 ) -> tuple[float, Array]:
     draws, count = np.random.default_rng(0), len(wanted) // chunk
     end, jump, out = layer.reached(chunk), layer.poles**chunk, layer.gains[place + 1]

@@ -77,12 +77,12 @@ def _matrix(kind: str, n: int, draws: np.random.Generator) -> Array:
         a = np.eye(n, k=-1)
         a[0] = draws.standard_normal(n)
     if kind == "nilpotent":
-        return np.tril(a, -1)
+        return np.asarray(np.tril(a, -1))
     if kind == "defective":
-        return radius * np.eye(n) + np.eye(n, k=-1) * draws.choice([0.1, 1.0])
+        return np.asarray(radius * np.eye(n) + np.eye(n, k=-1) * draws.choice([0.1, 1.0]))
     if kind == "ill conditioned":  # up to a condition beyond 1 / u of float64
         gap = 10.0 ** -draws.uniform(2, 17)
-        return np.diag(radius + gap * np.arange(n)) - gap * n * np.eye(n) + np.triu(a, 1)
+        return np.asarray(np.diag(radius + gap * (np.arange(n) - n)) + np.triu(a, 1))
     return np.asarray(a * radius / max(float(np.abs(np.linalg.eigvals(a)).max()), 1e-6))
 
 

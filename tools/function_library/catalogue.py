@@ -8,6 +8,7 @@ from typing import Any
 import mpmath
 
 from ...passes.functions.minimax import polynomial
+from . import double
 from .forms import (
     Exponential,
     Form,
@@ -132,6 +133,9 @@ def _softplus(
 def _narrow(name: str, function: str, inner: Form, doc: str) -> Form:
     """A bfloat16 program that computes in float32."""
     nodes = ["wide: float32(x)", *(_renamed(node) for node in inner.nodes), "y: bfloat16(value)"]
+    if function in ("log", "log2"):  # a choice between constants has the program's dtype
+        place = next(i for i, node in enumerate(nodes) if node.startswith("low: "))
+        nodes[place : place + 1] = [f"narrow{nodes[place]}", "low: float32(narrowlow)"]
     special = dict(inner.special)
     if function == "tanh":  # what is a unit of float32 from 1 is rounded to it
         special |= {"inf": "1", "-inf": "-1"}
@@ -168,6 +172,9 @@ _NARROW: Mapping[str, tuple[Callable[[], Form], str]] = {
     "erf": (_erf, "Error function"),
     "silu": (lambda: _silu("", _SINGLE, 3, ""), "x / (1 + exp(-x))"),
     "softplus": (lambda: _softplus("", _SINGLE, 3, 5, ""), "log(1 + exp(x))"),
+    "log": (lambda: log_form("", 6, 2 / 3, ""), "The natural logarithm"),
+    "log2": (lambda: log_form("", 6, 2 / 3, "", base2=True, extra=False), "The logarithm to base 2"),
+    "rsqrt": (lambda: _rsqrt(_SINGLE), "1 / sqrt(x)"),
 }
 
 
@@ -254,12 +261,12 @@ FORMS: Mapping[str, Callable[[], Form]] = {
         "gelu-bfloat16", "gelu", _gelu_fast(), "x times the normal distribution function for bfloat16."
     ),
     **{f"{name}_bfloat16": _narrowed(name, form, doc) for name, (form, doc) in _NARROW.items()},
-    "sigmoid_float64": lambda: _sigmoid(
-        "sigmoid-float64", _DOUBLE, 12, "1 / (1 + exp(-x)) in float64.", ("-700", "700")
-    ),
-    "softplus_float64": lambda: _softplus(
-        "softplus-float64", _DOUBLE, 12, 22, "log(1 + exp(x)) in float64.", ("-700", "700")
-    ),
+    "sigmoid_float64": double.sigmoid,
+    "silu_float64": double.silu,
+    "tanh_float64": double.tanh,
+    "softplus_float64": double.softplus,
+    "erf_float64": double.erf,
+    "gelu_float64": double.gelu,
     **PLAIN,
 }
 """File name -> its form."""

@@ -175,8 +175,7 @@ def clamp(x: str, low: str, high: str, out: str) -> list[str]:
 def exp_form(name: str, degree: int, dtype: str, doc: str) -> Form:
     nodes = [*clamp("x", *LIMITS[dtype], "c"), *Exponential("c", degree, dtype).nodes("y")]
     reduction = "x within the limits of overflow; k = round(x log2 e), r = x - k ln 2 in two parts; 2^k p(r)"
-    domain = ("-inf" if dtype == _SINGLE else "-708", "inf")  # float64: results that are not subnormal
-    return Form(name, "exp", dtype, domain, "ulp", tuple(nodes), doc, reduction, _EXP_SPECIAL)
+    return Form(name, "exp", dtype, ("-inf", "inf"), "ulp", tuple(nodes), doc, reduction, _EXP_SPECIAL)
 
 
 def exp2_form(name: str, degree: int, dtype: str, doc: str) -> Form:
@@ -185,8 +184,7 @@ def exp2_form(name: str, degree: int, dtype: str, doc: str) -> Form:
     nodes = [*clamp("x", *_LIMITS2[dtype], "c"), "k: round(c)", "r: c - k", *horner("q", "r", q, fused)]
     nodes += [f"p: {term('r', 'q', '1', fused)}", "y: ldexp(p, k)"]
     reduction = "x within the limits of overflow; k = round(x), r = x - k; 2^k p(r)"
-    domain = ("-inf" if dtype == _SINGLE else "-1022", "inf")
-    return Form(name, "exp2", dtype, domain, "ulp", tuple(nodes), doc, reduction, _EXP_SPECIAL)
+    return Form(name, "exp2", dtype, ("-inf", "inf"), "ulp", tuple(nodes), doc, reduction, _EXP_SPECIAL)
 
 
 # --- logarithms -------------------------------------------------------------------------------------------

@@ -26,8 +26,9 @@ from .cells import first_cells, halves
 from .patterns import position, value_at
 from .pieces import unit_of
 from .real_arithmetic import both, quotient
-from .reference import Arithmetic, arithmetic, enclosure, tail
+from .reference import MONOTONE, Arithmetic, arithmetic, enclosure, tail
 from .rounding import Analysis, analyse
+from .sensitivities import reached
 from .shortcuts import one_result
 
 Array = np.ndarray[Any, Any]
@@ -36,9 +37,11 @@ _TIGHT = 1.004
 _MOST_CELLS = 120_000
 _AT_ONCE = 4_000
 _MOST_REAL_CELLS = 6_000
-_CUTS = 40
+_CUTS = 200
 _NEAR = 1.03
-_GAIN = 0.995
+_GAIN = 0.98
+_SOON, _IDLE = 2, 8
+_PROBED = 50
 _FEW = 4
 _FINE_BITS = 2400
 _WIDER = 1 + 2.0**-40
@@ -186,21 +189,20 @@ def bound_executed(
     a = arithmetic(kind)
     cells, points = first_cells(program)
     found, at = _at_points(a, program, points)
-    rows = _rows(a, program, [_Cut(low, high, math.inf) for low, high in cells])
+    rows = _rows(a, program, [_Cut(low, high) for low, high in cells])
     count = len(rows)
     for _ in range(_CUTS):
         found, at = max((found, at), _seen(a, program, rows))
         if progress is not None:
             progress(max(row.bound for row in rows))
         rows.sort(key=lambda row: -row.bound)
-        floor = max([_NEAR * found, *(row.bound for row in rows if row.bound >= _GAIN * row.parent)])
-        open_rows = [row for row in rows if row.bound > floor and _floats(row) > _FEW][:_AT_ONCE]
-        if not open_rows or count > _MOST_CELLS:
+        places = _to_be_cut(rows, _NEAR * found)
+        if not places or count > _MOST_CELLS:
             break
-        kept = rows[len(open_rows) :]
-        made = _rows(a, program, _halved(open_rows))
+        made = _rows(a, program, _halved([rows[i] for i in places]))
         count += len(made)
-        rows = kept + made
+        left = set(range(len(rows))).difference(places)
+        rows = [rows[i] for i in left] + made
     bound = max(found, *(row.bound for row in rows))
     if not math.isfinite(bound):
         message = f"'{program.name}' has no finite error near x = {at!r}"
@@ -208,25 +210,41 @@ def bound_executed(
     return Bound(bound, found, at, count)
 
 
+def _to_be_cut(rows: list[_Row], enough: float) -> list[int]:
+    """Places of the rows that may still be made better, the largest bounds first: those where the last cuts gained;
+    else the first few, until one of them gained nothing for long, which sets the bound."""
+    floor = max([enough, *(row.bound for row in rows if row.idle >= _IDLE)])
+    above = list(itertools.takewhile(lambda i: rows[i].bound > floor, range(len(rows))))
+    above = [i for i in above if _floats(rows[i]) > _FEW]
+    quick = [i for i in above if rows[i].idle < _SOON]
+    return quick[:_AT_ONCE] or above[:_PROBED]
+
+
 @dataclass(frozen=True)
 class _Cut:
-    """A cell to be bounded, and the bound of the cell that it was cut from."""
+    """A cell to be bounded, the bound of the cell that it was cut from, and how many cuts in a row gained little."""
 
     low: float
     high: float
-    parent: float
+    parent: float = math.inf
+    idle: int = 0
 
 
 @dataclass(frozen=True)
 class _Row(_Cut):
-    bound: float
+    bound: float = math.inf
+
+
+def _row(cut: _Cut, bound: float) -> _Row:
+    """What holds for a cell holds for its parts."""
+    idle = cut.idle + 1 if bound >= _GAIN * cut.parent else 0
+    return _Row(cut.low, cut.high, cut.parent, idle, min(bound, cut.parent))
 
 
 def _halved(cuts: Sequence[_Cut]) -> list[_Cut]:
-    parents = [cut.bound if isinstance(cut, _Row) else cut.parent for cut in cuts]
     return [
-        _Cut(low, high, parent)
-        for cut, parent in zip(cuts, parents, strict=True)
+        _Cut(low, high, cut.bound if isinstance(cut, _Row) else cut.parent, cut.idle)
+        for cut in cuts
         for low, high in halves([(cut.low, cut.high)])
     ]
 
@@ -243,6 +261,9 @@ def _at_points(a: Arithmetic, program: FunctionProgram, points: list[float]) -> 
 
 
 def _error_of(a: Arithmetic, program: FunctionProgram, x: float, y: float) -> float:
+    far = tail(program.function, x, x)
+    if far is not None and far[0] < LARGEST["float64"]:
+        return _constant_bound(program, y, far)
     exact = enclosure(a, program.function, x, x)
     least = a.smallest(exact)
     low, _high = a.ends(exact)
@@ -273,7 +294,7 @@ def _rows(a: Arithmetic, program: FunctionProgram, cuts: list[_Cut]) -> list[_Ro
     rows: list[_Row] = []
     while cuts:
         few = [cut for cut in cuts if _floats(cut) <= _FEW]
-        rows.extend(_Row(c.low, c.high, c.parent, _at_points(a, program, _all_floats(c))[0]) for c in few)
+        rows.extend(_row(c, _at_points(a, program, _all_floats(c))[0]) for c in few)
         cuts = [cut for cut in cuts if _floats(cut) > _FEW]
         if not cuts:
             break
@@ -284,7 +305,7 @@ def _rows(a: Arithmetic, program: FunctionProgram, cuts: list[_Cut]) -> list[_Ro
         for origin, bound in zip(analysis.origin.tolist(), bounds, strict=True):
             cut = cuts[origin]
             if origin not in again:
-                rows.append(_Row(cut.low, cut.high, cut.parent, bound))
+                rows.append(_row(cut, bound))
         cuts = _halved([cuts[i] for i in sorted(again)])
         if len(cuts) + len(rows) > _MOST_CELLS:
             x = cuts[0].low if cuts else rows[-1].low
@@ -304,42 +325,61 @@ def _all_floats(cut: _Cut) -> list[float]:
 
 
 def _bounds(a: Arithmetic, program: FunctionProgram, analysis: Analysis) -> list[float]:
+    """A bound of the error on each cell, in the program's metric."""
+    part, scale = reached(program, analysis)
+    result, names = analysis.result, list(analysis.decisions)
+    decided = zip(*(analysis.decisions[name].tolist() for name in names), strict=True)
+    rows: list[Decisions] = [dict(zip(names, row, strict=True)) for row in decided]
+    ends = zip(analysis.low.tolist(), analysis.high.tolist(), strict=True)
+    fine = [None] * len(part) if result.fine is None else result.fine.tolist()
+    arrays = (result.low, result.high, result.error, part, scale)
+    roundings = itertools.starmap(_Executed, zip(*(v.tolist() for v in arrays), fine, strict=True))
     return [
-        _bound_of(
-            a,
-            program,
-            {name: float(found[i]) for name, found in analysis.decisions.items()},
-            (float(analysis.low[i]), float(analysis.high[i])),
-            (float(analysis.result.low[i]), float(analysis.result.high[i]), float(analysis.result.error[i])),
-            None if analysis.result.fine is None else float(analysis.result.fine[i]),
-        )
-        for i in range(len(analysis.low))
+        _bound_of(a, program, decisions, cell, executed)
+        for decisions, cell, executed in zip(rows or [{}] * len(part), ends, roundings, strict=True)
     ]
 
 
+@dataclass(frozen=True)
+class _Executed:
+    """The result in a cell: ends of its exact values, how far the computed ones are from them (going forward), at
+    most `part` 2^scale (going back from the result), and `fine` units of 2^-1074 where that is known."""
+
+    low: float
+    high: float
+    error: float
+    part: float
+    scale: int
+    fine: float | None
+
+    def rounding(self, shift: int) -> float:
+        """The error, divided by 2^shift."""
+        back = math.ldexp(self.part, self.scale - shift) if math.isfinite(self.part) else math.inf
+        return min(math.ldexp(self.error, -shift), back * _WIDER)
+
+    def units(self) -> float:
+        """The error in units of 2^-1074: infinite where it is only known as a float."""
+        back = math.ldexp(self.part, self.scale + 1074) if math.isfinite(self.part) else math.inf
+        return min(math.inf if self.fine is None else self.fine, back * _WIDER)
+
+
 def _bound_of(
-    a: Arithmetic,
-    program: FunctionProgram,
-    decisions: Decisions,
-    cell: tuple[float, float],
-    result: tuple[float, float, float],
-    fine: float | None,
+    a: Arithmetic, program: FunctionProgram, decisions: Decisions, cell: tuple[float, float], run: _Executed
 ) -> float:
-    """A bound of the error on one cell, in the program's metric. `fine` is the rounding error in units of
-    2^-1074, where it is known."""
+    """A bound of the error on one cell, in the program's metric."""
     low, high = cell
     far = tail(program.function, low, high)
     if far is not None and (y := one_result(program, low, high)) is not None:
         return _constant_bound(program, y, far)
-    if far is not None or not all(map(math.isfinite, result)):
-        return _far_bound(a, program, cell, result)
+    if far is not None or not all(map(math.isfinite, (run.low, run.high, run.error))):
+        return _far_bound(a, program, cell, (run.low, run.high, run.error))
     center = low + (high - low) / 2
     radius = max(high - center, center - low)
     try:
         found = both(a, program, decisions, center, radius, low, high)
     except (ZeroDivisionError, ValueError):  # a ball that holds a pole
         return math.inf
-    shift = max(math.frexp(a.middle(found.function[0]))[1], -1021)
+    shift = max(math.frexp(a.magnitude(found.function[0]))[1], -1021)
     with a.working(_FINE_BITS, 1):
         scale = a.ball(Fraction(2) ** -shift)  # so that sizes near the least float are not rounded up to it
         function = [f * scale for f in found.function]
@@ -347,9 +387,10 @@ def _bound_of(
     method = _on_unit(a, difference, [a.magnitude(c) for c in difference])
     spread = sum(map(a.magnitude, function[1:]))
     least = max(0.0, a.smallest(function[0]) - spread * _WIDER)
-    if program.function not in ("sin", "cos", "gelu", "silu") and least == 0:  # its least is at an end
-        least = min(math.ldexp(a.smallest(enclosure(a, program.function, x, x)), -shift) for x in cell)
-    error = (method + math.ldexp(result[2], -shift)) * _WIDER
+    if program.function in MONOTONE and math.frexp(least)[1] < 1:  # its least is at an end
+        ends = (math.ldexp(a.smallest(enclosure(a, program.function, x, x)), -shift) for x in cell)
+        least = max(least, min(ends))
+    error = (method + run.rounding(shift)) * _WIDER
     if program.error == "absolute":
         bound = math.ldexp(error, shift)
     elif program.error == "relative":
@@ -358,8 +399,8 @@ def _bound_of(
         least_unit = math.ldexp(1.0, -1074 - shift) if shift <= -50 else 0.0
         unit = max(unit_of(least, "float64") if least else 5e-324, least_unit)
         bound = error / unit
-        if shift <= -1021 and fine is not None and unit == least_unit:
-            bound = (method / unit + fine) * _WIDER
+        if shift <= -1021 and unit == least_unit:
+            bound = min(bound, (method / unit + run.units()) * _WIDER)
     return math.inf if math.isnan(bound) else bound
 
 

@@ -42,7 +42,7 @@ class NativeTrial:
     def __init__(self, program: FunctionProgram) -> None:
         text = elementwise(program)
         fused = any(step.operation == "fma" for step in program.steps)
-        self.kernels = [Kernel(text)] + [Kernel(text, dialect="c-graph")] * fused
+        self.kernels = [Kernel(text)] + [Kernel(text, dialect=f"{instruction_set()}-graph")] * fused
         self.tools = (
             ("compiler", find_compiler().version),
             ("instructions", instruction_set()),

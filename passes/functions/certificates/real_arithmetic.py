@@ -14,7 +14,7 @@ from .reference import FORMULAS, Arithmetic, arithmetic, bits_needed
 
 Ball = Any
 Series = Any
-_TERMS = 9
+_TERMS = 13
 _MOST_DEGREE = 96
 
 
@@ -54,7 +54,7 @@ class RealRun:
             return (step.operands[0 if self.decisions[step.name] else 1],)
         if step.operation == "where":
             return (step.operands[1 if self.decisions[str(step.operands[0])] else 2],)
-        if step.operation == "significand":
+        if step.operation in ("significand", "copysign"):
             return step.operands[:1]
         return step.operands[1:] if step.operation == "lookup" else step.operands
 
@@ -75,6 +75,10 @@ class RealRun:
                 return -given[0]
             case "abs":
                 return given[0] if self.decisions[step.name] else -given[0]
+            case "copysign":
+                return given[0] if self.decisions[step.name] > 0 else -given[0]
+            case "alternate":
+                return -given[0] if self._integer(given[1]) % 2 else given[0]
             case "sqrt":
                 return self._series(given[0]).sqrt()
             case "round" | "floor" | "exponent":
@@ -82,9 +86,9 @@ class RealRun:
             case "significand":
                 return given[0] * self.a.ball(Fraction(2) ** -int(self.decisions[step.name]))
             case "ldexp":
-                return given[0] * self.a.ball(Fraction(2) ** int(self.a.middle(self._number(given[1]))))
+                return given[0] * self.a.ball(Fraction(2) ** self._integer(given[1]))
             case "lookup":
-                index = int(self.a.middle(self._number(given[0])))
+                index = self._integer(given[0])
                 return self._lifted(self.a.ball(Fraction(self.program.tables[str(step.operands[0])][index])))
         return given[0]  # where, min, max: the operand that was decided for
 
@@ -102,8 +106,8 @@ class RealRun:
             return value
         return self.a.constant(value, self.terms)
 
-    def _number(self, value: Any) -> Ball:
-        return self.a.coefficients(value, 1)[0]
+    def _integer(self, value: Any) -> int:
+        return int(self.a.middle(self.a.coefficients(value, 1)[0]))
 
 
 def _ball_of(a: Arithmetic, found: Constant) -> Ball:

@@ -89,7 +89,7 @@ _SPARE_BITS = 96
 def bits_needed(function: str, low: float, high: float, wanted: int = 64) -> int:
     """The precision that leaves `wanted` bits of a relative result over the interval."""
     bits = wanted + _SPARE_BITS
-    least = min(abs(low), abs(high)) if low * high > 0 else 0.0
+    least = min(abs(low), abs(high)) if low > 0 or high < 0 else 0.0  # a product of the two may be no float
     if function in _CANCELS_AT_ZERO:
         bits += -math.frexp(least)[1] if 0 < least < 1 else 0
     if function in _CANCELS_BELOW_ZERO and low < 0:

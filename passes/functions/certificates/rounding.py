@@ -15,7 +15,7 @@ roundings come to.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,13 +34,14 @@ _OVERFLOW = 2.0**1023
 class Enclosed:
     """Of one step, an entry a cell: the exact value lies in [low, high], the computed one within `error`
     of it; both are multiples of 2^grid. `fine`, where it is known, is the error in units of 2^-1074: half of
-    one is no float."""
+    one is no float. `roundings`: the step's own, of at most 2^k each (-100,000 for none)."""
 
     low: Array
     high: Array
     error: Array
     grid: Array
     fine: Array | None = None
+    roundings: tuple[Array, ...] = ()
 
     @property
     def size(self) -> Array:
@@ -54,18 +55,22 @@ class Enclosed:
 
     def take(self, places: Array) -> Enclosed:
         fine = None if self.fine is None else self.fine[places]
-        return Enclosed(self.low[places], self.high[places], self.error[places], self.grid[places], fine)
+        roundings = tuple(half[places] for half in self.roundings)
+        return Enclosed(
+            self.low[places], self.high[places], self.error[places], self.grid[places], fine, roundings
+        )
 
 
 @dataclass
 class Analysis:
-    """The cells that came of it with the place of the given cell of each, their decisions by step, the
+    """The cells that came of it with the place of the given cell of each, their decisions and values by step, the
     result: its error is not finite in cells to be cut."""
 
     low: Array
     high: Array
     origin: Array
     decisions: dict[str, Array]
+    values: dict[str, Enclosed]
     result: Enclosed
 
 
@@ -93,7 +98,7 @@ class _Walk:
         for step in self.program.steps:
             self.values[step.name] = self._step(step)
         result = self.values[self.program.result]
-        return Analysis(self.low, self.high, self.origin, self.decisions, result)
+        return Analysis(self.low, self.high, self.origin, self.decisions, self.values, result)
 
     def _step(self, step: Step) -> Enclosed:
         rule = _RULES.get(step.operation)
@@ -123,12 +128,11 @@ class _Walk:
         if step.operation == "where":
             condition = self.decisions[str(step.operands[0])] != 0
             first, second = (self._operand(o) for o in step.operands[1:])
-            pairs = ((first.low, second.low), (first.high, second.high))
-            low, high = (np.where(condition, a, b) for a, b in pairs)
-            error = np.where(condition, first.error, second.error)
-            return Enclosed(low, high, error, np.where(condition, first.grid, second.grid))
+            return _chosen(condition, first, replace(second, roundings=()))
         if step.operation in ("min", "max"):
             return self._extreme(step)
+        if step.operation == "copysign":
+            return self._signed(step)
         if step.operation == "ldexp":
             return _scaled(self._operand(step.operands[0]), self._operand(step.operands[1]))
         if step.operation == "lookup":
@@ -185,8 +189,18 @@ class _Walk:
         never, always = compare(a.low - a.error, a.high + a.error, b.low - b.error, b.high + b.error)
         first = self._decide(step.name, np.where(always, 1.0, 0.0), np.where(never | always, 0.0, 1.0)) != 0
         a, b = (self._operand(o) for o in step.operands)
-        arrays = ((a.low, b.low), (a.high, b.high), (a.error, b.error), (a.grid, b.grid))
-        return Enclosed(*(np.where(first, p, q) for p, q in arrays))
+        return _chosen(first, a, replace(b, roundings=()))
+
+    def _signed(self, step: Step) -> Enclosed:
+        """The sign of the second operand is decided; the first is to be positive."""
+        b = self._operand(step.operands[1])
+        low, high = b.low - b.error, b.high + b.error
+        positive = self._decide(step.name, np.where(low > 0, 1.0, 0.0), 1.0 * ((low <= 0) & (high >= 0)))
+        sign = self.decisions[step.name] = 2 * positive - 1
+        a = self._operand(step.operands[0])
+        ends = a.low * sign, a.high * sign
+        error = np.where(a.low >= 0, a.error, np.inf)
+        return Enclosed(np.minimum(*ends), np.maximum(*ends), error, a.grid)
 
     def _split(self, step: Step) -> Enclosed:
         """The exponent is decided; the significand is the value scaled by it."""
@@ -217,9 +231,13 @@ def _grid_of(values: Array) -> Array:
     return np.where(values == 0, 5000, k - 53 + trailing).astype(int)
 
 
-def _rounding(size: Array) -> Array:
-    """Half a unit in the last place of the largest magnitude."""
-    exponent = np.frexp(size)[1] - 54
+def _half_unit(size: Array) -> Array:
+    """k with half a unit in the last place of the largest magnitude 2^k."""
+    return np.where(size > 0, np.maximum(np.frexp(size)[1] - 54, -1075), -1075)
+
+
+def _power(exponent: Array) -> Array:
+    """2^k, half the least float rounded up."""
     return np.where(exponent < -1074, _SUBNORMAL_HALF, np.ldexp(1.0, np.maximum(exponent, -1074)))
 
 
@@ -231,10 +249,14 @@ def _finished(low: Array, high: Array, error: Array, grid: Array) -> Enclosed:
     limit = np.ldexp(1.0, np.minimum(grid + 53, 1023))
     exact = known & (low == high) & (np.abs(low) < limit)
     wider = np.where(exact, 0.0, 2.0**-45)
-    wide_low, wide_high = low - np.abs(low) * wider, high + np.abs(high) * wider
+    wide_low, wide_high = (  # the ends of products may have been lost to underflow
+        end + sign * (np.abs(end) * wider + np.where(~exact & (np.abs(end) < 2.0**-1000), 5e-324, 0.0))
+        for end, sign in ((low, -1), (high, 1))
+    )
     size = np.maximum(np.abs(wide_low), np.abs(wide_high)) + error
     fits = known & (size <= limit)
-    total = np.where(fits, error, error + _rounding(size)) * _WIDER
+    half_unit = np.where(fits, _NO_GRID, _half_unit(size))
+    total = np.where(fits, error, error + _power(half_unit)) * _WIDER
     # Past 2^940 only that exact and computed value are at least a quarter of the low end is kept.
     huge = _least(wide_low, wide_high) >= np.maximum(_HUGE, 2 * np.where(np.isnan(error), np.inf, error))
     total = np.where(huge, 0.0, total)
@@ -243,12 +265,26 @@ def _finished(low: Array, high: Array, error: Array, grid: Array) -> Enclosed:
     # A computed value is a multiple of the unit of the least that it can be.
     inside = (wide_low <= total) & (wide_high >= -total)
     least = np.where(inside, 0.0, np.minimum(np.abs(wide_low), np.abs(wide_high)) - total)
-    unit = np.where(least > 0, np.maximum(np.frexp(least)[1] - 53, -1074), _NO_GRID)
-    return Enclosed(wide_low, wide_high, total, np.maximum(np.where(fits, grid, _NO_GRID), unit))
+    unit = np.where(least > 0, np.maximum(np.frexp(least)[1] - 53, -1074), -1074)
+    new_grid = np.maximum(np.where(fits, grid, _NO_GRID), unit)
+    return Enclosed(wide_low, wide_high, total, new_grid, roundings=(half_unit,))
 
 
 def _add(a: Enclosed, b: Enclosed) -> Enclosed:
-    return _finished(a.low + b.low, a.high + b.high, a.error + b.error, np.minimum(a.grid, b.grid))
+    total = _finished(a.low + b.low, a.high + b.high, a.error + b.error, np.minimum(a.grid, b.grid))
+    for zero, other in ((a, b), (b, a)):
+        nothing = (zero.low == 0) & (zero.high == 0) & (zero.error == 0)
+        if np.any(nothing):
+            total = _chosen(nothing, other, total)
+    return total
+
+
+def _chosen(first: Array, a: Enclosed, b: Enclosed) -> Enclosed:
+    """`a` where `first` holds, without roundings of its own; else `b`."""
+    pairs = ((a.low, b.low), (a.high, b.high), (a.error, b.error), (a.grid, b.grid))
+    low, high, error, grid = (np.where(first, p, q) for p, q in pairs)
+    roundings = tuple(np.where(first, _NO_GRID, half) for half in b.roundings)
+    return Enclosed(low, high, error, grid, roundings=roundings)
 
 
 def _negated(a: Enclosed) -> Enclosed:
@@ -276,7 +312,9 @@ def _multiply(a: Enclosed, b: Enclosed) -> Enclosed:
 
 
 def _fused(a: Enclosed, b: Enclosed, c: Enclosed) -> Enclosed:
-    return _add(_multiply(a, b), c)
+    product = _multiply(a, b)
+    total = _add(product, c)
+    return replace(total, roundings=(*product.roundings, *total.roundings))
 
 
 def _divide(a: Enclosed, b: Enclosed) -> Enclosed:
@@ -302,6 +340,12 @@ def _root(a: Enclosed) -> Enclosed:
     return _finished(low, high, error, np.full(len(error), _NO_GRID))
 
 
+def _alternated(y: Enclosed, k: Enclosed) -> Enclosed:
+    sign = 1 - 2 * np.mod(k.low, 2)
+    ends = y.low * sign, y.high * sign
+    return Enclosed(np.minimum(*ends), np.maximum(*ends), np.where(np.isnan(sign), np.inf, y.error), y.grid)
+
+
 def _scaled(y: Enclosed, k: Enclosed) -> Enclosed:
     """Times 2^k, rounded where it is subnormal. Overflow is infinite, and so is its error."""
     steps = np.nan_to_num(k.low).astype(int)
@@ -312,7 +356,9 @@ def _scaled(y: Enclosed, k: Enclosed) -> Enclosed:
     grid = np.where(y.grid > _NO_GRID, y.grid + steps, _NO_GRID)
     total = error + rounding + tiny * (error > 0)
     fine = np.ldexp(y.error, steps + 1074) + np.where(rounding > 0, 0.5, 0.0)
-    return Enclosed(low - tiny, high + tiny, np.where(np.isnan(k.low), np.inf, total), grid, fine)
+    half_unit = np.where(rounding > 0, -1075, _NO_GRID)
+    total = np.where(np.isnan(k.low), np.inf, total)
+    return Enclosed(low - tiny, high + tiny, total, grid, fine, (half_unit,))
 
 
 Ends = Callable[[Array, Array, Array, Array], tuple[Array, Array]]
@@ -334,4 +380,5 @@ _RULES: Mapping[str, Callable[..., Enclosed]] = {
     "neg": _negated,
     "fma": _fused,
     "sqrt": _root,
+    "alternate": _alternated,
 }

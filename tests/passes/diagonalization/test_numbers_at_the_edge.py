@@ -71,6 +71,7 @@ def test_chunks_read_the_states_of_every_pole(name: str, length: int, dtype: str
     before = layer(given, length, "diagonal", dtype, batch=2)
     record = PassManager().run(before, [ChunkSsm(chunk=32)])
     assert record.passes[0].verdict is Verdict.HOLDS
+    assert any(n.name == "LtiSsm" for n in record.program.graph.nodes) == (length == 1)
     u = np.random.default_rng(0).uniform(-1, 1, (2, len(EDGES[name]), length)).astype(dtype)
     wanted = recurrence(given, u.astype(np.float64))
     close = {"float32": 2e-6, "float64": 1e-14}[dtype]
