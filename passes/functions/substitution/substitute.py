@@ -70,6 +70,8 @@ class SubstituteFunctions:
             raise ValueError("the tolerance is a positive number")
         if not 0 < self.ulp < math.inf:
             raise ValueError("ulp is a positive number")
+        if self.library and not Path(self.library).is_dir():
+            raise ValueError(f"there is no folder '{self.library}'")
 
     @property
     def contract(self) -> Contract:
@@ -210,18 +212,19 @@ def _offered(
     if not known:
         what = f"{place.match.function} in {place.dtype}"
         return replace(place, reason=f"no certified program for {what}"), []
-    fits, reasons = [], []
+    fits, narrow, far = [], [], []
     for entry in known:
         error = consequence(place, entry)
         if not error <= place.allowed:
-            reasons.append(f"{entry.program.name} is off by {error:.2g}, {place.allowed:.2g} is allowed")
+            far.append((error, entry.program.name))
         elif not entry.covers(*place.range.proven) and (share := _share(entry, arrays)) < COVERED:
-            reasons.append(f"{entry.program.name} covers {share:.0%} of the numbers seen")
+            narrow.append(f"{entry.program.name} covers {share:.0%} of the numbers seen")
         else:
             fits.append(entry)
     if fits:
         return place, fits
-    return replace(place, reason="; ".join(reasons)), []
+    closest = [f"{name} is off by {e:.2g}, {place.allowed:.2g} is allowed" for e, name in sorted(far)[:1]]
+    return replace(place, reason="; ".join((*narrow, *closest))), []
 
 
 def _share(entry: Entry, arrays: Sequence[np.ndarray[Any, Any]]) -> float:
