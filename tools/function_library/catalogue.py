@@ -232,6 +232,7 @@ FORMS: Mapping[str, Callable[[], Form]] = {
         "softplus-float32-fast", _SINGLE, 5, 8, "log(1 + exp(x)) with polynomials of degree 5 and 7."
     ),
     "rsqrt_float32": lambda: _rsqrt(_SINGLE),
+    "rsqrt_float64": lambda: _rsqrt(_DOUBLE),
     "exp_float64": lambda: exp_form("exp-float64", 12, _DOUBLE, "e to the x in float64."),
     "exp2_float64": lambda: exp2_form("exp2-float64", 12, _DOUBLE, "2 to the x in float64."),
     "log_float64": lambda: log_double("log-float64", "The natural logarithm in float64.", False),
