@@ -149,7 +149,9 @@ def _of_matrix(system: Realisation, tables: Tables, arithmetic: Arithmetic) -> O
     for _ in range(chunk.bit_length() + 1):
         sizes.append(float(np.linalg.norm(power)))  # bounds that of |power|, which rounds
         norms.append(float(np.linalg.norm(power, 2)))
-        errors.append(2 * norms[-1] * errors[-1] + errors[-1] ** 2 + gamma * (sizes[-1] + errors[-1]) ** 2)
+        size, error = sizes[-1] + errors[-1], errors[-1]
+        # products, as a power of a float that is too large raises an error
+        errors.append(2 * norms[-1] * error + error * error + gamma * (size * size))
         power = power @ power
 
     def after(k: int, off: Any, size: Any) -> Any:

@@ -75,6 +75,7 @@ def report() -> None:
 
 
 def goals() -> Iterator[Goal]:
+    """What each family reached; those that KEPT holds are not searched again."""
     known = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {}
     for number, family in enumerate(families(), 1):
         if family.name not in known:

@@ -67,6 +67,7 @@ def worst_by_steps(form: Diagonal, length: int) -> tuple[float, Array]:
 
 
 def by_steps(layer: Layer, wanted: Array, choices: int) -> tuple[float, Array]:
+    """The same of a run step by step."""
     draws, m = np.random.default_rng(0), len(layer.poles)
     re, im, b = (x.astype(np.float32) for x in (layer.poles.real, layer.poles.imag, layer.system.b[:, 0]))
     x, error, chosen = np.zeros(2 * m, np.float32), 0.0, []
@@ -131,6 +132,7 @@ def _trials(layer: Layer, length: int, chunk: int) -> Iterator[tuple[Array, int,
 def in_chunks(
     layer: Layer, chunk: int, choices: int, wanted: Array, place: int, newest_first: bool
 ) -> tuple[float, Array]:
+    """The error at one output of a run whose inputs are chosen to err towards it, and those inputs."""
     draws, count = np.random.default_rng(0), len(wanted) // chunk
     end, held = layer.reached(chunk), held_powers(layer.poles, chunk, "float32")
     jump, out = layer.poles**chunk, moved_row(layer.gains[place + 1], held)

@@ -59,7 +59,7 @@ def test_shadow_of_a_product_is_the_product_in_float64() -> None:
     a, b = (RNG.normal(size=s).astype(np.float32) for s in ((8, 300), (300, 4)))
     got = _shadow(apply("MatMul", x, w), {x: a, w: b})
     assert got.dtype == np.float64
-    np.testing.assert_allclose(got, a.astype(np.float64) @ b.astype(np.float64), rtol=1e-14)
+    np.testing.assert_allclose(got, a.astype(np.float64) @ b.astype(np.float64), rtol=1e-13, atol=1e-13)
 
 
 @pytest.mark.parametrize(
