@@ -342,7 +342,7 @@ def emitted_roundings(
     # one for all that is long: of a short one the steps after it would count
     reach = Reach.of(system, length + max(CHUNKS[-1], chunk)) if length > LONG else None
     step = float(step_roundings(system, length, dtype, sharp=sharp, reach=reach).max(initial=0.0))
-    if chunk <= 1 or length <= 1:
+    if chunk <= 1:
         return Emitted(step, 0.0, 0.0)
     sizes = sorted({min(c, length) for c in (*CHUNKS, chunk)})
     plain = {
