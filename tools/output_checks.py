@@ -73,4 +73,4 @@ def _share(dtype: np.dtype[Any]) -> float:
 def _largest(dtype: np.dtype[Any]) -> float:
     import ml_dtypes
 
-    return float(ml_dtypes.finfo(dtype).max)  # type: ignore[no-untyped-call]  # it has no types
+    return float(ml_dtypes.finfo(dtype).max)  # type: ignore[no-untyped-call]  # ml_dtypes has no types

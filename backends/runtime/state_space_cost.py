@@ -188,10 +188,3 @@ def best_step(layer: Layer, backend: str) -> Plan:
 def best_plan(layer: Layer, backend: str) -> Plan:
     """The cheapest plan for the layer as it is."""
     return plans(layer, backend)[0]
-
-
-def best_form(dense: Layer, poles: int, backend: str) -> tuple[Plan, Plan]:
-    """The cheapest plans of a dense layer and of the same layer with `poles` kept poles (two real
-    states each): a pass that diagonalises may see that it should not."""
-    diagonal = replace(dense, states=2 * poles, diagonal=True)
-    return best_plan(dense, backend), best_plan(diagonal, backend)

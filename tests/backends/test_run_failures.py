@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import graphwright
-from graphwright.backends.runtime import run_failures
+from graphwright.backends.reference import ReferenceEvaluator
+from graphwright.backends.runtime.run_failures import run_failure
 from graphwright.graph.diagnostics import SpecError
 from graphwright.tools.api import find_backend
 
@@ -48,6 +49,12 @@ def test_the_line_of_the_node_is_named(tmp_path, backend, case):
         assert "'y'" in found.message
 
 
-def test_faults_of_ours_stay_faults():
-    error = NotImplementedError("no kernel")
-    assert run_failures.run_failure(None, {}, None, error) is error  # type: ignore[arg-type]
+@pytest.mark.parametrize("error", [NotImplementedError("no kernel"), ValueError("of no node")])
+def test_faults_of_ours_stay_faults(tmp_path, error):
+    path = tmp_path / "g.yaml"
+    path.write_text(
+        "graphwright: 1\nkind: graph\nname: g\ninputs:\n  x: float32[2]\nnodes:\n  y: x + 1\noutputs: [y]\n"
+    )
+    program = graphwright.load(path)
+    given = {v: np.zeros(2, np.float32) for v in program.graph.inputs}
+    assert run_failure(program, given, ReferenceEvaluator(), error) is error

@@ -17,7 +17,7 @@ from ...backends.torch_fx.emitter import emit
 from ...graph.build.document import build_program
 from ...graph.ir import Program
 from ...graph.spec.resolution import STANDARD_LIBRARY
-from ...passes.functions.substitution import SubstituteFunctions
+from ...passes.functions.substitution import SubstituteFunctions, Target
 from ...passes.manager.manager import PassManager
 from ...passes.manager.pass_ import Context
 from ...passes.manager.pipeline import Pipeline, Step
@@ -30,7 +30,7 @@ from .sessions import open_session
 COMMAND = "python -m graphwright.tools.bench function_models"
 BUDGET = 1e-5
 BATCH, LENGTH, ROUNDS = 8, 128, 40
-TARGETS = {"native": "torch eager", "inductor": "torch.compile", "onnx": "ONNX Runtime"}
+TARGETS: Mapping[Target, str] = {"native": "torch eager", "inductor": "torch.compile", "onnx": "ONNX Runtime"}
 """What the pass compiles for, and what runs it."""
 Call = Callable[[], Any]
 
@@ -82,9 +82,9 @@ def goals() -> Iterator[Goal]:
     yield Goal("8", target, "; ".join(said), within)
 
 
-def _compiled(before: Program, target: str) -> CompileRecord:
+def _compiled(before: Program, target: Target) -> CompileRecord:
     """The model for one target, at the sizes that are measured."""
-    steps = Pipeline((Step(SubstituteFunctions(tolerance=BUDGET, target=target)),))  # type: ignore[arg-type]  # of TARGETS
+    steps = Pipeline((Step(SubstituteFunctions(tolerance=BUDGET, target=target)),))
     sizes = {"B": BATCH, "T": LENGTH}
     return PassManager().run(before, steps, Context(sizes=sizes), verify="each")
 

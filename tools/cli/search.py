@@ -97,9 +97,7 @@ def function_command(
     library of functions (FUNCTION.yaml), one program spec each (programs/), and the journal.
     """
     from ...passes.functions.island import Settings
-    from ..search.enumeration import enumerate_programs
-    from ..search.executors import executor_of
-    from ..search.function_search import begin, front, run, save
+    from ..search.function_search import begin, front
 
     target, out = _target(function, domain, error, core), Path(folder)
     _refuse_idle(
@@ -108,39 +106,62 @@ def function_command(
     if cost == "time":
         target, measure = replace(target, arithmetic="float32"), True
     out.mkdir(parents=True, exist_ok=True)
-    with executor_of(workers) as executor:
-        if exhaustive is not None:
-            found = enumerate_programs(
-                target,
-                exhaustive,
-                seed,
-                out,
-                executor=executor,
-                prior=prior,
-                fresh=fresh,
-                progress=None if as_json or not sys.stderr.isatty() else _show_enumeration,
-            )
-            _leave_enumeration(found, out, as_json)
-            return
-        search = begin(target, Settings(most=ops), seed, out, fresh=fresh, cost=cost, classical=not empty)
-        save(search, out, not empty)
-        try:
-            run(
-                search,
-                out,
-                epochs=epochs,
-                seconds=60.0 if seconds is None and epochs is None else seconds,
-                classical=not empty,
-                executor=executor,
-                progress=None if as_json or not sys.stderr.isatty() else _show,
-            )
-        except KeyboardInterrupt:
-            click.echo("\nstopped; run it again to go on", err=True)
+    if exhaustive is not None:
+        _enumerate(target, exhaustive, prior, out, workers, seed, fresh, as_json)
+        return
+    search = begin(target, Settings(most=ops), seed, out, fresh=fresh, cost=cost, classical=not empty)
+    _search(search, out, workers, epochs, seconds, not empty, as_json)
     _leave_search(search, seed, out, as_json, measure)
     if plot:
         from ..search.front_plot import draw
 
         draw(target, front(search), out / f"{target.name}.png")
+
+
+def _enumerate(
+    target: Target, size: int, prior: str, out: Path, workers: int, seed: int, fresh: bool, as_json: bool
+) -> None:
+    """Every structure up to `size` operations, or as many as until Ctrl-C; then what was found."""
+    from ..search.enumeration import enumerate_programs
+    from ..search.executors import executor_of
+
+    progress = None if as_json or not sys.stderr.isatty() else _show_enumeration
+    with executor_of(workers) as executor:
+        found = enumerate_programs(
+            target, size, seed, out, executor=executor, prior=prior, fresh=fresh, progress=progress
+        )
+    _leave_enumeration(found, out, as_json)
+
+
+def _search(
+    search: Search,
+    out: Path,
+    workers: int,
+    epochs: int | None,
+    seconds: float | None,
+    classical: bool,
+    as_json: bool,
+) -> None:
+    """The search until its end or Ctrl-C, kept in the folder."""
+    from ..search.executors import executor_of
+    from ..search.function_search import run, save
+
+    save(search, out, classical)
+    seconds = 60.0 if seconds is None and epochs is None else seconds
+    progress = None if as_json or not sys.stderr.isatty() else _show
+    with executor_of(workers) as executor:
+        try:
+            run(
+                search,
+                out,
+                epochs=epochs,
+                seconds=seconds,
+                classical=classical,
+                executor=executor,
+                progress=progress,
+            )
+        except KeyboardInterrupt:
+            click.echo("\nstopped; run it again to go on", err=True)
 
 
 def _refuse_idle(exhaustive: int | None, prior: str, cost: str, others: dict[str, object]) -> None:

@@ -26,7 +26,6 @@ from .plain import PLAIN
 
 _SINGLE, _DOUBLE = "float32", "float64"
 _ALL = ("-inf", "inf")
-_LOWEST = {_SINGLE: "-104", _DOUBLE: "-746"}
 _ODD = {"nan": "nan", "inf": "1", "-inf": "-1", "zero": "0", "-zero": "-0.0"}
 _CELLS = "|x| = k h + t; the k-th of 32 polynomials in t, its constant in two parts; the sign of x"
 
@@ -87,47 +86,42 @@ def _gelu_fast() -> Form:
     )
 
 
-def _exponential_of_minus_size(degree: int, dtype: str) -> list[str]:
+def _exponential_of_minus_size(degree: int) -> list[str]:
     """Nodes of e = e^-|x|."""
-    nodes = ["a: abs(x)", "b: -a", f"c: maximum(b, {_LOWEST[dtype]})"]
-    return [*nodes, *Exponential("c", degree, dtype).nodes("e")]
+    nodes = ["a: abs(x)", "b: -a", "c: maximum(b, -104)"]
+    return [*nodes, *Exponential("c", degree, _SINGLE).nodes("e")]
 
 
-def _sigmoid(name: str, dtype: str, degree: int, doc: str, domain: tuple[str, str] = _ALL) -> Form:
+def _sigmoid(name: str, degree: int, doc: str) -> Form:
     """e = exp(-|x|); 1 / (1 + e), or e / (1 + e) below zero."""
-    nodes = _exponential_of_minus_size(degree, dtype)
+    nodes = _exponential_of_minus_size(degree)
     nodes += ["below: x < 0", "top: where(below, e, 1)", "bottom: 1 + e", "y: top / bottom"]
     special = {"nan": "nan", "inf": "1", "-inf": "0", "zero": "0.5", "-zero": "0.5"}
     reduction = "e = exp(-|x|), which does not overflow; e / (1 + e) below zero, 1 / (1 + e) above"
-    return Form(name, "sigmoid", dtype, domain, "ulp", tuple(nodes), doc, reduction, special)
+    return Form(name, "sigmoid", _SINGLE, _ALL, "ulp", tuple(nodes), doc, reduction, special)
 
 
-def _silu(name: str, dtype: str, degree: int, doc: str, domain: tuple[str, str] = _ALL) -> Form:
+def _silu(name: str, degree: int, doc: str) -> Form:
     """x / (1 + e), or x e / (1 + e) below zero, e = 2^k p: k comes last, so that what is subnormal is rounded once."""
-    low = {_SINGLE: "-110", _DOUBLE: "-760"}[dtype]
-    nodes = ["a: abs(x)", "b: -a", f"c: maximum(b, {low})"]
-    nodes += [*Exponential("c", degree, dtype).nodes("e"), "bottom: 1 + e", "below: x < 0"]
-    nodes += [f"l: maximum(x, {low})", "lp: l * kp", "top: where(below, lp, l)", "q: top / bottom"]
+    nodes = ["a: abs(x)", "b: -a", "c: maximum(b, -110)"]
+    nodes += [*Exponential("c", degree, _SINGLE).nodes("e"), "bottom: 1 + e", "below: x < 0"]
+    nodes += ["l: maximum(x, -110)", "lp: l * kp", "top: where(below, lp, l)", "q: top / bottom"]
     nodes += ["m: where(below, k, 0)", "y: ldexp(q, m)"]
     special = {"nan": "nan", "inf": "inf", "-inf": "-0.0", "zero": "0", "-zero": "-0.0"}
     reduction = "e = exp(-|x|), which does not overflow; x e / (1 + e) below zero, x / (1 + e) above"
-    return Form(name, "silu", dtype, domain, "ulp", tuple(nodes), doc, reduction, special)
+    return Form(name, "silu", _SINGLE, _ALL, "ulp", tuple(nodes), doc, reduction, special)
 
 
-def _softplus(
-    name: str, dtype: str, degree: int, terms: int, doc: str, domain: tuple[str, str] = _ALL
-) -> Form:
+def _softplus(name: str, degree: int, terms: int, doc: str) -> Form:
     """max(x, 0) + log(1 + e), e = exp(-|x|) in (0, 1], log(1 + e) = e q(e)."""
-    fused = dtype == _SINGLE
     q = polynomial(
-        lambda e: mpmath.log1p(e) / e, range(terms), 0.0, 1.0, dtype, fixed={0: 1.0} if terms > 8 else {}
+        lambda e: mpmath.log1p(e) / e, range(terms), 0.0, 1.0, _SINGLE, fixed={0: 1.0} if terms > 8 else {}
     )
-    nodes = _exponential_of_minus_size(degree, dtype)
-    nodes += [*horner("q", "e", q, fused), "m: maximum(x, 0)"]
-    nodes.append("y: fma(e, q, m)" if fused else "y: m + e * q")
+    nodes = _exponential_of_minus_size(degree)
+    nodes += [*horner("q", "e", q, True), "m: maximum(x, 0)", "y: fma(e, q, m)"]
     special = {"nan": "nan", "inf": "inf", "-inf": "0"}
     reduction = "e = exp(-|x|); max(x, 0) + e q(e)"
-    return Form(name, "softplus", dtype, domain, "ulp", tuple(nodes), doc, reduction, special)
+    return Form(name, "softplus", _SINGLE, _ALL, "ulp", tuple(nodes), doc, reduction, special)
 
 
 def _narrow(name: str, function: str, inner: Form, doc: str) -> Form:
@@ -170,8 +164,8 @@ _NARROW: Mapping[str, tuple[Callable[[], Form], str]] = {
     "sin": (lambda: circular_single("", "sin", "32", ""), "The sine up to 32"),
     "cos": (lambda: circular_single("", "cos", "32", ""), "The cosine up to 32"),
     "erf": (_erf, "Error function"),
-    "silu": (lambda: _silu("", _SINGLE, 3, ""), "x / (1 + exp(-x))"),
-    "softplus": (lambda: _softplus("", _SINGLE, 3, 5, ""), "log(1 + exp(x))"),
+    "silu": (lambda: _silu("", 3, ""), "x / (1 + exp(-x))"),
+    "softplus": (lambda: _softplus("", 3, 5, ""), "log(1 + exp(x))"),
     "log": (lambda: log_form("", 6, 2 / 3, ""), "The natural logarithm"),
     "log2": (lambda: log_form("", 6, 2 / 3, "", base2=True, extra=False), "The logarithm to base 2"),
     "rsqrt": (lambda: _rsqrt(_SINGLE), "1 / sqrt(x)"),
@@ -222,14 +216,14 @@ FORMS: Mapping[str, Callable[[], Form]] = {
     "erf_float32": _erf,
     "gelu_float32": _gelu,
     "gelu_float32_fast": _gelu_fast,
-    "sigmoid_float32": lambda: _sigmoid("sigmoid-float32", _SINGLE, 6, "1 / (1 + exp(-x))."),
+    "sigmoid_float32": lambda: _sigmoid("sigmoid-float32", 6, "1 / (1 + exp(-x))."),
     "sigmoid_float32_fast": lambda: _sigmoid(
-        "sigmoid-float32-fast", _SINGLE, 4, "1 / (1 + exp(-x)) with a polynomial of degree 4: to 5 digits."
+        "sigmoid-float32-fast", 4, "1 / (1 + exp(-x)) with a polynomial of degree 4: to 5 digits."
     ),
-    "silu_float32": lambda: _silu("silu-float32", _SINGLE, 6, "x / (1 + exp(-x))."),
-    "softplus_float32": lambda: _softplus("softplus-float32", _SINGLE, 6, 10, "log(1 + exp(x))."),
+    "silu_float32": lambda: _silu("silu-float32", 6, "x / (1 + exp(-x))."),
+    "softplus_float32": lambda: _softplus("softplus-float32", 6, 10, "log(1 + exp(x))."),
     "softplus_float32_fast": lambda: _softplus(
-        "softplus-float32-fast", _SINGLE, 5, 8, "log(1 + exp(x)) with polynomials of degree 5 and 7."
+        "softplus-float32-fast", 5, 8, "log(1 + exp(x)) with polynomials of degree 5 and 7."
     ),
     "rsqrt_float32": lambda: _rsqrt(_SINGLE),
     "rsqrt_float64": lambda: _rsqrt(_DOUBLE),
@@ -252,7 +246,7 @@ FORMS: Mapping[str, Callable[[], Form]] = {
     "sigmoid_bfloat16": lambda: _narrow(
         "sigmoid-bfloat16",
         "sigmoid",
-        _sigmoid("", _SINGLE, 3, ""),
+        _sigmoid("", 3, ""),
         "1 / (1 + exp(-x)) for bfloat16, in float32 with degree 3.",
     ),
     "tanh_bfloat16": lambda: _narrow(

@@ -31,6 +31,12 @@ def _exponential_less_one(out: str) -> list[str]:
     return [*horner("q", "r", q[1:], False), "w: r * r", f"{out}: w * q + r"]
 
 
+def _exponential_of_minus_size(low: int) -> list[str]:
+    """Nodes a = |x|, p = 1 + t and e = 2^k p = e^-a, a held above `low`."""
+    nodes = ["a: abs(x)", "b: -a", f"c: maximum(b, {low})", *_reduced("c"), *_exponential_less_one("t")]
+    return [*nodes, "p: 1 + t", "e: ldexp(p, k)"]
+
+
 def _itself(value: str, limit: int) -> list[str]:
     """x where it is larger and the function x to within the last place, else the value."""
     return [f"far: x > {limit}", f"y: where(far, x, {value})"]
@@ -39,8 +45,7 @@ def _itself(value: str, limit: int) -> list[str]:
 def sigmoid() -> Form:
     """e = 2^k p = exp(-|x|); 1 / (1 + e), or p / (1 + e) 2^k below zero: k comes last, so that what is subnormal is
     rounded once."""
-    nodes = ["a: abs(x)", "b: -a", "c: maximum(b, -746)", *_reduced("c"), *_exponential_less_one("t")]
-    nodes += ["p: 1 + t", "e: ldexp(p, k)", "bottom: 1 + e", "below: x < 0", "top: where(below, p, 1)"]
+    nodes = [*_exponential_of_minus_size(-746), "bottom: 1 + e", "below: x < 0", "top: where(below, p, 1)"]
     nodes += ["d: top / bottom", "m: where(below, k, 0)", "y: ldexp(d, m)"]
     special = {"nan": "nan", "inf": "1", "-inf": "0", "zero": "0.5", "-zero": "0.5"}
     reduction = "e = exp(-|x|), which does not overflow; e / (1 + e) below zero, 1 / (1 + e) above"
@@ -50,8 +55,7 @@ def sigmoid() -> Form:
 
 def silu() -> Form:
     """x / (1 + e), or x p / (1 + e) 2^k below zero, e = 2^k p."""
-    nodes = ["a: abs(x)", "b: -a", "c: maximum(b, -760)", *_reduced("c"), *_exponential_less_one("t")]
-    nodes += ["p: 1 + t", "e: ldexp(p, k)", "bottom: 1 + e", "below: x < 0", "l: maximum(x, -760)"]
+    nodes = [*_exponential_of_minus_size(-760), "bottom: 1 + e", "below: x < 0", "l: maximum(x, -760)"]
     nodes += ["lp: l * p", "top: where(below, lp, l)", "d: top / bottom", "m: where(below, k, 0)"]
     nodes += ["f: ldexp(d, m)", *_itself("f", 40)]
     special = {"nan": "nan", "inf": "inf", "-inf": "-0.0", "zero": "0", "-zero": "-0.0"}
@@ -76,10 +80,8 @@ def softplus() -> Form:
     """max(x, 0) + log(1 + e), e = exp(-|x|); s = e / (2 + e), log(1 + e) = e - s (e - z R(z)), z = s^2."""
     with mpmath.workprec(300):
         rest = polynomial(_atanh_rest, range(_RUNGS), 0.0, 1 / 9, _DTYPE, weight=lambda z: z)
-    nodes = ["a: abs(x)", "b: -a", "c: maximum(b, -746)", *_reduced("c"), *_exponential_less_one("t")]
+    nodes = _exponential_of_minus_size(-746)
     nodes += [
-        "p: 1 + t",
-        "e: ldexp(p, k)",
         "u: 2 + e",
         "s: e / u",
         "z: s * s",

@@ -30,9 +30,6 @@ from ...passes.functions.target import Target
 from .function_search import Found, finished, read_entry, write_entry
 
 JOURNAL = "enumeration.json"
-PRIORS = ("none", "odd", "mobius")
-"""What is enumerated: every structure, those that are odd functions, or c / (w + c) + c of odd structures w. The last
-is the form behind the best programs known for powers, e^2y = 1 + 2 / (coth y - 1), and sizes are those of w."""
 _CHUNK, _WINDOW = 1024, 8
 _KEPT = 5
 _MOST_LANES = 768
@@ -92,7 +89,9 @@ def enumerate_programs(
     fresh: bool = False,
     progress: Progress | None = None,
 ) -> Enumeration:
-    """Fits all structures of at most `largest` operations, in windows, each kept in the folder's journal. A
+    """Fits all structures of at most `largest` operations, in windows, each kept in the folder's journal. `prior`
+    none: every structure; odd: those that are odd functions; mobius: c / (w + c) + c of odd structures w, sizes those
+    of w, the form behind the best programs known for powers (e^2y = 1 + 2 / (coth y - 1)). A
     KeyboardInterrupt ends it there; the same call goes on. Raises SpecError: G1504 where the journal is of another
     enumeration."""
     state = _begun(Enumeration(target, largest, seed, prior), folder, fresh)

@@ -1,5 +1,5 @@
 """Certified function programs in place of operators, within an error budget for the outputs."""
 
-from .substitute import SubstituteFunctions
+from .substitute import SubstituteFunctions, Target
 
-__all__ = ["SubstituteFunctions"]
+__all__ = ["SubstituteFunctions", "Target"]

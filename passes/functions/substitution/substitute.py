@@ -26,6 +26,7 @@ from .regions import Region, regions, single
 from .replacing import Chosen, replaced
 from .report import note
 
+Target = Literal["auto", "native", "inductor", "onnx"]
 CONFIDENCE = 6.0
 """Standard deviations that the outputs' budget leaves for what independent errors add up to."""
 OWN_UNITS = 3.0
@@ -60,7 +61,7 @@ class SubstituteFunctions:
 
     tolerance: float | None = None
     ulp: float = 4.0
-    target: Literal["auto", "native", "inductor", "onnx"] = "auto"
+    target: Target = "auto"
     costs: Literal["measured", "table"] = "measured"
     fuse: bool = True
     library: str = ""

@@ -202,23 +202,28 @@ def _program(form: Graph) -> Program:
 Runner = Callable[[Sequence[Array]], Call]
 
 
-def _eager(form: Graph, context: Surroundings) -> Runner:
+def _bound(function: Callable[..., object]) -> Runner:
+    """A function of tensors, run without gradients."""
     import torch
-
-    from ....backends.torch_fx.emitter import emit
-
-    module: Any = emit(_program(form))
 
     def bind(arrays: Sequence[Array]) -> Call:
         tensors = [torch.from_numpy(a) for a in arrays]
 
         def call() -> object:
             with torch.inference_mode():
-                return module(*tensors)
+                return function(*tensors)
 
         return call
 
     return bind
+
+
+def _eager(form: Graph, context: Surroundings) -> Runner:
+    from ....backends.torch_fx.emitter import emit
+
+    module: Any = emit(_program(form))
+
+    return _bound(module)
 
 
 def _inductor(form: Graph, context: Surroundings) -> Runner:
@@ -237,16 +242,7 @@ def _inductor(form: Graph, context: Surroundings) -> Runner:
     torch._dynamo.reset()
     compiled: Any = torch.compile(surrounded, dynamic=True)
 
-    def bind(arrays: Sequence[Array]) -> Call:
-        tensors = [torch.from_numpy(a) for a in arrays]
-
-        def call() -> object:
-            with torch.inference_mode():
-                return compiled(*tensors)
-
-        return call
-
-    return bind
+    return _bound(compiled)
 
 
 def _onnx(form: Graph, context: Surroundings) -> Runner:
